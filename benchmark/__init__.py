@@ -1,0 +1,1 @@
+"""Reproduce the tables of single-image motion-deblurring papers, claim by claim."""

@@ -1,0 +1,1 @@
+"""One file per dataset; the file name is the dataset's name."""

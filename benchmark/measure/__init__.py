@@ -1,0 +1,1 @@
+"""Measure a network: quality, size and arithmetic."""

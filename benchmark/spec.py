@@ -1,0 +1,205 @@
+"""What params.yaml may say, as plain dataclasses.
+
+A run says what a paper did. A profile says only what this machine cuts from it.
+"""
+
+import difflib
+import math
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Adam, the only optimiser these papers use."""
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """What the network sees: (image in [0, 1] - mean) * scale. Losses live in that range too."""
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a paper trains. Everything a profile does not cut stays as the paper has it."""
+
+    epochs: int
+    batch: int
+    crop: int  # pixels, square
+    optimiser: Optimiser
+    schedule: dict[str, Any]  # name and arguments of a function in training/schedules.py, in epochs
+    loss: dict[str, Any]  # name and arguments of a function in training/losses.py
+    normalise: Normalise = Normalise()
+    augment: tuple[str, ...] = ()  # names of functions in training/augment.py, in order
+    pairs: int = 2103  # training pairs in one epoch; GoPro_Large has 2103
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole recipe, the last partial batch of an epoch kept.
+
+        >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
+        842400
+        """
+        return self.epochs * math.ceil(self.pairs / self.batch)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network of the tables: a model, its configuration, a recipe."""
+
+    name: str
+    model: str
+    about: str  # one line for the report
+    config: dict[str, Any] = field(default_factory=dict)  # differences from the model's Config
+    train: Recipe | None = None  # None: nothing to train (the blurred input itself)
+    train_on: str = "gopro"
+    test_on: tuple[str, ...] = ("gopro",)
+    ablates: str = ""  # the run this one is a variant of
+    pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What this machine cuts. Zero or empty means: nothing cut."""
+
+    name: str
+    about: str
+    data: str = ""  # a dataset that stands in for every other
+    images: dict[str, int] = field(default_factory=dict)  # images per split of the stand-in
+    steps: int = 0
+    batch: int = 0
+    crop: int = 0
+    thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
+    lr_times: float = 1.0  # a run cut to a few hundred steps needs longer ones
+    amp: str = "none"  # none or bfloat16: forward and loss under autocast
+    validate: int = 10  # points on the validation curve
+    seed: int = 0
+    runs: tuple[str, ...] = ()  # empty: every run
+
+    def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
+        """The recipe this machine trains, and its number of steps.
+
+        >>> recipe = Recipe(2400, 6, 256, Optimiser(1e-4), {}, {})
+        >>> Profile("p", "", steps=200, crop=64, lr_times=10).cut(recipe)[0].crop
+        64
+        >>> Profile("p", "").cut(recipe)[1]
+        842400
+        """
+        shorter = replace(
+            recipe,
+            batch=min(recipe.batch, self.batch or recipe.batch),
+            crop=min(recipe.crop, self.crop or recipe.crop),
+            optimiser=replace(recipe.optimiser, lr=recipe.optimiser.lr * self.lr_times),
+        )
+        return shorter, min(recipe.steps, self.steps or recipe.steps)
+
+    def cuts(self, recipe: Recipe) -> list[str]:
+        """What was cut, in words, for the reason column; empty when nothing was.
+
+        >>> Profile("p", "", steps=200, thin=4).cuts(Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}))
+        ['200 of 842,400 steps', 'widths divided by 4']
+        """
+        shorter, steps = self.cut(recipe)
+        said = {
+            f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
+            f"batch {shorter.batch} of {recipe.batch}": shorter.batch < recipe.batch,
+            f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
+            f"widths divided by {self.thin}": self.thin > 1,
+            f"learning rate times {self.lr_times:g}": self.lr_times != 1,
+            f"{self.data} data in place of the real set": bool(self.data),
+        }
+        return [words for words, true in said.items() if true]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a number means: its unit, which way is better, and how near counts as reproduced."""
+
+    name: str
+    unit: str
+    better: str  # "higher" or "lower"
+    band: float  # in the unit
+    about: str = ""  # the protocol, in one line
+
+
+def build(kind: type[T], where: str, entries: Any) -> T:
+    """Make a dataclass from a mapping.
+
+    Raises:
+        ValueError: an unknown or missing key; the message names the place and the allowed keys.
+
+    >>> build(Profile, "profiles.embedded", {"name": "embedded", "stepz": 5})
+    Traceback (most recent call last):
+    ValueError: profiles.embedded: unknown key 'stepz'; did you mean 'steps'?
+    """
+    if not isinstance(entries, dict):
+        raise ValueError(f"{where}: expected a mapping, got {entries!r}")
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for key in entries:
+        if key not in known:
+            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
+    try:
+        return kind(**entries)
+    except TypeError as error:
+        raise ValueError(f"{where}: {str(error).split(') ')[-1].removeprefix('__init__')}") from None
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint for a mistyped name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def recipe(where: str, entry: dict[str, Any]) -> Recipe:
+    """A recipe from its entry in params.yaml."""
+    entry = dict(entry)
+    for key, kind in (("optimiser", Optimiser), ("normalise", Normalise)):
+        if key in entry:
+            entry[key] = build(kind, f"{where}.{key}", entry[key])
+    entry["augment"] = tuple(entry.get("augment", ()))
+    return build(Recipe, where, entry)
+
+
+def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, dict[str, Run]]:
+    """The active profile (or the named one) and its runs, in the file's order.
+
+    Raises:
+        ValueError: the file is missing or says something that is not allowed.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
+    name = profile or raw["profile"]
+    if name not in raw["profiles"]:
+        raise ValueError(f"{path}: no profile {name!r}; {nearest(name, list(raw['profiles']))}")
+    runs: dict[str, Run] = {}
+    for key, entry in raw["runs"].items():
+        where = f"runs.{key}"
+        entry = {"name": key, **entry}
+        if entry.get("train"):
+            entry["train"] = recipe(f"{where}.train", entry["train"])
+        entry["test_on"] = tuple(entry.get("test_on", Run.test_on))
+        runs[key] = build(Run, where, entry)
+    for run in runs.values():
+        if run.ablates and run.ablates not in runs:
+            raise ValueError(f"runs.{run.name}.ablates: no run {run.ablates!r}; {nearest(run.ablates, list(runs))}")
+    entry = {"name": name, **raw["profiles"][name]}
+    entry["runs"] = tuple(entry.get("runs", ()))
+    active = build(Profile, f"profiles.{name}", entry)
+    for wanted in active.runs:
+        if wanted not in runs:
+            raise ValueError(f"profiles.{name}.runs: no run {wanted!r}; {nearest(wanted, list(runs))}")
+    return active, {key: run for key, run in runs.items() if not active.runs or key in active.runs}
