@@ -1,0 +1,36 @@
+"""SSIM as MATLAB's `ssim(A, ref)` computes it for an RGB image: an 11x11x11 Gaussian over a volume.
+
+The third axis is colour, so the window mixes the channels; borders are replicated and count.
+MPRNet, SRN, SVRNN and most GoPro tables print this number, which is higher than the
+per-channel one on the same pixels.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from benchmark.metrics.ssim import RADIUS, blend, index, window
+from benchmark.spec import Quantity
+
+QUANTITY = Quantity("ssim_matlab", "1", "higher", band=0.002, about="MATLAB ssim, 11x11x11 over RGB")
+
+
+def mixing(channels: int, like: Tensor) -> Tensor:
+    """The Gaussian along a replicated axis of `channels` entries, as a (C, C) matrix."""
+    matrix = torch.zeros(channels, channels).to(like)
+    for out in range(channels):
+        for tap, weight in enumerate(window(like)):
+            matrix[out, min(max(out + tap - RADIUS, 0), channels - 1)] += weight
+    return matrix
+
+
+def measure(restored: Tensor, sharp: Tensor) -> Tensor:
+    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
+    matrix = mixing(restored.shape[1], restored)
+
+    def blend3(z: Tensor) -> Tensor:
+        mixed = torch.einsum("ij,bjhw->bihw", matrix, z)
+        return blend(pad(mixed, [RADIUS] * 4, mode="replicate"))
+
+    x, y = restored, sharp
+    return index(*(blend3(z) for z in (x, y, x * x, y * y, x * y))).mean(dim=(1, 2, 3))
