@@ -88,6 +88,10 @@ class Profile:
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run
 
+    def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
+        """The runs that this profile trains and measures."""
+        return {name: run for name, run in runs.items() if not self.runs or name in self.runs}
+
     def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
         """The recipe this machine trains, and its number of steps.
 
@@ -173,7 +177,7 @@ def recipe(where: str, entry: dict[str, Any]) -> Recipe:
 
 
 def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, dict[str, Run]]:
-    """The active profile (or the named one) and its runs, in the file's order.
+    """The active profile (or the named one) and every run, in the file's order.
 
     Raises:
         ValueError: the file is missing or says something that is not allowed.
@@ -202,4 +206,4 @@ def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, 
     for wanted in active.runs:
         if wanted not in runs:
             raise ValueError(f"profiles.{name}.runs: no run {wanted!r}; {nearest(wanted, list(runs))}")
-    return active, {key: run for key, run in runs.items() if not active.runs or key in active.runs}
+    return active, runs

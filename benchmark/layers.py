@@ -1,0 +1,73 @@
+"""Blocks that more than one model uses; everything else stays in its model's file."""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+
+def conv(cin: int, cout: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A convolution with "same" padding for odd kernels.
+
+    >>> conv(3, 8, kernel=5, stride=2)
+    Conv2d(3, 8, kernel_size=(5, 5), stride=(2, 2), padding=(2, 2))
+    """
+    return nn.Conv2d(cin, cout, kernel, stride, padding=kernel // 2, bias=bias)
+
+
+class ResBlock(nn.Module):
+    """conv-ReLU-conv plus identity, without normalisation (Nah et al., CVPR 2017, Fig. 2)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv(width, width), nn.ReLU(), conv(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return x + self.body(x)
+
+
+class Encoder(nn.Module):
+    """Three scales of a convolution and two blocks; each next scale halves the size and doubles the width.
+
+    DMPHN's encoder (models.py of its code). It is here because CDGNet's baseline is this encoder and
+    CDGNet's own is the same with other blocks.
+    """
+
+    def __init__(self, width: int, block: Callable[[int], nn.Module] = ResBlock) -> None:
+        super().__init__()
+        w = width
+        self.scales = nn.ModuleList(
+            nn.Sequential(conv(cin, cout, stride=stride), block(cout), block(cout))
+            for cin, cout, stride in ((3, w, 1), (w, 2 * w, 2), (2 * w, 4 * w, 2))
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> [(B, C, H, W), (B, 2C, H/2, W/2), (B, 4C, H/4, W/4)]."""
+        features = []
+        for scale in self.scales:
+            image = scale(image)
+            features.append(image)
+        return features
+
+
+def upsample(width: int) -> nn.ConvTranspose2d:
+    """Twice the size, half the width, as in the decoders of DMPHN (and so of CDGNet).
+
+    >>> upsample(64)
+    ConvTranspose2d(64, 32, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
+    """
+    return nn.ConvTranspose2d(width, width // 2, kernel_size=4, stride=2, padding=1)
+
+
+def initialise(net: nn.Module) -> None:
+    """Weights from N(0, 0.5 sqrt(2 / (k k Cout))), biases zero: `weight_init` of DMPHN's code.
+
+    It is here because CDGNet's Table 3 grows its network out of DMPHN, so both must start alike.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
+            taps = math.prod(module.kernel_size)
+            nn.init.normal_(module.weight, std=0.5 * math.sqrt(2 / (taps * module.out_channels)))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,1 @@
+"""A simulated camera in front of photographs: what the embedded dataset is made with."""

@@ -1,0 +1,148 @@
+"""One exposure of the simulated camera: layers and a camera path in, a blurred and a sharp image out."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.simulation.camera import (
+    DENSITY,
+    FOCAL,
+    RATE,
+    SIZE,
+    Floats,
+    Layer,
+    Trajectory,
+    average,
+    encode,
+    follow,
+    poses,
+    rays,
+    sample,
+    transform,
+    views,
+)
+
+STEP = 0.5  # pixels that anything may move between two sub-frames
+_ROUNDS = 4  # of following a pixel into a relief; the relief is smooth, so they converge
+_Y, _X = np.divmod(np.arange(SIZE * SIZE, dtype=np.float64), SIZE)
+_GRID = np.stack([_X, _Y], axis=1)
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What one exposure leaves behind; images are (SIZE, SIZE, 3) RGB."""
+
+    blur: Image  # mean of the encoded frames, GoPro_Large's `blur`
+    blur_gamma: Image  # mean in linear light, then encoded
+    sharp: Image  # the instant in the middle
+    before: Image  # the instants one exposure earlier and later: middles of the neighbouring exposures
+    after: Image
+    motion: NDArray[np.float16]  # (SIZE, SIZE, 2) pixels travelled (x, y) from opening to closing
+    moving: Image  # (SIZE, SIZE) 255 where the sharp image shows an object that moves by itself
+
+
+def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Shot:
+    """Film layers, the background first and the nearest last, over an odd number of frames.
+
+    Raises:
+        ValueError: an even number of frames has no middle one.
+    """
+    if frames < 1 or frames % 2 == 0:
+        raise ValueError(f"expose: {frames} frames have no middle one; allowed: odd numbers from 1")
+    parts = subframes(layers, camera, frames)
+    shutter = frames / RATE
+    fractions = (np.arange(frames)[:, None] + (2 * np.arange(parts) + 1) / (2 * parts)) / frames - 0.5
+    times = np.concatenate([fractions.ravel() * shutter, [0, -shutter, shutter]])
+    scene = [_Placed(layer, camera, times) for layer in layers]
+    light = np.zeros((frames, 3, SIZE, SIZE))
+    for k in range(frames):
+        for j in range(parts):
+            light[k] += _look(scene, k * parts + j)
+    blur, blur_gamma = average(light / parts)
+    sharp, before, after = (_levels(encode(_look(scene, frames * parts + k))) for k in range(3))
+    motion, moving = _truth(layers, camera, shutter)
+    return Shot(_levels(blur), _levels(blur_gamma), sharp, before, after, motion, moving)
+
+
+def subframes(layers: list[Layer], camera: Trajectory, frames: int) -> int:
+    """Odd number of sub-frames per frame that keeps every movement between two below `STEP`."""
+    probes = _GRID.reshape(SIZE, SIZE, 2)[:: SIZE // 8, :: SIZE // 8].reshape(-1, 2)
+    times = np.linspace(-0.5, 0.5, 8 * frames + 1) * frames / RATE
+    fastest = 0.0
+    for layer in layers:
+        seen = follow(layer, camera, probes if layer.motion is None else layer.outline, times)
+        fastest = max(fastest, float(np.hypot(*np.moveaxis(np.diff(seen, axis=0), 2, 0)).max()))
+    return ceil(8 * fastest / STEP) | 1
+
+
+class _Placed:
+    """A layer and how it is found from the view at each time."""
+
+    def __init__(self, layer: Layer, camera: Trajectory, times: Floats) -> None:
+        self.layer = layer
+        away = np.linalg.inv(layer.moves(times))
+        self.back = np.einsum("nij,njk->nik", away, views(camera, times, layer.plane))
+        self.rotation, self.shift = poses(camera, times)
+        corners = follow(layer, camera, layer.outline, times)
+        self.low = np.clip(np.floor(corners.min(axis=1)).astype(int), 0, SIZE)
+        self.high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, 0, SIZE)
+
+    def whole(self, k: int) -> Floats:
+        """The background at time k: (C, SIZE, SIZE)."""
+        places = transform(self.back[k], _GRID) if self.layer.relief is None else self._relief(k)
+        return self._sample(places).reshape(-1, SIZE, SIZE)
+
+    def part(self, k: int) -> tuple[tuple[slice, slice], Floats]:
+        """An object at time k: where in the view, and its colour and opacity there."""
+        box = slice(self.low[k, 1], self.high[k, 1]), slice(self.low[k, 0], self.high[k, 0])
+        points = _GRID.reshape(SIZE, SIZE, 2)[box]
+        planes = self._sample(transform(self.back[k], points.reshape(-1, 2)))
+        return box, planes.reshape(-1, *points.shape[:2])
+
+    def _sample(self, places: Floats) -> Floats:
+        x, y = ((places - self.layer.corner) * DENSITY).T
+        return sample(self.layer.texture, x, y)
+
+    def _relief(self, k: int) -> Floats:
+        """Fixed point: a guess at the place gives a depth, the depth a better place."""
+        turned = rays(_GRID) @ self.rotation[k]  # R^T r
+        back = self.shift[k] @ self.rotation[k]  # R^T t
+        places = _GRID
+        for _ in range(_ROUNDS):
+            near = self.layer.nearness(places)[:, None]
+            point = (1 + near * back[2]) * turned - near * turned[:, 2:] * back
+            places = FOCAL * point[:, :2] / point[:, 2:] + (SIZE - 1) / 2
+        return places
+
+
+def _look(scene: list[_Placed], k: int) -> Floats:
+    """The view at time k in linear light (3, SIZE, SIZE): each layer drawn over the ones behind."""
+    view = scene[0].whole(k)
+    for placed in scene[1:]:
+        box, planes = placed.part(k)
+        view[:, *box] = view[:, *box] * (1 - planes[3]) + planes[:3]
+    return view
+
+
+def _truth(layers: list[Layer], camera: Trajectory, shutter: float) -> tuple[NDArray[np.float16], Image]:
+    """Motion and moving objects, as the sharp image shows them."""
+    ends = np.array([-0.5, 0.5]) * shutter
+    opening, closing = follow(layers[0], camera, _GRID, ends)
+    motion = closing - opening
+    moving = np.zeros(SIZE * SIZE, np.uint8)
+    for layer in layers[1:]:
+        x, y = ((_GRID - layer.corner) * DENSITY).T
+        shown = sample(layer.texture[3:], x, y)[0] > 0.5
+        opening, closing = follow(layer, camera, _GRID[shown], ends)
+        motion[shown] = closing - opening
+        moving[shown] = 255
+    return motion.reshape(SIZE, SIZE, 2).astype(np.float16), moving.reshape(SIZE, SIZE)
+
+
+def _levels(planes: Floats) -> Image:
+    """(3, H, W) in [0, 255] to (H, W, 3) in 8 bits."""
+    return np.rint(np.clip(planes, 0, 255)).astype(np.uint8).transpose(1, 2, 0)

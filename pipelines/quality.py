@@ -1,0 +1,66 @@
+"""Stage quality: every run's weights -> one row per image and metric, and the restored images."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from benchmark import nets, plugins, spec
+from benchmark.measure.quality import score
+from benchmark.results import Results, read, write
+from benchmark.training import checkpoint
+from pipelines import data, pool
+
+HEADER = ["run", "dataset", "image", "quantity", "value"]
+
+
+def part(results: Results, name: str) -> Path:
+    """One run's share of the table, written by its worker."""
+    return results.images(name) / "scores.csv"
+
+
+def measure(name: str, tick: pool.Tick) -> str:
+    """Restore and score one run's test images."""
+    profile, runs = spec.load()
+    run, results = runs[name], Results(profile.name)
+    net = nets.build(run, profile.thin, profile.seed)
+    normalise = run.train.normalise if run.train else spec.Normalise()
+    if run.train:
+        weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")
+        net.load_state_dict(weights)
+    metrics = {quantity: plugins.load("metrics", quantity).measure for quantity in plugins.names("metrics")}
+    rows = []
+    for dataset in [profile.data] if profile.data else run.test_on:
+        pairs = data.pairs(profile, dataset, "test")
+        scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
+        for index, image in enumerate(scored):
+            path = results.images(name) / dataset / f"{image.name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.image).save(path)
+            rows += [
+                dict(zip(HEADER, (name, dataset, image.name, quantity, f"{value:.6f}"), strict=True))
+                for quantity, value in image.values.items()
+            ]
+            tick((index + 1) / len(pairs))
+    write(part(results, name), HEADER, rows)
+    return f"{len(rows)} values"
+
+
+def main() -> int:
+    """Score every run of the profile, then join the tables in the order of params.yaml."""
+    profile, runs = spec.load()
+    results = Results(profile.name)
+    shutil.rmtree(results.images(), ignore_errors=True)
+    chosen = profile.of(runs)
+    failed = pool.each("quality", measure, dict.fromkeys(chosen, 1.0))
+    for complaint in failed:
+        print(f"quality: {complaint}", file=sys.stderr)
+    if failed:
+        return 1
+    write(results.quality, HEADER, (row for name in chosen for row in read(part(results, name))))
+    return 0
+
+
+if __name__ == "__main__":
+    pool.run("quality", main)
