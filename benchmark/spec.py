@@ -5,7 +5,7 @@ A run says what a paper did. A profile says only what this machine cuts from it.
 
 import difflib
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -142,7 +142,7 @@ def build(kind: type[T], where: str, entries: Any) -> T:
     """Make a dataclass from a mapping.
 
     Raises:
-        ValueError: an unknown or missing key; the message names the place and the allowed keys.
+        ValueError: an unknown or missing key, or a value of the wrong type; the message names the place.
 
     >>> build(Profile, "profiles.embedded", {"name": "embedded", "stepz": 5})
     Traceback (most recent call last):
@@ -150,14 +150,26 @@ def build(kind: type[T], where: str, entries: Any) -> T:
     """
     if not isinstance(entries, dict):
         raise ValueError(f"{where}: expected a mapping, got {entries!r}")
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    for key in entries:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for key, value in entries.items():
         if key not in known:
-            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
-    try:
-        return kind(**entries)
-    except TypeError as error:
-        raise ValueError(f"{where}: {str(error).split(') ')[-1].removeprefix('__init__')}") from None
+            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), list(known))}")
+        check(f"{where}.{key}", known[key], value)
+    missing = [name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
+    for key in missing:
+        if key not in entries:
+            raise ValueError(f"{where}: {key!r} is missing")
+    return kind(**entries)
+
+
+def check(where: str, declared: "Field[Any]", value: Any) -> None:
+    """Refuse a value that is not of its field's declared type, or a negative number."""
+    kind = str(getattr(declared.type, "__name__", declared.type))
+    plain = {"int": int, "float": (int, float), "str": str, "bool": bool}.get(kind)
+    if plain and (not isinstance(value, plain) or (isinstance(value, bool) and kind != "bool")):
+        raise ValueError(f"{where}: expected {kind}, got {value!r}")
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError(f"{where}: {value} is negative")
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -186,12 +198,17 @@ def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, 
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from None
+    for part in ("profile", "profiles", "runs"):
+        if not isinstance(raw, dict) or part not in raw:
+            raise ValueError(f"{path}: {part!r} is missing")
     name = profile or raw["profile"]
     if name not in raw["profiles"]:
         raise ValueError(f"{path}: no profile {name!r}; {nearest(name, list(raw['profiles']))}")
     runs: dict[str, Run] = {}
     for key, entry in raw["runs"].items():
         where = f"runs.{key}"
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where}: expected a mapping, got {entry!r}")
         entry = {"name": key, **entry}
         if entry.get("train"):
             entry["train"] = recipe(f"{where}.train", entry["train"])

@@ -1,44 +1,40 @@
-"""CDGNet: one encoder, an attention and a decoder each for large and for small blur, and their fusion.
+"""CDGNet: one encoder; an attention and a decoder each for large and for small blur; their fusion.
 
-Paper     P. Wang, W. Sun, Q. Yan, A. Niu, R. Li, Y. Zhu, J. Sun, Y. Zhang. Non-uniform Motion Deblurring with Blurry
-          Component Divided Guidance. arXiv:2101.06021 (Pattern Recognition, 2021)
-Sources   encoder Sec. 3.1, Fig. 4; attention Sec. 3.2, Fig. 5, Eqs. 4-6; decoders Sec. 3.3, Fig. 6, Eqs. 7, 8; fusion
-          Sec. 3.4, Fig. 7, Eqs. 9-12; variants Tables 3, 4; DMPHN's blocks, which it grows out of, from DMPHN's code
-Unstated  No code was found. Choices marked * were searched until the sizes came out as printed: 6.73, 6.74, 7.66, 7.67
-          (Table 4) and 25.57 (Table 1) against 6.729, 6.738, 7.665, 7.673, 25.564 MiB of float32 here.
-          units of "MB": MiB* (with reading "figure", 10^6 bytes)
-          blocks per scale of the encoder: two, as the six in all and DMPHN's two per scale say
-          dense block: growth C, and 3x3 local feature fusion*, where Fig. 4 reads 1x1 (which gives 20.54, not 25.57)
-          channel attention: 128 -> 8 -> 128, both 1x1 with bias*
+Paper     P. Wang, W. Sun, Q. Yan, A. Niu, R. Li, Y. Zhu, J. Sun, Y. Zhang. Non-uniform Motion Deblurring
+          with Blurry Component Divided Guidance. Pattern Recognition, 2021. arXiv:2101.06021
+Sources   encoder Sec. 3.1, Fig. 4; attention Sec. 3.2, Fig. 5, Eqs. 4-6; decoders Sec. 3.3, Fig. 6;
+          fusion Sec. 3.4, Fig. 7, Eqs. 9-12; variants Tables 3, 4; DMPHN's blocks from DMPHN's code
+Unstated  No code was found. What is marked * was searched until sizes came out as printed: Table 4 prints
+          6.73, 6.74, 7.66, 7.67 and Table 1 prints 25.57; here 6.729, 6.738, 7.665, 7.673, 25.564 (float32).
+          unit of "MB": MiB*; with `reading: figure` 10^6 bytes
+          encoder's blocks per scale: two (six in all, and DMPHN has two per scale)
+          dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which makes 20.54 of 25.57
+          channel attention: 1x1 convolutions 128 -> 8 -> 128 with bias*
           spatial attention: conv 3x3 to 64, ReLU, residual block, two deformable ones, conv 7x7 to 1*
-          skips: concatenated, reduced by conv 3x3 with bias*; both decoders have them (Fig. 3), DMPHN's has none
-          large decoder: three deformable convolutions with one field of offsets per scale*; one residual block and one
-          deformable convolution have about the same size (`large: residual`)
-          deformable convolution: no bias*, no modulation; offsets by conv 3x3 that starts at zero (Dai et al. 2017);
-          ReLU after each, without which the following 1x1 would be no layer of its own
-          1x1 after deformable convolutions: one per scale*, with bias; an identity around both, as in the residual
-          blocks that they replace
-          diagonal filters: ordinary 3x3* (`diagonals: masked` keeps only the diagonal's three taps)
-          "the same operator" for both branches in the fusion: same shape, own weights*
-          convolutions of Eqs. 11 and 12: 1x1 and 3x3*
-          branch images for Eq. 16, which subtracts 3 channels from 32: conv 3x3 to 3, as the end of DMPHN*
-          what a single branch answers: its branch image; nothing is fused although Table 3 prints "concatenate"
-          "concatenate": conv 3x3 on both decoders' outputs
-          answer: the image itself, not a difference to the input, as in DMPHN
-          initialisation: DMPHN's, so that Table 3 compares blocks and nothing else
-Shapes    B batch, C width (32), H W image
+          skips: concatenated, reduced by conv 3x3 with bias*; in both decoders (Fig. 3), not in DMPHN's
+          large decoder: per scale three deformable convolutions, one field of offsets*; `large: residual`
+          is another reading of about the same size
+          deformable convolution: no bias*, no modulation; offsets by conv 3x3 that starts at zero, as usual;
+          then ReLU, or the 1x1 that follows would be no layer of its own
+          1x1 after deformable ones: one per scale* with bias, and an identity around, as in a residual block
+          diagonal filters: ordinary 3x3*; `diagonals: masked` keeps the three taps on the diagonal
+          "the same operator" on both branches (Sec. 3.4): the same shape, own weights*
+          convolutions of Eqs. 11 and 12: 1x1 and 3x3*; no activations, as the equations have none
+          branch images of Eq. 16, which subtracts 3 channels from 32: conv 3x3 to 3*, as DMPHN ends
+          one branch's answer: its branch image; nothing is fused, though Table 3 prints "concatenate"
+          fusion by concatenation: conv 3x3 to 3 on both decoders' features
+          answer and initialisation: DMPHN's, an image and no difference; so Table 3 compares blocks alone
+Shapes    B batch, C width (32 at full size), H W image
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
-from torchvision.ops import deform_conv2d
 
-from benchmark.layers import Encoder, ResBlock, conv, initialise, upsample
+from benchmark.layers import Encoder, ResBlock, conv, deform_conv, initialise, upsample
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Config:
     encoder: str = "rdb"  # Table 3: a key of ENCODERS
     attention: str = "ca_sa"  # Table 4: a key of ATTENTION
     branches: str = "both"  # Table 3: a key of BRANCHES
-    fusion: str = "off"  # Table 3: a key of FUSION; "none" exactly when there is one branch
+    fusion: str = "off"  # Table 3: a key of FUSION for two branches, "none" for one
     large: str = "shared_offsets"  # what the sizes leave open: a key of LARGE
     diagonals: str = "plain"  # what the text leaves open: a key of DIAGONALS
     reading: str = "sizes"  # which of two layouts that fit Table 4: a key of READINGS
@@ -60,18 +56,19 @@ class Config:
 
 
 class Deformable(nn.Module):
-    """3x3 convolutions whose taps move by learned offsets (Fig. 6, [34]); all of them share one field of offsets."""
+    """3x3 convolutions whose taps move by learned offsets (Fig. 6), one field of offsets for all of them."""
 
     def __init__(self, width: int, convs: int, bias: bool) -> None:
         super().__init__()
-        self.offsets = conv(width, 2 * 9)  # rows and columns of nine taps
+        self.offsets = conv(width, 2 * 9)  # down and right, for nine taps
         self.convs = nn.ModuleList(conv(width, width, bias=bias) for _ in range(convs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         offsets = self.offsets(x)
-        for layer in self.convs:  # they only hold the weights
-            x = relu(deform_conv2d(x, offsets, layer.weight, layer.bias, padding=1))
+        for layer in self.convs:
+            assert isinstance(layer, nn.Conv2d)  # it only holds the weights
+            x = relu(deform_conv(x, offsets, layer.weight, layer.bias))
         return x
 
 
@@ -89,7 +86,7 @@ class DeformableBlock(nn.Module):
 
 
 class RDB(nn.Module):
-    """Three convolutions that see all earlier features, fused by a fourth, plus identity (Sec. 3.1, Fig. 4)."""
+    """Three convolutions that see all earlier features, a fourth that fuses, plus identity (Fig. 4)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -106,23 +103,23 @@ class RDB(nn.Module):
 
 @dataclass(frozen=True)
 class Reading:
-    """A layout that gives the sizes of Table 4; the two differ where the text is silent."""
+    """What the text leaves open about the layout; the sizes of Table 4 allow these two."""
 
-    fuse: int  # kernel of the dense block's local feature fusion
+    fuse: int  # kernel of the dense block's feature fusion
     skip: int  # kernel that reduces the concatenated skips
     bias: bool  # of deformable convolutions
-    spatial: Callable[[int], list[nn.Module]]  # what follows the residual block of spatial attention
+    spatial: Callable[[int], list[nn.Module]]  # spatial attention after its residual block
 
 
 READINGS = {
-    # 6.729, 6.738, 7.665, 7.673, full 25.564, in MiB: the only one found that fits all five.
+    # 6.729, 6.738, 7.665, 7.673, full 25.564 in MiB: the only one found that fits all five.
     "sizes": Reading(
         fuse=3,
         skip=3,
         bias=False,
         spatial=lambda w: [Deformable(w, 1, bias=False), Deformable(w, 1, bias=False), conv(w, 1, kernel=7)],
     ),
-    # 6.731, 6.740, 7.661, 7.670, in 10^6 bytes, with Fig. 4's 1x1; but full 20.539 (branch images not counted).
+    # 6.731, 6.740, 7.661, 7.670 in 10^6 bytes, with Fig. 4's 1x1; full 20.539 without the branch images.
     "figure": Reading(
         fuse=1,
         skip=1,
@@ -131,22 +128,29 @@ READINGS = {
     ),
 }
 
+Sized = Callable[[int], nn.Module]  # makes a block of a width
+Block = Callable[[int, Reading], nn.Module]
+
+ENCODERS: dict[str, Block] = {
+    "res": lambda w, reading: ResBlock(w),  # DMPHN's
+    "rdb": lambda w, reading: RDB(w, reading.fuse),
+}
+
 
 def channel_attention(width: int, reading: Reading) -> nn.Sequential:
-    """Mc of Eq. 5, without CBAM's max-pooling: (B, C, H, W) -> (B, C, 1, 1)."""
+    """Mc of Eq. 5, CBAM's without max-pooling: (B, C, H, W) -> (B, C, 1, 1)."""
     narrow = max(4, width // 16)
-    return nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), conv(width, narrow, 1), nn.ReLU(), conv(narrow, width, 1), nn.Sigmoid()
-    )
+    squeeze, excite = conv(width, narrow, kernel=1), conv(narrow, width, kernel=1)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
 
 def spatial_attention(width: int, reading: Reading) -> nn.Sequential:
-    """Ms of Eq. 5, from a residual block and deformable convolutions (Fig. 5): (B, C, H, W) -> (B, 1, H, W)."""
+    """Ms of Eq. 5, with a residual block and deformable convolutions: (B, C, H, W) -> (B, 1, H, W)."""
     half = width // 2
     return nn.Sequential(conv(width, half), nn.ReLU(), ResBlock(half), *reading.spatial(half), nn.Sigmoid())
 
 
-ATTENTION = {  # one map after the other; no map leaves the features as they are
+ATTENTION: dict[str, dict[str, Block]] = {
     "none": {},
     "ca": {"channel": channel_attention},
     "sa": {"spatial": spatial_attention},
@@ -155,11 +159,11 @@ ATTENTION = {  # one map after the other; no map leaves the features as they are
 
 
 class ACDA(nn.Module):
-    """Adaptive component divided attention: F * Mc * Ms + F (Eqs. 4, 5)."""
+    """Adaptive component divided attention: F * Mc * Ms + F (Eqs. 4, 5); without any map, F."""
 
     def __init__(self, width: int, attention: str, reading: Reading) -> None:
         super().__init__()
-        self.maps = nn.ModuleDict({name: build(width, reading) for name, build in ATTENTION[attention].items()})
+        self.maps = nn.ModuleDict({name: of(width, reading) for name, of in ATTENTION[attention].items()})
 
     def forward(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, C, H, W) -> (B, C, H, W), and the maps: channel (B, C, 1, 1), spatial (B, 1, H, W)."""
@@ -172,7 +176,7 @@ class ACDA(nn.Module):
 
 
 class Skip(nn.Module):
-    """Decoder and encoder features of one scale, concatenated and reduced to the width of one."""
+    """Decoder's and encoder's features of a scale, concatenated and reduced to the width of one (Fig. 3)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -195,9 +199,9 @@ class NoSkip(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Blocks of three scales, upsampled to the image's size in between (Fig. 6, Eqs. 7, 8)."""
+    """A block per scale, and upsampling between scales (Fig. 6, Eqs. 7, 8)."""
 
-    def __init__(self, width: int, block: Callable[[int], nn.Module], skip: Callable[[int], nn.Module]) -> None:
+    def __init__(self, width: int, block: Sized, skip: Sized) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(block(times * width) for times in (4, 2, 1))
         self.ups = nn.ModuleList(upsample(times * width) for times in (4, 2))
@@ -206,112 +210,90 @@ class Decoder(nn.Module):
     def forward(self, attended: Tensor, encoded: list[Tensor]) -> Tensor:
         """(B, 4C, H/4, W/4), [(B, C, H, W), (B, 2C, H/2, W/2)] -> (B, C, H, W)."""
         decoded: Tensor = self.blocks[0](attended)
-        for block, up, skip, features in zip(self.blocks[1:], self.ups, self.skips, encoded[::-1], strict=True):
+        steps = zip(self.ups, self.skips, self.blocks[1:], reversed(encoded), strict=True)
+        for up, skip, block, features in steps:
             decoded = block(skip(up(decoded), features))
         return decoded
 
 
-def two(width: int, reading: Reading) -> nn.Sequential:
-    """DMPHN's residual blocks (first rows of Table 3)."""
-    return nn.Sequential(ResBlock(width), ResBlock(width))
+def small(width: int, reading: Reading) -> nn.Module:
+    """DMPHN's two residual blocks and a deformable convolution (Fig. 6b)."""
+    return nn.Sequential(ResBlock(width), ResBlock(width), DeformableBlock(width, 1, reading.bias))
 
 
-def small(width: int, reading: Reading) -> nn.Sequential:
-    """DMPHN's residual blocks and a deformable convolution (Fig. 6b)."""
-    return nn.Sequential(*two(width, reading), DeformableBlock(width, 1, reading.bias))
-
-
-def shared_offsets(width: int, reading: Reading) -> nn.Module:
-    """Deformable convolutions in place of the residual blocks (Fig. 6a)."""
-    return DeformableBlock(width, 3, reading.bias)
-
-
-def residual(width: int, reading: Reading) -> nn.Module:
-    """A deformable convolution in place of one residual block, at about the same size."""
-    return nn.Sequential(ResBlock(width), DeformableBlock(width, 1, reading.bias))
-
-
-LARGE = {"shared_offsets": shared_offsets, "residual": residual}
+LARGE: dict[str, Block] = {  # in place of DMPHN's two residual blocks (Fig. 6a)
+    "shared_offsets": lambda w, reading: DeformableBlock(w, 3, reading.bias),
+    "residual": lambda w, reading: nn.Sequential(ResBlock(w), DeformableBlock(w, 1, reading.bias)),
+}
 
 BRANCHES = {"dmphn": ("dmphn",), "large": ("large",), "small": ("small",), "both": ("large", "small")}
 
 
 def decoder(branch: str, config: Config) -> Decoder:
-    """The decoder of a branch."""
+    """The decoder of a branch; "dmphn" is the one DMPHN has."""
     reading = READINGS[config.reading]
-    block = {"dmphn": two, "small": small, "large": LARGE[config.large]}[branch]
-    skip = NoSkip if branch == "dmphn" else partial(Skip, kernel=reading.skip)
-    return Decoder(config.width, partial(block, reading=reading), skip)
+    if branch == "dmphn":
+        return Decoder(config.width, lambda w: nn.Sequential(ResBlock(w), ResBlock(w)), NoSkip)
+    block = {"large": LARGE[config.large], "small": small}[branch]
+    return Decoder(config.width, lambda w: block(w, reading), lambda w: Skip(w, reading.skip))
 
 
 class Diagonal(nn.Conv1d):
-    """A 3x3 convolution with weights on the main diagonal only; the other six do not exist, so none is counted."""
+    """A 3x3 convolution with taps on the main diagonal alone: the others are neither kept nor counted."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width, kernel_size=3)
 
-    def kernel(self) -> Tensor:
-        """The 3x3 kernels, zero off the diagonal: (C, C, 3, 3)."""
+    def taps(self) -> Tensor:
+        """(C, C, 3, 3), zero off the diagonal."""
         return torch.diag_embed(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
-        return conv2d(x, self.kernel(), self.bias, padding=1)
+        return conv2d(x, self.taps(), self.bias, padding=1)
 
 
 class AntiDiagonal(Diagonal):
     """The same on the other diagonal, from top right to bottom left."""
 
-    def kernel(self) -> Tensor:
-        """The 3x3 kernels, zero off the anti-diagonal: (C, C, 3, 3)."""
-        return super().kernel().flip(-1)
+    def taps(self) -> Tensor:
+        """(C, C, 3, 3), zero off the anti-diagonal."""
+        return super().taps().flip(-1)
 
 
-def plain(width: int) -> nn.Conv2d:
-    """An ordinary 3x3 convolution."""
-    return conv(width, width)
-
-
-DIAGONALS: dict[str, tuple[Callable[[int], nn.Module], Callable[[int], nn.Module]]] = {
-    "plain": (plain, plain),
+DIAGONALS: dict[str, tuple[Sized, Sized]] = {
+    "plain": (lambda w: conv(w, w), lambda w: conv(w, w)),
     "masked": (Diagonal, AntiDiagonal),
 }
 
 
-def orientations(width: int, diagonals: str) -> nn.ModuleDict:
-    """Ho, Vo, Do and antiDo of Eq. 10."""
+def orientations(width: int, diagonals: str) -> nn.ModuleList:
+    """Ho, Vo, Do and antiDo of Eq. 10, in this order."""
     diagonal, antidiagonal = DIAGONALS[diagonals]
-    return nn.ModuleDict(
-        {
-            "horizontal": nn.Conv2d(width, width, (1, 3), padding=(0, 1)),
-            "vertical": nn.Conv2d(width, width, (3, 1), padding=(1, 0)),
-            "diagonal": diagonal(width),
-            "antidiagonal": antidiagonal(width),
-        }
-    )
+    horizontal = nn.Conv2d(width, width, (1, 3), padding=(0, 1))
+    vertical = nn.Conv2d(width, width, (3, 1), padding=(1, 0))
+    return nn.ModuleList((horizontal, vertical, diagonal(width), antidiagonal(width)))
 
 
 class OFF(nn.Module):
-    """Orientation-based feature fusion: each orientation of both branches, paired, then all (Eqs. 10-12)."""
+    """Orientation-based feature fusion: each orientation of both branches, then all four (Eqs. 10-12)."""
 
     def __init__(self, width: int, diagonals: str) -> None:
         super().__init__()
         self.large = orientations(width, diagonals)
         self.small = orientations(width, diagonals)
-        self.pairs = nn.ModuleDict({name: conv(2 * width, width, kernel=1) for name in self.large})
+        self.pairs = nn.ModuleList(conv(2 * width, width, kernel=1) for _ in self.large)
         self.last = conv(4 * width, 3)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """(B, C, H, W), (B, C, H, W) -> (B, 3, H, W)."""
-        merged = [
-            pair(torch.cat((self.large[name](large), self.small[name](small)), dim=1))
-            for name, pair in self.pairs.items()
-        ]
-        return self.last(torch.cat(merged, dim=1))
+        layers = zip(self.large, self.small, self.pairs, strict=True)
+        pairs = [pair(torch.cat((f(large), g(small)), dim=1)) for f, g, pair in layers]
+        return self.last(torch.cat(pairs, dim=1))
 
 
 class Concat(nn.Module):
-    """One convolution on both branches' features (Table 3, row 7)."""
+    """One convolution of both branches' features (Table 3, row 7)."""
 
     def __init__(self, width: int, diagonals: str) -> None:
         super().__init__()
@@ -322,7 +304,7 @@ class Concat(nn.Module):
         return self.last(torch.cat((large, small), dim=1))
 
 
-FUSION = {"concat": Concat, "off": OFF}
+FUSION: dict[str, Callable[[int, str], nn.Module]] = {"concat": Concat, "off": OFF}
 
 
 class Net(nn.Module):
@@ -332,44 +314,39 @@ class Net(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        branches = BRANCHES[config.branches]
+        width, reading, branches = config.width, READINGS[config.reading], BRANCHES[config.branches]
         if (config.fusion == "none") != (len(branches) == 1):
-            raise ValueError(f"fusion {config.fusion!r} does not go with branches {config.branches!r}: fuse both, or none")
-        width, reading = config.width, READINGS[config.reading]
-        block = {"res": ResBlock, "rdb": partial(RDB, kernel=reading.fuse)}[config.encoder]
-        self.encoder = Encoder(width, block)
+            raise ValueError(f"fusion {config.fusion!r} does not go with branches {config.branches!r}")
+        self.encoder = Encoder(width, lambda w: ENCODERS[config.encoder](w, reading))
         self.attend = nn.ModuleDict({name: ACDA(4 * width, config.attention, reading) for name in branches})
         self.decoders = nn.ModuleDict({name: decoder(name, config) for name in branches})
         self.heads = nn.ModuleDict({name: conv(width, 3) for name in branches})
-        if config.fusion != "none":
-            self.fusion = FUSION[config.fusion](width, config.diagonals)
+        self.fuse = nn.ModuleList(FUSION[config.fusion](width, config.diagonals) for _ in branches[1:])
         initialise(self)
         for module in self.modules():
             if isinstance(module, Deformable):
-                nn.init.zeros_(module.offsets.weight)
+                nn.init.zeros_(module.offsets.weight)  # a deformable convolution starts as an ordinary one
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [large, small, answer] with two branches, [answer] with one; each (B, 3, H, W)."""
+        """(B, 3, H, W) -> [large, small, answer] of two branches, [answer] of one; each (B, 3, H, W)."""
         features, _ = self.decode(blurry)
         images = [head(features[name]) for name, head in self.heads.items()]
-        if len(features) == 2:
-            images.append(self.fusion(features["large"], features["small"]))
-        return images
+        return images + [fuse(*features.values()) for fuse in self.fuse]
 
     def decode(self, blurry: Tensor) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-        """Per branch: its decoder's output (B, C, H, W), and its attention maps."""
+        """Per branch: its decoder's features (B, C, H, W), and its attention maps."""
         *encoded, deepest = self.encoder(blurry)
         features: dict[str, Tensor] = {}
         maps: dict[str, dict[str, Tensor]] = {}
-        for name in self.decoders:
+        for name, decode in self.decoders.items():
             attended, maps[name] = self.attend[name](deepest)
-            features[name] = self.decoders[name](attended, encoded)
+            features[name] = decode(attended, encoded)
         return features, maps
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """What Fig. 13 shows: "<branch>_map" Ms (B, 1, H/4, W/4), and "<branch>_features" (B, C, H, W).
+        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4), and "<branch>_features" (B, C, H, W).
 
-        Without spatial attention there are no maps.
+        Without spatial attention there is no map.
         """
         features, maps = self.decode(blurry)
         shown = {f"{name}_map": seen["spatial"] for name, seen in maps.items() if "spatial" in seen}

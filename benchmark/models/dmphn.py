@@ -1,13 +1,12 @@
 """DMPHN: a deep multi-patch hierarchical network for deblurring, and stacks of it.
 
-Paper     H. Zhang, Y. Dai, H. Li, P. Koniusz. Deep Stacked Hierarchical Multi-patch Network for Image Deblurring.
-          CVPR 2019. arXiv:1904.03468
-Sources   the authors' code, github.com/HongguangZhang/DMPHN-cvpr19-master @9fff261: blocks and widths models.py;
-          how levels hand on DMPHN_1_2_4.py and DMPHN_1_2_4_8.py; how stages hand on SDNet2.py, SDNet3.py, SDNet4.py;
-          initialisation `weight_init` of every script
-Unstated  "1" and "1-2" are not in the code (they are 1-2-4 without its finest levels here, as the 1-2-4 code is
-          1-2-4-8 without its finest);
-          stacks of other levels than 1-2-4 (the same additions here; with "1" there is no level 2 to add to)
+Paper     H. Zhang, Y. Dai, H. Li, P. Koniusz. Deep Stacked Hierarchical Multi-patch Network for Image
+          Deblurring. CVPR 2019. arXiv:1904.03468
+Sources   the authors' code, github.com/HongguangZhang/DMPHN-cvpr19-master @9fff261: blocks, widths models.py;
+          levels DMPHN_1_2_4.py, DMPHN_1_2_4_8.py; stacks SDNet2.py, SDNet3.py, SDNet4.py; initialisation
+          `weight_init` of each
+Unstated  "1" and "1-2": not in the code; 1-2-4 without its finest levels, as 1-2-4 is 1-2-4-8 without its
+          stacks of other levels than 1-2-4: not in the code; the same additions (of "1", all but level 2's)
 Shapes    B batch, C width, H W image, P patches of one level (they lie in the batch axis)
 """
 
@@ -71,7 +70,9 @@ class Stage(nn.Module):
         self.encoders = nn.ModuleList(Encoder(width) for _ in range(levels))
         self.decoders = nn.ModuleList(decoder(width) for _ in range(levels))
 
-    def forward(self, image: Tensor, earlier: list[Tensor], first: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, image: Tensor, earlier: list[Tensor], first: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Restore an image, given what earlier stages found.
 
         Args:

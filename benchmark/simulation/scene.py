@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.simulation import photographs
-from benchmark.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Floats, Layer, Trajectory, follow, views
+from benchmark.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Floats, Layer, Trajectory, encode, follow, views
 from benchmark.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Cutout
 
 FRAMES = (7, 9, 11, 13)  # averaged in one exposure; odd, so that there is a middle one
-SPEED = 1.3  # pixels per frame, the median over images; with SPREAD it brings PSNR to that of GoPro_Large
-SPREAD = 0.45  # standard deviation of its logarithm
-SLOWEST, FASTEST = 0.3, 3.5  # pixels per frame
-OBJECTS = (0.3, 0.35, 0.25, 0.1)  # how often a scene has 0, 1, 2, 3 moving objects
-CLOSEST, WIDEST = 0.9, 1.9  # pixels of the photograph per pixel of the view
+SPEED = 1.15  # pixels per frame, the median over images; with SPREAD it brings PSNR to that of GoPro_Large
+SPREAD = 0.4  # standard deviation of its logarithm
+SLOWEST, FASTEST = 0.15, 2.5  # pixels per frame
+OBJECTS = (0.35, 0.35, 0.2, 0.1)  # how often a scene has 0, 1, 2, 3 moving objects
+CLOSEST, WIDEST = 0.95, 1.8  # pixels of the photograph per pixel of the view
+FLATTEST = 4.0  # levels per pixel, the mean gradient of the plainest sharp frame of GoPro_Large seen
 _MARGIN = 3.0  # pixels kept free at the photograph's border
 # Pitch, yaw, roll, then shifts along x, y, z: each weight moves the view by a similar number of pixels.
 _CAMERA = np.array([0.7 / FOCAL, 1 / FOCAL, 0.6 / SIZE, 0.5 / FOCAL, 0.4 / FOCAL, 0.6 / SIZE])
@@ -52,28 +53,30 @@ def _speed(rng: np.random.Generator) -> float:
 
 def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer, Trajectory] | None:
     """The photograph and a camera path along which it fills the view; None where it cannot."""
-    levels = photographs.load(name).astype(np.float64)
+    light = photographs.load(name)
     relief = photographs.relief(name)
     slant = rng.uniform(-0.4, 0.4, 2)
     plane = (float(slant[0]), float(slant[1]), 1.0) if relief is None else (0.0, 0.0, 1.0)
-    camera = Trajectory.draw(rng, _CAMERA)
+    camera = Trajectory.draw(rng, _CAMERA if relief is None else _CAMERA * [1, 1, 1, 0.5, 0.5, 0.5])
     camera = camera.times(_speed(rng) * frames / _travel(Layer(np.zeros((1, 1, 1)), (0, 0), plane), camera, frames))
-    zoom = float(rng.uniform(1.1, WIDEST))
+    zoom = float(rng.uniform(1.05, WIDEST))
     place, mirrored = rng.uniform(size=2), rng.random() < 0.5
 
     depths = [plane] if relief is None else [(0.0, 0.0, float(f(relief))) for f in (np.min, np.max)]
     low, high = _reach(camera, frames, depths)
-    room = np.array(levels.shape[1::-1]) - 1  # largest place in the photograph, x and y
+    room = np.array(light.shape[1::-1]) - 1  # largest place in the photograph, x and y
     zoom = min(zoom, *(room / (high - low)))
     if zoom < CLOSEST:
         return None
     start = place * (room - zoom * (high - low))
     shape = tuple(np.floor((high - low) * DENSITY).astype(int)[::-1])
     if mirrored:
-        levels, relief = levels[:, ::-1], None if relief is None else relief[:, ::-1]
-    planes = photographs.texture(levels, *start, zoom, shape)
+        light, relief = light[:, ::-1], None if relief is None else relief[:, ::-1]
+    planes = photographs.texture(light, *start, zoom, shape)
+    if _detail(planes) < FLATTEST:
+        return None
     deep = None if relief is None else photographs.texture(relief[..., None], *start, zoom, shape)[0]
-    return Layer(photographs.light(planes), tuple(low), plane, deep), camera
+    return Layer(planes, tuple(low), plane, deep), camera
 
 
 def _reach(camera: Trajectory, frames: int, planes: list[tuple[float, float, float]]) -> tuple[Floats, Floats]:
@@ -87,6 +90,12 @@ def _reach(camera: Trajectory, frames: int, planes: list[tuple[float, float, flo
     return np.min(np.concatenate(seen), axis=0) - _MARGIN, np.max(np.concatenate(seen), axis=0) + _MARGIN
 
 
+def _detail(planes: Floats) -> float:
+    """Mean size of the gradient, in levels per pixel of the view."""
+    green = encode(planes[1, ::DENSITY, ::DENSITY])
+    return float(np.hypot(np.diff(green, axis=0)[:, 1:], np.diff(green, axis=1)[1:]).mean())
+
+
 def _travel(layer: Layer, camera: Trajectory, frames: int) -> float:
     """Mean length, in pixels, of what the view's points draw during the exposure."""
     times = np.linspace(-0.5, 0.5, 4 * frames + 1) * frames / RATE
@@ -96,8 +105,8 @@ def _travel(layer: Layer, camera: Trajectory, frames: int) -> float:
 
 def _object(cutout: Cutout, camera: Trajectory, frames: int, rng: np.random.Generator) -> Layer:
     """An object somewhere in the view, nearer than the background, moving mostly sideways."""
-    levels = photographs.load(cutout.photograph).astype(np.float64)
-    alpha = photographs.opacity(cutout)
+    light = photographs.load(cutout.photograph)
+    alpha = photographs.opacity(cutout)[..., None]
     left, top = np.min(cutout.outline, axis=0) - 3
     right, low = np.max(cutout.outline, axis=0) + 3
     height = rng.uniform(*cutout.heights)
@@ -110,12 +119,12 @@ def _object(cutout: Cutout, camera: Trajectory, frames: int, rng: np.random.Gene
     x = float(rng.uniform(0.1, 0.9)) * SIZE - width / 2
     y = float(rng.uniform(0.2, 0.8)) * SIZE - height / 2
     if rng.random() < 0.5:
-        levels, alpha, left = levels[:, ::-1], alpha[:, ::-1], levels.shape[1] - 1 - right
+        light, alpha, left = light[:, ::-1], alpha[:, ::-1], light.shape[1] - 1 - right
     shape = (int(height * DENSITY), int(width * DENSITY))
-    planes = photographs.texture(levels, left, top, zoom, shape)
-    cover = photographs.texture(255 * alpha[..., None], left, top, zoom, shape) / 255
+    planes = photographs.texture(np.concatenate([light * alpha, alpha], axis=2), left, top, zoom, shape)
+    planes[:, :, [0, -1]] = planes[:, [0, -1]] = 0  # nothing is sampled beyond the border
     nearness = float(rng.uniform(1.1, 1.7))
-    layer = Layer(photographs.light(planes, cover), (x, y), (0, 0, nearness), motion=motion)
+    layer = Layer(planes, (x, y), (0, 0, nearness), motion=motion)
     if not cutout.cropped:
         return layer
     times = np.linspace(-1, 1, 4 * frames + 1) * frames / RATE

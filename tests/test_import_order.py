@@ -1,0 +1,58 @@
+"""Who may import whom (docs/design.md), as a test."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each part may import only the parts named beside it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "spec": set(),
+    "plugins": set(),
+    "results": set(),
+    "pairs": set(),
+    "layers": set(),
+    "claims": set(),
+    "simulation": set(),
+    "models": {"layers"},
+    "datasets": {"pairs", "simulation"},
+    "metrics": {"spec"},
+    "nets": {"plugins", "spec"},
+    "training": {"metrics", "pairs", "spec"},
+    "measure": {"pairs"},
+    "compare": {"claims", "results", "spec"},
+    "report": {"claims", "compare", "results", "spec"},
+    "__init__": set(),
+}
+NO_TORCH = {"spec", "plugins", "results", "pairs", "claims", "compare", "report", "simulation", "datasets"}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmark").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path):
+    """A file imports only its own part and the parts below it; the right half runs without torch."""
+    part = path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")
+    names = imports(path)
+    used = {name.split(".")[1] for name in names if name.startswith("benchmark.")}
+
+    assert used - {part} <= MAY_IMPORT[part]
+    assert not (part in NO_TORCH and any(name.split(".")[0] in ("torch", "torchvision") for name in names))
+    assert not any(name.split(".")[0] == "pipelines" for name in names)
+
+
+def test_models_do_not_import_each_other():
+    """A model file stands alone beside benchmark/layers.py."""
+    for path in (ROOT / "benchmark" / "models").glob("*.py"):
+        assert not [name for name in imports(path) if name.startswith("benchmark.models")], path.name

@@ -1,0 +1,86 @@
+"""params.yaml: what it may say and what it must not."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark import spec
+
+ROOT = Path(__file__).parents[1]
+RAW = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def broken(tmp_path, change):
+    """params.yaml after a change, as a path."""
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    change(raw)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+@pytest.mark.parametrize("profile", RAW["profiles"])
+def test_every_profile_loads(profile):
+    """Each profile of params.yaml is valid and has runs."""
+    active, runs = spec.load(ROOT / "params.yaml", profile)
+
+    assert active.name == profile
+    assert active.of(runs)
+
+
+def test_paper_profile_cuts_nothing():
+    """In the paper profile each run trains exactly what its recipe says."""
+    profile, runs = spec.load(ROOT / "params.yaml", "paper")
+
+    for run in runs.values():
+        if run.train:
+            assert profile.cut(run.train) == (run.train, run.train.steps)
+            assert profile.cuts(run.train) == []
+
+
+def test_every_cut_is_said():
+    """A profile that changes anything about a recipe says so, in words."""
+    profile, runs = spec.load(ROOT / "params.yaml", "embedded")
+    said = " / ".join(profile.cuts(runs["cdgnet"].train))
+
+    assert "400 of 1,053,000 steps" in said
+    assert "crop 64 of 256" in said
+    assert "widths divided by 4" in said
+    assert "embedded data in place of the real set" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.update(profile="embeded"), "no profile 'embeded'; did you mean 'embedded'?"),
+        (lambda raw: raw["profiles"]["smoke"].update(stepz=1), "profiles.smoke: unknown key 'stepz'; did you mean 'steps'?"),
+        (lambda raw: raw["profiles"]["smoke"].update(runs=["cdgnt"]), "profiles.smoke.runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
+        (lambda raw: raw["runs"]["cdgnet_ld"].update(ablates="cdgnt"), "runs.cdgnet_ld.ablates: no run 'cdgnt'"),
+        (lambda raw: raw["runs"]["cdgnet_acda"]["train"].update(lr=1), "runs.cdgnet_acda.train: unknown key 'lr'"),
+        (lambda raw: raw["runs"]["cdgnet_acda"]["train"]["optimiser"].update(beta=1), "runs.cdgnet_acda.train.optimiser: unknown key 'beta'"),
+        (lambda raw: raw["runs"]["cdgnet_acda"]["train"].pop("crop"), "runs.cdgnet_acda.train: 'crop' is missing"),
+        (lambda raw: raw["runs"].update(new=3), "runs.new: expected a mapping, got 3"),
+        (lambda raw: raw["profiles"]["smoke"].update(steps="many"), "profiles.smoke.steps: expected int, got 'many'"),
+        (lambda raw: raw["profiles"]["smoke"].update(steps=-1), "profiles.smoke.steps: -1 is negative"),
+    ],
+)  # fmt: skip
+def test_bad_entries_are_named(tmp_path, change, message):
+    """A mistake in params.yaml names its place, the bad value and the allowed ones."""
+    path = broken(tmp_path, change)
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        spec.load(path, "" if "no profile" in message else "smoke")
+
+
+def test_missing_or_malformed_file_is_one_line(tmp_path):
+    """No params.yaml, one that is no YAML, or one without its parts: a ValueError, not a KeyError."""
+    torn = tmp_path / "params.yaml"
+    torn.write_text("profile: [")
+    bare = tmp_path / "bare.yaml"
+    bare.write_text("profile: smoke\n")
+
+    for path in (tmp_path / "none.yaml", torn, bare):
+        with pytest.raises(ValueError, match=str(path.name)):
+            spec.load(path)
