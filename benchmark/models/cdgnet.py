@@ -5,21 +5,20 @@ Paper     P. Wang, W. Sun, Q. Yan, A. Niu, R. Li, Y. Zhu, J. Sun, Y. Zhang. Non-
 Sources   encoder Sec. 3.1, Fig. 4; attention Sec. 3.2, Fig. 5, Eqs. 4-6; decoders Sec. 3.3, Fig. 6;
           fusion Sec. 3.4, Fig. 7, Eqs. 9-12; variants Tables 3, 4; DMPHN's blocks from DMPHN's code
 Unstated  No code was found. What is marked * was searched until sizes came out as printed: Table 4 prints
-          6.73, 6.74, 7.66, 7.67 and Table 1 prints 25.57; here 6.729, 6.738, 7.665, 7.673, 25.564 (float32).
+          6.73, 6.74, 7.66, 7.67, here 6.729, 6.738, 7.665, 7.673; Table 1 prints 25.57, here 25.564 (float32)
           unit of "MB": MiB*; with `reading: figure` 10^6 bytes
           encoder's blocks per scale: two (six in all, and DMPHN has two per scale)
           dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which makes 20.54 of 25.57
           channel attention: 1x1 convolutions 128 -> 8 -> 128 with bias*
           spatial attention: conv 3x3 to 64, ReLU, residual block, two deformable ones, conv 7x7 to 1*
           skips: concatenated, reduced by conv 3x3 with bias*; in both decoders (Fig. 3), not in DMPHN's
-          large decoder: per scale three deformable convolutions, one field of offsets*; `large: residual`
-          is another reading of about the same size
+          large decoder: three deformable convolutions a scale, one field of offsets*; `large: residual` is as big
           deformable convolution: no bias*, no modulation; offsets by conv 3x3 that starts at zero, as usual;
           then ReLU, or the 1x1 that follows would be no layer of its own
           1x1 after deformable ones: one per scale* with bias, and an identity around, as in a residual block
           diagonal filters: ordinary 3x3*; `diagonals: masked` keeps the three taps on the diagonal
           "the same operator" on both branches (Sec. 3.4): the same shape, own weights*
-          convolutions of Eqs. 11 and 12: 1x1 and 3x3*; no activations, as the equations have none
+          convolutions of Eqs. 11, 12: 1x1, 3x3* (1x1 and 3x3 in Eq. 12: 25.569); no activations, as printed
           branch images of Eq. 16, which subtracts 3 channels from 32: conv 3x3 to 3*, as DMPHN ends
           one branch's answer: its branch image; nothing is fused, though Table 3 prints "concatenate"
           fusion by concatenation: conv 3x3 to 3 on both decoders' features
@@ -112,7 +111,7 @@ class Reading:
 
 
 READINGS = {
-    # 6.729, 6.738, 7.665, 7.673, full 25.564 in MiB: the only one found that fits all five.
+    # 6.729, 6.738, 7.665, 7.673, full 25.564 in MiB: no other one found is as near to all five.
     "sizes": Reading(
         fuse=3,
         skip=3,
@@ -344,10 +343,7 @@ class Net(nn.Module):
         return features, maps
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4), and "<branch>_features" (B, C, H, W).
-
-        Without spatial attention there is no map.
-        """
+        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4) if there is one; "<branch>_features" (B, C, H, W)."""
         features, maps = self.decode(blurry)
         shown = {f"{name}_map": seen["spatial"] for name, seen in maps.items() if "spatial" in seen}
         return shown | {f"{name}_features": values for name, values in features.items()}

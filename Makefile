@@ -1,0 +1,37 @@
+# Two commands: `make repro` makes the results and the report, `make test` checks everything.
+# Each sets up .venv first, from the pinned requirements.txt.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONWARNINGS := ignore::FutureWarning
+# A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
+UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
+
+.PHONY: repro test check pins clean
+
+repro: .venv/ready
+	@dvc repro --quiet
+	@python -m benchmark.report
+
+test: .venv/ready check
+	@pytest -q
+
+check: .venv/ready
+	@ruff check
+	@ruff format --check --quiet || { echo 'run: ruff format'; exit 1; }
+	@mypy
+
+# DVC's own progress goes to the terminal only; the stages print one line per finished run.
+.venv/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; set PYTHON=...'; exit 1; }
+	@echo 'setting up .venv (once; 7 GB, most of it PyTorch)'
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check '$(UV)'
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements.txt
+	@touch $@
+
+# After a change of pyproject.toml's dependencies. No URLs, so that any index serves it.
+pins:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --quiet -o requirements.txt
+
+clean:
+	rm -rf .venv data checkpoints results/*/train results/*/images
