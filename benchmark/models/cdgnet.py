@@ -9,10 +9,10 @@ Unstated  No code was found. What is marked * was searched until sizes came out 
           unit of "MB": MiB*; with `reading: figure` 10^6 bytes
           encoder's blocks per scale: two (six in all, and DMPHN has two per scale)
           dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which makes 20.54 of 25.57
-          channel attention: 1x1 convolutions 128 -> 8 -> 128 with bias*
+          channel attention: 1x1 convolutions 128 -> 8 -> 128* with bias
           spatial attention: conv 3x3 to 64, ReLU, residual block, two deformable ones, conv 7x7 to 1*
           skips: concatenated, reduced by conv 3x3 with bias*; in both decoders (Fig. 3), not in DMPHN's
-          large decoder: three deformable convolutions a scale, one field of offsets*; `large: residual` is as big
+          large decoder: three deformable ones per scale, one field of offsets*; `large: residual` is as large
           deformable convolution: no bias*, no modulation; offsets by conv 3x3 that starts at zero, as usual;
           then ReLU, or the 1x1 that follows would be no layer of its own
           1x1 after deformable ones: one per scale* with bias, and an identity around, as in a residual block
@@ -138,7 +138,7 @@ ENCODERS: dict[str, Block] = {
 
 def channel_attention(width: int, reading: Reading) -> nn.Sequential:
     """Mc of Eq. 5, CBAM's without max-pooling: (B, C, H, W) -> (B, C, 1, 1)."""
-    narrow = max(4, width // 16)
+    narrow = 8  # 128 / 16; thin networks keep it, as few ReLUs may all be dead from the start
     squeeze, excite = conv(width, narrow, kernel=1), conv(narrow, width, kernel=1)
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
@@ -343,7 +343,7 @@ class Net(nn.Module):
         return features, maps
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4) if there is one; "<branch>_features" (B, C, H, W)."""
+        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4) if any; "<branch>_features" (B, C, H, W)."""
         features, maps = self.decode(blurry)
         shown = {f"{name}_map": seen["spatial"] for name, seen in maps.items() if "spatial" in seen}
         return shown | {f"{name}_features": values for name, values in features.items()}

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from benchmark.layers import Encoder, ResBlock, conv, initialise, upsample
 
-LEVELS = {"1": 1, "1-2": 2, "1-2-4": 3, "1-2-4-8": 4}  # patches per level, as the paper names its models
+LEVELS = {"1": 1, "1-2": 2, "1-2-4": 3, "1-2-4-8": 4}  # the paper's names say how many patches each has
 
-# Which axis of its parent's patches a level cuts in halves: rows, then columns, then rows.
+# The axis along which a level halves the patches of the level before: rows, columns, rows.
 CUT = {1: 2, 2: 3, 3: 2}
 
 

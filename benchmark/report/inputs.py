@@ -27,6 +27,11 @@ class Curve:
     checks: tuple[int, ...]
     psnrs: tuple[float, ...]
 
+    @property
+    def relative(self) -> tuple[float, ...]:
+        """Losses over the first one, so that all runs share a unit; never 0, for a logarithmic axis."""
+        return tuple(max(loss / (self.losses[0] or 1.0), 1e-6) for loss in self.losses)
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -82,7 +87,8 @@ class Inputs:
 
     def cut(self) -> bool:
         """Whether the profile changes what a paper did, so that its quality numbers prove nothing."""
-        return bool(self.profile.data) or any(self.profile.cuts(run.train) for run in self.chosen.values() if run.train)
+        recipes = [run.train for run in self.chosen.values() if run.train]
+        return bool(self.profile.data) or any(self.profile.cuts(recipe) for recipe in recipes)
 
 
 def rows(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -150,7 +156,10 @@ def training(path: Path) -> dict[str, Curve]:
     points: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
     for i, row in enumerate(rows(path, ("run", "step", "lr", "loss", "psnr")), 1):
         psnr = number(path, i, row, "psnr") if row["psnr"] else math.nan
-        points[row["run"]].append((int(number(path, i, row, "step")), number(path, i, row, "loss"), psnr))
+        loss = number(path, i, row, "loss")
+        if not math.isfinite(loss):
+            raise ValueError(f"{path}, row {i}: loss is {loss}")
+        points[row["run"]].append((int(number(path, i, row, "step")), loss, psnr))
     made = {}
     for run, found in points.items():
         steps, losses, _ = zip(*found, strict=True)
@@ -190,8 +199,13 @@ def source(path: Path, name: str) -> Source:
     return Source(name, hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else "")
 
 
-def read(profile: str = "", root: Path = Path("results"), params: Path = Path("params.yaml"),
-         data: Path = Path("data"), papers: Path | None = None) -> Inputs:
+def read(
+    profile: str = "",
+    root: Path = Path("results"),
+    params: Path = Path("params.yaml"),
+    data: Path = Path("data"),
+    papers: Path | None = None,
+) -> Inputs:
     """Read all that is there.
 
     Raises:
@@ -206,7 +220,16 @@ def read(profile: str = "", root: Path = Path("results"), params: Path = Path("p
     sources += [source(params, params.name)]
     sources += [source(path, f"{folder.name}/{path.name}") for path in sorted(folder.glob("*.yaml"))]
     return Inputs(
-        active, runs, claims.read(folder), where, data, counts(complexity), measured(where.measurements),
-        each_image(where.quality), training(where.curves), verdicts(where.findings), machine(where.environment),
+        active,
+        runs,
+        claims.read(folder),
+        where,
+        data,
+        counts(complexity),
+        measured(where.measurements),
+        each_image(where.quality),
+        training(where.curves),
+        verdicts(where.findings),
+        machine(where.environment),
         tuple(sources),
     )

@@ -108,7 +108,8 @@ def like(claim: Claim, measured: float, exact: bool = True) -> str:
     ('687.09', '689.20', '689.204')
     """
     found = NUMBER.fullmatch(claim.printed.strip())
-    assert found and claim.value is not None
+    assert found
+    assert claim.value is not None
     unit, digits = found["unit"] or "", found["mantissa"] or ""
     if abs(measured - claim.value) <= 1e-9 * abs(claim.value):
         return claim.printed
@@ -126,10 +127,11 @@ def distance(claim: Claim, measured: float) -> str:
     """How far off, in per cent for counts and in the unit for qualities; empty for the rest.
 
     >>> distance(Claim("", "", "", "", None, None, "params", "20", scale=1e6), 20.2e6)
-    '+1.0 %'
+    '+1 %'
     """
     if claim.quantity in RELATIVE and claim.value:
-        return f"{100 * (measured - claim.value) / claim.value:+.2g} %".replace("e+02", "00")
+        percent = 100 * (measured - claim.value) / claim.value
+        return f"{percent:+.0f} %" if abs(percent) >= 10 else f"{percent:+.2g} %"
     if claim.quantity in ABSOLUTE and claim.value is not None:
         return f"{measured - claim.value:+.3g}"
     return ""
@@ -164,8 +166,16 @@ class Join:
 
     def cell(self, claim: Claim) -> tuple[Cell, str]:
         """A claim's cell and reason; a finding of an older claims file does not count."""
-        key = (claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or "",
-               claim.quantity, claim.printed)
+        key = (
+            claim.paper,
+            claim.table,
+            claim.row,
+            claim.column,
+            claim.run or "",
+            claim.dataset or "",
+            claim.quantity,
+            claim.printed,
+        )
         found = self.found.get(key)
         return cell(claim, found.pop(0) if found else None, self.stand_in)
 
@@ -205,8 +215,9 @@ def lay_out(table: Table, anchor: str, join: Join) -> PrintedTable:
             numbers = notes.number(reason, "" if own == common[j] else own)
             cells.append(Cell(**{**vars(made), "notes": numbers}))
         rows.append((Head(label, shared(c.run for c in across[i]) if by_row else ""), tuple(cells)))
-    return PrintedTable(anchor, table.name, table.about, tuple(heads), tuple(rows), tuple(notes.texts),
-                        table.note, table.on)
+    return PrintedTable(
+        anchor, table.name, table.about, tuple(heads), tuple(rows), tuple(notes.texts), table.note, table.on
+    )
 
 
 def said(claim: Claim, join: Join) -> Said:
@@ -226,6 +237,18 @@ def papers(inputs: Inputs) -> tuple[PrintedPaper, ...]:
         counts = Counter(c.verdict for c in cells if c.verdict)
         counts["untested"] += dashes
         url = paper.url if paper.url and paper.url.startswith(("https://", "http://")) else ""
-        made.append(PrintedPaper(paper.key, paper.title, short(paper), paper.cite, url, tuple(tables), tuple(prose),
-                                 dict(counts), dashes, sum(c.waiting for c in cells)))
+        made.append(
+            PrintedPaper(
+                paper.key,
+                paper.title,
+                short(paper),
+                paper.cite,
+                url,
+                tuple(tables),
+                tuple(prose),
+                dict(counts),
+                dashes,
+                sum(c.waiting for c in cells),
+            )
+        )
     return tuple(made)

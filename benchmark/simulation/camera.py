@@ -97,7 +97,9 @@ class Layer:
     moves by itself, along `motion`.
     """
 
-    texture: Floats  # (C, h, w) linear light; a fourth channel is opacity, with which the others are multiplied
+    texture: (
+        Floats  # (C, h, w) linear light; a fourth channel is opacity, with which the others are multiplied
+    )
     corner: tuple[float, float]  # reference pixel (x, y) of texture[:, 0, 0]
     plane: tuple[float, float, float] = (0, 0, 1)  # the points p in space with plane . p = 1
     relief: Floats | None = None  # (h, w) inverse depth in place of the plane
@@ -113,7 +115,10 @@ class Layer:
     def outline(self) -> Floats:
         """The four corners, in reference pixels (4, 2)."""
         height, width = self.texture.shape[1:]
-        return np.array(self.corner) + np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]]) / DENSITY
+        return (
+            np.array(self.corner)
+            + np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]]) / DENSITY
+        )
 
     def nearness(self, points: Floats) -> Floats:
         """Inverse depth at reference pixels (N, 2)."""

@@ -18,14 +18,14 @@ from benchmark.simulation.camera import (
     encode,
     follow,
     poses,
-    rays,
     sample,
     transform,
     views,
 )
 
 STEP = 0.5  # pixels that anything may move between two sub-frames
-_ROUNDS = 4  # of following a pixel into a relief; the relief is smooth, so they converge
+_ROUNDS = 4  # of following a pixel into a relief; each at least halves the error, as `scene.FOLD` sees to
+_MIDDLE = (SIZE - 1) / 2
 _Y, _X = np.divmod(np.arange(SIZE * SIZE, dtype=np.float64), SIZE)
 _GRID = np.stack([_X, _Y], axis=1)
 
@@ -101,7 +101,7 @@ class _Placed:
         box = slice(self.low[k, 1], self.high[k, 1]), slice(self.low[k, 0], self.high[k, 0])
         points = _GRID.reshape(SIZE, SIZE, 2)[box]
         planes = self._sample(transform(self.back[k], points.reshape(-1, 2)))
-        return box, planes.reshape(-1, *points.shape[:2])
+        return box, planes.reshape(len(planes), *points.shape[:2])
 
     def _sample(self, places: Floats) -> Floats:
         x, y = ((places - self.layer.corner) * DENSITY).T
@@ -109,13 +109,16 @@ class _Placed:
 
     def _relief(self, k: int) -> Floats:
         """Fixed point: a guess at the place gives a depth, the depth a better place."""
-        turned = rays(_GRID) @ self.rotation[k]  # R^T r
-        back = self.shift[k] @ self.rotation[k]  # R^T t
-        places = _GRID
+        x, y = (_GRID.T - _MIDDLE) / FOCAL
+        turn, shift = self.rotation[k], self.shift[k]
+        ray = [turn[0, i] * x + turn[1, i] * y + turn[2, i] for i in range(3)]  # R^T r
+        back = [turn[0, i] * shift[0] + turn[1, i] * shift[1] + turn[2, i] * shift[2] for i in range(3)]  # R^T t
+        places = transform(self.back[k], _GRID)
         for _ in range(_ROUNDS):
-            near = self.layer.nearness(places)[:, None]
-            point = (1 + near * back[2]) * turned - near * turned[:, 2:] * back
-            places = FOCAL * point[:, :2] / point[:, 2:] + (SIZE - 1) / 2
+            near = self.layer.nearness(places)
+            ahead, behind = 1 + near * back[2], near * ray[2]
+            x, y, z = (ahead * ray[i] - behind * back[i] for i in range(3))
+            places = np.stack([FOCAL * x / z + _MIDDLE, FOCAL * y / z + _MIDDLE], axis=1)
         return places
 
 

@@ -58,27 +58,30 @@ PHOTOGRAPHS = {
     "china": Photograph("train", "sklearn", "datasets/images/china.jpg", "CC BY 2.0 (danielbuechele)"),
     "flower": Photograph("train", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion)"),
     "hopper": Photograph(
-        "train", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "public domain (James S. Davis, US Navy)"
+        "train",
+        "matplotlib",
+        "mpl-data/sample_data/grace_hopper.jpg",
+        "public domain (James S. Davis, US Navy)",
     ),
     "rocket": Photograph("train", "skimage", "data/rocket.jpg", "public domain (SpaceX)"),
 }
 
 # fmt: off
-CUTOUTS = {
-    "astronaut": Cutout("astronaut", (
+CUTOUTS = (
+    Cutout("astronaut", (
         (232, 17), (205, 23), (186, 38), (166, 56), (156, 76), (155, 95), (161, 112), (174, 126), (183, 134),
         (185, 149), (165, 150), (146, 157), (129, 173), (119, 190), (114, 206), (92, 226), (70, 244), (54, 266),
         (44, 286), (36, 306), (30, 331), (24, 366), (21, 400), (27, 440), (31, 455), (495, 455), (491, 430), (478, 391), (459, 367), (430, 352), (400, 345),
         (372, 349), (361, 346), (356, 305), (348, 276), (333, 253), (305, 238), (303, 226), (294, 206), (275, 184),
         (257, 173), (261, 150), (269, 135), (281, 128), (293, 108), (299, 85), (295, 66), (284, 44), (265, 26),
     ), (150, 250), cropped=True),
-    "cup": Cutout("coffee", (
+    Cutout("coffee", (
         (79, 210), (81, 240), (96, 284), (126, 324), (165, 356), (215, 376), (270, 386), (330, 381), (380, 366),
         (419, 343), (453, 309), (472, 270), (477, 230), (474, 195), (460, 156), (438, 124), (416, 104), (422, 78),
         (419, 70), (410, 67), (400, 69), (390, 62), (370, 44), (340, 29), (300, 20), (265, 21), (226, 34),
         (196, 53), (182, 72), (142, 97), (110, 125), (90, 160), (80, 190),
     ), (60, 130)),
-    "motorcycle": Cutout("motorcycle", (
+    Cutout("motorcycle", (
         (93, 205), (95, 222), (116, 246), (128, 242), (122, 290), (126, 330), (140, 362), (165, 387), (200, 398),
         (235, 393), (262, 378), (278, 360), (318, 372), (370, 380), (430, 377), (470, 340), (478, 285), (476, 240),
         (500, 226), (520, 262), (528, 285), (510, 305), (506, 328), (516, 330), (516, 360), (528, 396),
@@ -88,46 +91,51 @@ CUTOUTS = {
         (440, 155), (392, 172), (355, 196), (316, 190), (250, 170), (166, 160), (164, 148), (142, 148),
         (138, 158), (152, 195), (125, 196),
     ), (80, 150)),
-    "dahlia": Cutout("flower", (
+    Cutout("flower", (
         (315, 86), (290, 92), (265, 97), (240, 102), (222, 114), (206, 120), (204, 136), (189, 146), (189, 168),
         (178, 172), (178, 190), (171, 205), (171, 230), (173, 250), (180, 270), (186, 285), (198, 300), (205, 318),
         (228, 334), (250, 350), (275, 354), (295, 358), (335, 356), (358, 348), (380, 334), (402, 328), (412, 308),
         (424, 290), (430, 270), (440, 245), (444, 225), (440, 200), (430, 180), (428, 150), (410, 134),
         (404, 115), (385, 105), (360, 96), (340, 90),
     ), (50, 120)),
-    "hopper": Cutout("hopper", (
+    Cutout("hopper", (
         (255, 25), (235, 28), (218, 40), (195, 55), (178, 74), (176, 85), (155, 98), (152, 120), (153, 180),
         (156, 215), (166, 250), (161, 270), (195, 296), (203, 312), (185, 330), (150, 345), (90, 365), (60, 376),
         (42, 398), (30, 435), (508, 435), (500, 410), (492, 392), (465, 378),
         (420, 362), (375, 345), (334, 318), (352, 300), (362, 270), (368, 225), (373, 195), (369, 175),
         (370, 120), (366, 92), (350, 84), (345, 72), (325, 52), (305, 42), (285, 29),
     ), (150, 250), cropped=True),
-    "pagoda": Cutout("china", (
+    Cutout("china", (
         (206, 30), (198, 33), (198, 50), (194, 62), (175, 80), (150, 93), (125, 101), (98, 107), (97, 128),
         (118, 140), (120, 158), (88, 170), (87, 184), (102, 190), (102, 222), (96, 240), (75, 252), (66, 272),
         (83, 282), (84, 318), (75, 330), (350, 328), (348, 310), (341, 300), (340, 272), (350, 255), (338, 246),
         (328, 240), (326, 226), (319, 222), (318, 184), (328, 176), (314, 166), (294, 160), (293, 138),
         (312, 128), (318, 118), (292, 108), (262, 95), (235, 80), (217, 64), (213, 50), (214, 32),
     ), (120, 200), cropped=True),
-    "rocket": Cutout("rocket", (
+    Cutout("rocket", (
         (323, 127), (316, 133), (312, 145), (312, 176), (314, 182), (314, 340), (313, 404), (331, 404), (331, 340),
         (331, 182), (333, 176), (333, 145), (329, 132),
     ), (120, 200)),
-}
+)
 # fmt: on
 
 
-@cache
-def load(name: str) -> Floats:
-    """A photograph in linear light (H, W, 3), no more contrasty than a frame of GoPro_Large.
+def levels(name: str) -> NDArray[np.uint8]:
+    """A photograph as it was decoded: (H, W, 3) RGB.
 
     Raises:
         ValueError: the wheel has no such file.
     """
     with Image.open(_find(name, PHOTOGRAPHS[name].file)) as opened:
-        levels = np.asarray(opened.convert("RGB"), np.float64)
-    mean = levels.mean()
-    return decode(mean + (levels - mean) * min(1, CONTRAST / levels.std()))
+        return np.asarray(opened.convert("RGB"))
+
+
+@cache
+def load(name: str) -> Floats:
+    """A photograph in linear light (H, W, 3), with no more contrast than a frame of GoPro_Large."""
+    flat = levels(name).astype(np.float64)
+    mean = flat.mean()
+    return decode(mean + (flat - mean) * min(1, CONTRAST / flat.std()))
 
 
 def _find(name: str, file: str) -> Path:
@@ -152,7 +160,9 @@ def relief(name: str) -> Floats | None:
         return None
     with np.load(_find(name, file)) as opened:
         disparity = opened["arr_0"].astype(np.float64)
-    nearest = ndimage.distance_transform_edt(~np.isfinite(disparity), return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        ~np.isfinite(disparity), return_distances=False, return_indices=True
+    )
     filled = ndimage.gaussian_filter(ndimage.median_filter(disparity[tuple(nearest)], 5), 7)
     return filled / filled.mean()
 
@@ -161,7 +171,9 @@ def opacity(cutout: Cutout) -> Floats:
     """1 inside the outline, 0 outside, soft between; the edge lies inside, so no background comes along."""
     height, width = load(cutout.photograph).shape[:2]
     fine = Image.new("L", (4 * width, 4 * height))
-    ImageDraw.Draw(fine).polygon([(round(4 * x + 1.5), round(4 * y + 1.5)) for x, y in cutout.outline], fill=1)
+    ImageDraw.Draw(fine).polygon(
+        [(round(4 * x + 1.5), round(4 * y + 1.5)) for x, y in cutout.outline], fill=1
+    )
     share = np.asarray(fine, np.float64).reshape(height, 4, width, 4).mean(axis=(1, 3))
     return np.clip(2 * ndimage.gaussian_filter(share, _SOFT, mode="nearest") - 1, 0, 1)
 

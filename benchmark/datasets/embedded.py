@@ -1,0 +1,204 @@
+"""A GoPro-like set of blurred and sharp images, made on the spot: no download, the same pixels on every machine.
+
+Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels are filmed by a simulated 240 fps
+camera (`benchmark.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth is known, and
+up to three objects, cut from other photographs of the same split, on trajectories of their own. 7 to 13 frames are
+averaged. Below `<folder>/<split>/<photograph>/`, GoPro_Large's own layout and what some systems need beside it:
+
+    blur/000001.png         mean of the encoded frames ("linear CRF"); what DMPHN, MPRNet and most others train on
+    blur_gamma/000001.png   mean in linear light, then encoded with gamma 2.2, which approximates the camera response
+    sharp/000001.png        the instant in the middle of the exposure
+    before/, after/         the instants one exposure earlier and later, sharp
+    motion/000001.npy       float16 (H, W, 2): pixels travelled (x, y) from the opening to the closing of the shutter
+    moving/000001.png       255 where the sharp image shows an object that moves by itself
+
+Every image has a random stream of its own: neither the number of images nor of processes changes a pixel. Beside
+the code, pixels depend on numpy's random streams and, for training photographs, on the JPEG decoder in pillow's
+wheel. Both are pinned, and tests compare checksums of decoded pixels.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from benchmark import simulation
+from benchmark.pairs import Pairs, image, read
+from benchmark.simulation import photographs, scene
+from benchmark.simulation.exposure import Shot, expose
+from benchmark.simulation.photographs import PHOTOGRAPHS
+
+SOURCE = {
+    "what": "photographs inside the scikit-image, scikit-learn and matplotlib wheels, filmed by a simulated camera",
+    "licence": "; ".join(f"{name}: {photograph.licence}" for name, photograph in PHOTOGRAPHS.items()),
+}
+SPLITS = ("train", "test")
+SEED = 4
+PROCESSES = 2
+
+_MANIFEST = "manifest.json"
+
+
+def prepare(folder: Path, images: dict[str, int]) -> None:
+    """Render the set, for instance {"train": 48, "test": 12}, unless the folder already holds exactly this one.
+
+    The folder appears complete or not at all; an older set there is replaced.
+
+    Raises:
+        ValueError: an unknown split, no images, or a folder that holds something else.
+    """
+    _check(images)
+    recipe = _recipe(images)
+    if _holds(folder, recipe):
+        return
+    if (
+        folder.exists()
+        and not (folder / _MANIFEST).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise ValueError(
+            f"{folder}: holds something else (no {_MANIFEST}); allowed: a new, empty or embedded set"
+        )
+    partial_folder = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir(parents=True)
+    try:
+        pixels = _render(partial_folder, images)
+        text = json.dumps({"recipe": recipe, "pixels": dict(sorted(pixels.items()))}, indent=1)
+        (partial_folder / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial_folder.rename(folder)
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def pairs(folder: Path, split: str) -> Pairs:
+    """The images of a split: `blur` against `sharp`.
+
+    Extras, one array per image: "motion" float16 (H, W, 2), "moving" bool (H, W, 1), "before" and "after" uint8
+    (H, W, 3). For the other blur read the folder itself: `benchmark.pairs.read(folder / split, "blur_gamma")`.
+
+    Raises:
+        ValueError: an unknown split, or one that was not prepared.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"embedded: unknown split {split!r}; allowed: {', '.join(SPLITS)}")
+    if not (folder / _MANIFEST).is_file():
+        raise ValueError(f"{folder}: no {_MANIFEST}; prepare the embedded set first")
+    found = read(folder / split)
+    extras: dict[str, list[NDArray[np.generic]]] = {"motion": [], "moving": [], "before": [], "after": []}
+    for name in found.names:
+        sequence, frame = name.split("/")
+        paths = {kind: _path(folder / split / sequence, kind, frame) for kind in extras}
+        extras["motion"].append(np.load(paths["motion"]))
+        extras["moving"].append(image(paths["moving"])[..., :1] > 127)
+        extras["before"].append(image(paths["before"]))
+        extras["after"].append(image(paths["after"]))
+    return Pairs(found.names, found.blurry, found.sharp, extras)
+
+
+def render(split: str, index: int) -> tuple[str, Shot]:
+    """Image number `index` of a split, and its name `<photograph>/<frame>`; photographs take turns."""
+    names = [name for name, photograph in PHOTOGRAPHS.items() if photograph.split == split]
+    name, number = names[index % len(names)], index // len(names) + 1
+    rng = np.random.default_rng(np.random.SeedSequence([SEED, number, *name.encode()]))
+    drawn = scene.draw(name, rng)
+    return f"{name}/{number:06d}", expose(drawn.layers, drawn.camera, drawn.frames)
+
+
+def checksum(pixels: NDArray[Any]) -> str:
+    """Sha256 over an array's shape and values, whatever file they were in.
+
+    >>> checksum(np.zeros((1, 2), np.uint8))[:8]
+    '0f57a2a7'
+    """
+    plain = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<")))
+    return hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode() + plain.tobytes()).hexdigest()
+
+
+def _render(folder: Path, images: dict[str, int]) -> dict[str, str]:
+    """Render and write every image; checksums by path."""
+    jobs = [(split, index) for split, count in images.items() for index in range(count)]
+    done: dict[str, str] = {}
+    with tqdm(total=len(jobs), desc="embedded", unit="image") as bar:
+        for sums in _spread(partial(_write, folder), jobs):
+            done |= sums
+            bar.update()
+    return done
+
+
+def _spread(work: "partial[dict[str, str]]", jobs: list[tuple[str, int]]) -> Iterator[dict[str, str]]:
+    """Do the jobs, in as many processes as pay. Spawned ones: a fork of a process with threads may hang."""
+    if min(PROCESSES, len(jobs) // 4) < 2:
+        yield from map(work, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        yield from pool.imap_unordered(work, jobs)
+
+
+def _write(folder: Path, job: tuple[str, int]) -> dict[str, str]:
+    """Render one image and write its files; their checksums by path below the folder."""
+    name, shot = render(*job)
+    sequence, frame = name.split("/")
+    sums = {}
+    for kind in asdict(shot):
+        path = _path(folder / job[0] / sequence, kind, frame)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = getattr(shot, kind)
+        if path.suffix == ".npy":
+            np.save(path, pixels)
+        else:
+            Image.fromarray(pixels).save(path, compress_level=4)
+        sums[path.relative_to(folder).as_posix()] = checksum(pixels)
+    return sums
+
+
+def _path(sequence: Path, kind: str, frame: str) -> Path:
+    return sequence / kind / f"{frame}.{'npy' if kind == 'motion' else 'png'}"
+
+
+def _recipe(images: dict[str, int]) -> dict[str, Any]:
+    """All that decides the pixels: what was asked for, the code, and the photographs as decoded here."""
+    code = hashlib.sha256()
+    for path in [Path(__file__), *sorted(Path(simulation.__path__[0]).glob("*.py"))]:
+        code.update(path.read_bytes())
+    sources = {name: checksum(photographs.levels(name)) for name in PHOTOGRAPHS}
+    return {"images": dict(images), "seed": SEED, "code": code.hexdigest(), "photographs": sources}
+
+
+def _holds(folder: Path, recipe: dict[str, Any]) -> bool:
+    """Whether the folder is this set, undamaged."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        return manifest["recipe"] == recipe and all(
+            checksum(_stored(folder / path)) == sha for path, sha in manifest["pixels"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: rendered again
+        return False
+
+
+def _stored(path: Path) -> NDArray[Any]:
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path))
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+def _check(images: dict[str, int]) -> None:
+    if not images:
+        raise ValueError(f"images: empty; allowed: counts for {', '.join(SPLITS)}")
+    for split, count in images.items():
+        if split not in SPLITS:
+            raise ValueError(f"images: unknown split {split!r}; allowed: {', '.join(SPLITS)}")
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"images.{split}: {count!r} images; allowed: whole numbers from 1")

@@ -1,0 +1,28 @@
+"""Stage report: `python -m benchmark.report` writes the page and prints its five main findings."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmark.report import inputs, page, summary
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write results/<profile>/report.html; the exit status is 2 when an input is malformed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.report", description=__doc__)
+    parser.add_argument("--profile", default="", help="default: the one params.yaml names")
+    try:
+        read = inputs.read(parser.parse_args(arguments).profile)
+        made = summary.summarise(read)
+        page.write(made, read.results.report)
+    except (ValueError, OSError) as error:
+        print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    print(read.results.report)
+    for index, sentence in enumerate(made.headlines, 1):
+        print(f"{index}. {sentence}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Crops to look at: blurred, restored and sharp, the same window of the same image."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from benchmark.report.inputs import Inputs
+
+SIDE = 128  # pixels of a crop
+SHOWN = 5  # restored images beside each other
+RANKS = ("hardest", "median", "easiest")  # of the test images, by the PSNR of the blurred input
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One crop as a PNG data URI; an empty one has a reason."""
+
+    label: str
+    run: str
+    psnr: float | None  # of the whole image
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One test image under several networks."""
+
+    image: str
+    rank: str
+    window: str  # where the crop is, in words
+    tiles: tuple[Tile, ...]
+
+
+def load(path: Path) -> tuple[Pixels | None, str]:
+    """An image, or the reason why there is none."""
+    if not path.exists():
+        return None, "not here: images stay out of git, `dvc repro` makes them"
+    try:
+        with Image.open(path) as opened:
+            return np.asarray(opened.convert("RGB")), ""
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        return None, f"{path.name} cannot be read as an image"
+
+
+def uri(pixels: Pixels) -> str:
+    """A PNG data URI, the same bytes for the same pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def corner(blurred: Pixels | None, sharp: Pixels | None, height: int, width: int) -> tuple[int, int]:
+    """Where the window lies: most of the blur is in it; in the middle without the sharp image.
+
+    >>> sharp, blurred = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
+    >>> blurred[5:7, 1:3] = 9
+    >>> corner(blurred, sharp, 2, 2)
+    (5, 1)
+    """
+    shape = next(image.shape for image in (blurred, sharp) if image is not None)
+    if blurred is None or sharp is None or blurred.shape != sharp.shape:
+        return (shape[0] - height) // 2, (shape[1] - width) // 2
+    error = np.square(blurred.astype(np.int64) - sharp).sum(axis=2)
+    table = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # sums of all windows at once
+    down = table[height:] - table[:-height]
+    sums = down[:, width:] - down[:, :-width]
+    y, x = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(y), int(x)
+
+
+def networks(inputs: Inputs, dataset: str) -> list[str]:
+    """The networks that papers' tables print and that are no variants, best PSNR first."""
+    tables = [table for paper in inputs.papers for table in paper.tables]
+    printed = {claim.run for table in tables for claim in table.claims.values()}
+    names = [name for name, run in inputs.chosen.items() if name in printed and run.train and not run.ablates]
+    means = {name: inputs.mean(name, dataset, "psnr") for name in names}
+    return sorted((n for n in names if means[n] is not None), key=lambda n: -(means[n] or 0.0))[:SHOWN]
+
+
+def picked(values: dict[str, float]) -> list[tuple[str, str]]:
+    """(rank, image) of up to three images.
+
+    >>> picked({"a": 30.0, "b": 20.0, "c": 25.0})
+    [('hardest', 'b'), ('median', 'c'), ('easiest', 'a')]
+    """
+    order = sorted(values, key=lambda image: (values[image], image))
+    if len(order) < len(RANKS):
+        return list(zip(RANKS, order, strict=False))
+    return [(rank, order[k * (len(order) - 1) // 2]) for k, rank in enumerate(RANKS)]
+
+
+def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
+    """One test image: its blurred, restored and sharp crops."""
+    runs = [inputs.blurred, *networks(inputs, dataset)]
+    loaded = [load(inputs.results.images(run) / dataset / f"{name}.png") for run in runs]
+    sequence, _, frame = name.rpartition("/")
+    places = [
+        inputs.data / place / "test" / sequence / "sharp" / f"{frame}.png"
+        for place in (inputs.profile.name, dataset)
+    ]
+    loaded.append(load(next((path for path in places if path.exists()), places[0])))
+    present = [image for image, _ in loaded if image is not None]
+    window, words = (slice(0), slice(0)), ""
+    if present:
+        height, width = (min(SIDE, n) for n in present[0].shape[:2])
+        y, x = corner(loaded[0][0], loaded[-1][0], height, width)
+        window = slice(y, y + height), slice(x, x + width)
+        words = f"{width} × {height} pixels at x = {x}, y = {y}"
+    tiles = []
+    for label, run, (image, reason) in zip(
+        ["blurred input", *runs[1:], "sharp original"], [*runs, ""], loaded, strict=True
+    ):
+        fits = image is not None and image.shape == present[0].shape
+        shown = uri(np.ascontiguousarray(image[window])) if image is not None and fits else ""
+        psnr = inputs.images.get((run, dataset, "psnr"), {}).get(name)
+        tiles.append(Tile(label, run, psnr, shown, reason or ("" if fits else "has another size")))
+    return Strip(name, rank, words, tuple(tiles))
+
+
+def strips(inputs: Inputs) -> tuple[Strip, ...]:
+    """The hardest, the median and the easiest test image of the first dataset."""
+    scored = [
+        (dataset, values)
+        for (run, dataset, quantity), values in inputs.images.items()
+        if run == inputs.blurred and quantity == "psnr"
+    ]
+    if not scored:
+        return ()
+    dataset, values = scored[0]
+    return tuple(strip(inputs, dataset, rank, name) for rank, name in picked(values))

@@ -1,0 +1,177 @@
+"""The five main findings, one sentence each; every number in them comes from the tables."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from benchmark.claims import Claim
+from benchmark.compare import RELATIVE, VERDICTS, Finding
+from benchmark.report.ablation import SURE, Ladder
+from benchmark.report.inputs import Inputs
+from benchmark.report.measured import QualityTable
+from benchmark.report.printed import PrintedPaper, like
+
+WAITING = "not measured yet (`dvc repro` makes it)"
+SIZES = ("params", "size")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> plural(1, "step"), plural(2_103, "step")
+    ('1 step', '2,103 steps')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def off(finding: Finding) -> float:
+    """How far a measured number is from the printed one, as a share of the printed one."""
+    claimed = float(finding.claimed)
+    return abs(float(finding.measured) - claimed) / abs(claimed) if claimed else 0.0
+
+
+def times(finding: Finding) -> float:
+    """The larger of claimed and measured over the smaller; 1 where that has no meaning."""
+    both = abs(float(finding.claimed)), abs(float(finding.measured))
+    return max(both) / min(both) if min(both) else 1.0
+
+
+def because(finding: Finding) -> str:
+    """The first sentence of a finding's reason."""
+    return finding.reason.split(". ")[0].split("; ")[0].rstrip(".")
+
+
+def tested(inputs: Inputs) -> list[Finding]:
+    """Findings with a verdict that says something, and a number on both sides."""
+    return [f for f in inputs.findings if f.verdict != "untested" and f.claimed and f.measured]
+
+
+def claims_tested(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
+    """How many printed numbers hold."""
+    counts: Counter[str] = Counter()
+    for paper in papers:
+        counts.update(paper.counts)
+    dashes, waiting = sum(p.dashes for p in papers), sum(p.waiting for p in papers)
+    printed = counts.total() + waiting - dashes
+    if not inputs.findings:
+        return f"{printed:,} numbers are printed in {plural(len(papers), 'paper')}; {WAITING}."
+    untested = counts["untested"] - dashes + waiting
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS[:-1])
+    return (
+        f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')}, {printed - untested:,} are "
+        f"tested here, with the verdicts {verdicts}; {untested:,} are untested."
+    )
+
+
+def sizes_hold(inputs: Inputs) -> str:
+    """Whether printed parameter counts and model sizes are those of the networks built here."""
+    found = [f for f in tested(inputs) if f.quantity in SIZES]
+    if not found:
+        return f"Parameter counts and model sizes: {WAITING}."
+    held, worst = sum(f.verdict in ("agrees", "close") for f in found), max(found, key=off)
+    why = because(worst)
+    return (
+        f"{held} of {plural(len(found), 'tested size')} (parameter counts and bytes) hold to "
+        f"{100 * RELATIVE['size']:g} % or the last printed digit; the furthest off is {worst.run}, by "
+        f"{100 * off(worst):.2g} %{f' ({why})' if why else ''}."
+    )
+
+
+def is_of(finding: Finding, claim: Claim) -> bool:
+    """Whether a finding is about a claim."""
+    return (finding.paper, finding.table, finding.row, finding.column, finding.printed) == (
+        claim.paper,
+        claim.table,
+        claim.row,
+        claim.column,
+        claim.printed,
+    )
+
+
+def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
+    """The tested claim that is furthest from its measurement; an unexplained one before any explained one."""
+    known = tested(inputs)
+    if not known:
+        return f"Contradictions between papers and measurements: {WAITING}."
+    found = [f for f in known if f.verdict in ("explained", "differs")]
+    if not found:
+        worst = max(known, key=off)
+        return (
+            f"No tested number contradicts its paper; the furthest off is {worst.quantity} of {worst.run}, "
+            f"by {100 * off(worst):.2g} %."
+        )
+    worst = max(found, key=lambda f: (f.verdict == "differs", times(f)))
+    paper = next((paper.short for paper in papers if paper.key == worst.paper), worst.paper)
+    claim = next(
+        (c for p in inputs.papers for c in p.claims() if is_of(worst, c) and c.value is not None), None
+    )
+    ours = like(claim, float(worst.measured), exact=False) if claim else worst.measured
+    place = ", ".join(part for part in (paper, worst.table, f"“{worst.row}”", worst.column) if part)
+    reason = because(worst) or "nothing explains it"
+    return (
+        f"The widest {'explained' if worst.verdict == 'explained' else 'unexplained'} gap is in {place}: "
+        f"printed {worst.printed}, measured {ours}, {times(worst):.2f} times apart ({reason})."
+    )
+
+
+def named(ladders: Sequence[Ladder]) -> str:
+    """The tables, in words."""
+    by_paper: dict[str, list[str]] = {}
+    for ladder in ladders:
+        by_paper.setdefault(ladder.paper, []).append(ladder.table)
+    return "; ".join(f"{paper} {' and '.join(tables)}" for paper, tables in by_paper.items())
+
+
+def ablations(ladders: Sequence[Ladder], inputs: Inputs) -> str:
+    """Whether the ablation tables' steps go the printed way."""
+    steps = [step for ladder in ladders for step in ladder.steps if step.sign]
+    if not steps:
+        return f"Ablation steps: {WAITING}."
+    same = [step for step in steps if step.sign == "same"]
+    clear = [step.sign for step in steps if step.measured and step.measured.clear]
+    whole = max(ladders, key=lambda ladder: len(ladder.steps)).whole
+    gain = ""
+    if whole.printed is not None and whole.measured is not None:
+        gain = (
+            f"; from {whole.before} to {whole.after} the paper prints {whole.printed:+} dB, "
+            f"here it is {whole.measured.value:+.2f} dB"
+        )
+    training = "After short training" if inputs.cut() else "After full training"
+    return (
+        f"{training}, {len(same)} of {plural(len(steps), 'ablation step')} ({named(ladders)}) change PSNR in "
+        f"the printed direction; beyond {SURE:g} standard errors {clear.count('same')} do and "
+        f"{clear.count('opposite')} go against it{gain}."
+    )
+
+
+def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
+    """How many networks restore more than the blurred input has."""
+    table = next((t for t in quality if any(name == "psnr" for name, _ in t.quantities)), None)
+    if table is None:
+        return f"Restoration quality: {WAITING}."
+    at = [name for name, _ in table.quantities].index("psnr")
+    found = [(row, row.cells[at]) for row in table.rows]
+    floor = next((cell.mean for row, cell in found if cell and row.run == inputs.blurred), None)
+    trained = [(row, cell, cell.gain) for row, cell in found if cell and cell.gain is not None]
+    if floor is None or not trained:
+        return f"Restoration quality beside the blurred input: {WAITING}."
+    row, best, gain = max(trained, key=lambda entry: entry[2])
+    beat = sum(one > 0 for _, _, one in trained)
+    stand_in = ", a stand-in set" if inputs.profile.data else ""
+    return (
+        f"{beat} of {plural(len(trained), 'trained run')} {'has' if beat == 1 else 'have'} a PSNR above the "
+        f"blurred input's {floor:.2f} dB ({plural(row.images, 'image')} of {table.dataset}{stand_in}); the "
+        f"best, {row.run}, has {best.mean:.2f} dB ({gain:+.2f} dB)."
+    )
+
+
+def five(
+    inputs: Inputs, papers: Sequence[PrintedPaper], ladders: Sequence[Ladder], quality: Sequence[QualityTable]
+) -> tuple[str, ...]:
+    """Claims, sizes, the widest gap, ablations, restoration: always these, so that pages can be compared."""
+    return (
+        claims_tested(papers, inputs),
+        sizes_hold(inputs),
+        contradiction(papers, inputs),
+        ablations(ladders, inputs),
+        restoration(quality, inputs),
+    )
