@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from benchmark import claims, spec
 from benchmark.claims import Claim
-from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, write
+from benchmark.results import COMPLEXITY, Results, columns, read, write
 
 # How near counts as close: relative for counts, in the quantity's own unit otherwise.
 # docs/protocols.md argues for each.
@@ -80,7 +80,7 @@ def gather(profile: str = "") -> Evidence:
 
 
 def gap(claim: Claim, measured: float) -> str:
-    """"agrees", "close" or "differs"."""
+    """The verdict on two numbers alone: "agrees", "close" or "differs"."""
     assert claim.value is not None
     distance = abs(measured - claim.value)
     if distance <= claim.rounding * (1 + 1e-9):
@@ -102,10 +102,12 @@ def judge(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
     if claim.quantity in SETTINGS:
         return setting(claim, evidence)
     if claim.quantity.startswith(("setting.", "data.", "delta.", "ratio.")):
-        kind = {"setting": "a choice inside the architecture or protocol; no recipe entry holds it",
-                "data": "a fact about a dataset that this profile does not read",
-                "delta": "a difference between two cells; see those cells",
-                "ratio": "a ratio of two cells; see those cells"}
+        kind = {
+            "setting": "a choice inside the architecture or protocol; no recipe entry holds it",
+            "data": "a fact about a dataset that this profile does not read",
+            "delta": "a difference between two cells; see those cells",
+            "ratio": "a ratio of two cells; see those cells",
+        }
         return "", "untested", kind[claim.quantity.split(".")[0]]
     if claim.quantity in RELATIVE:
         measured = evidence.values.get((claim.run, "", claim.quantity), "")
@@ -145,7 +147,11 @@ def quality(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
         cuts = cuts or [f"{evidence.profile.data} data in place of the real set"]
         measured = evidence.values.get((run.name, evidence.profile.data, claim.quantity), "")
     if not measured:
-        return "", "untested", f"{claim.quantity} on {claim.dataset or 'no named dataset'} is not measured in this profile"
+        return (
+            "",
+            "untested",
+            f"{claim.quantity} on {claim.dataset or 'no named dataset'} is not measured in this profile",
+        )
     if cuts:
         return measured, "untested", "; ".join(cuts)
     return settle(claim, measured, gap(claim, float(measured)))
@@ -157,13 +163,27 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         for claim in paper.claims():
             measured, verdict, reason = judge(claim, evidence)
             value = "" if claim.value is None else f"{claim.value:.10g}"
-            yield Finding(claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or "",
-                          claim.quantity, claim.printed, value, measured, verdict, reason)
+            yield Finding(
+                claim.paper,
+                claim.table,
+                claim.row,
+                claim.column,
+                claim.run or "",
+                claim.dataset or "",
+                claim.quantity,
+                claim.printed,
+                value,
+                measured,
+                verdict,
+                reason,
+            )
 
 
 def main() -> int:
     """Write findings.csv, print the verdicts, return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.compare", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.compare", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--profile", default="", help="default: the one params.yaml names")
     try:
         evidence = gather(parser.parse_args().profile)
@@ -179,8 +199,10 @@ def main() -> int:
         print(f"  {times:4d}  {reason}")
     for f in found:
         if f.verdict == "differs":
-            print(f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed}"
-                  f" ({f.claimed}), measured {f.measured}. {f.reason}")
+            print(
+                f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed}"
+                f" ({f.claimed}), measured {f.measured}. {f.reason}"
+            )
     if len(found) == counts["untested"]:
         print("compare: no claim could be tested; that is a failure", file=sys.stderr)
         return 1

@@ -165,8 +165,8 @@ def build(kind: type[T], where: str, entries: Any) -> T:
 def check(where: str, declared: "Field[Any]", value: Any) -> None:
     """Refuse a value that is not of its field's declared type, or a negative number."""
     kind = str(getattr(declared.type, "__name__", declared.type))
-    plain = {"int": int, "float": (int, float), "str": str, "bool": bool}.get(kind)
-    if plain and (not isinstance(value, plain) or (isinstance(value, bool) and kind != "bool")):
+    plain: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+    if kind in plain and (not isinstance(value, plain[kind]) or isinstance(value, bool)):
         raise ValueError(f"{where}: expected {kind}, got {value!r}")
     if isinstance(value, int | float) and value < 0:
         raise ValueError(f"{where}: {value} is negative")
@@ -216,7 +216,9 @@ def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, 
         runs[key] = build(Run, where, entry)
     for run in runs.values():
         if run.ablates and run.ablates not in runs:
-            raise ValueError(f"runs.{run.name}.ablates: no run {run.ablates!r}; {nearest(run.ablates, list(runs))}")
+            raise ValueError(
+                f"runs.{run.name}.ablates: no run {run.ablates!r}; {nearest(run.ablates, list(runs))}"
+            )
     entry = {"name": name, **raw["profiles"][name]}
     entry["runs"] = tuple(entry.get("runs", ()))
     active = build(Profile, f"profiles.{name}", entry)

@@ -1,4 +1,4 @@
-"""Stage collect: per-image values, counts and curves -> the committed tables. The one place where images are averaged."""
+"""Stage collect: per-image values, counts and curves -> the committed tables; the one place that averages."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,7 @@ import torch
 
 from benchmark import nets, plugins, spec
 from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, write
-from pipelines import pool
+from pipelines import data, pool, train
 
 UNITS = {"params": "1", "macs_256": "MAC", "macs_720p": "MAC"}
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "dvc")
@@ -24,8 +24,18 @@ def counts(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measure
         if row["run"] in runs:
             for quantity, unit in UNITS.items():
                 note = f"not counted: {row['uncounted']}" if quantity != "params" and row["uncounted"] else ""
-                yield Measurement(row["run"], "", quantity, row[quantity], unit, 1, "", torch.__version__,
-                                  profile.name, note)
+                yield Measurement(
+                    row["run"],
+                    "",
+                    quantity,
+                    row[quantity],
+                    unit,
+                    1,
+                    "",
+                    torch.__version__,
+                    profile.name,
+                    note,
+                )
 
 
 def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
@@ -40,8 +50,27 @@ def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurem
         spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
         note = f"sd over images {spread:.4f}"
         cuts = profile.cuts(recipe) if recipe else []
-        yield Measurement(name, dataset, quantity, f"{mean:.6f}", units[quantity], len(found), nets.device_name(),
-                          torch.__version__, profile.name, "; ".join([note, *cuts]))
+        yield Measurement(
+            name,
+            dataset,
+            quantity,
+            f"{mean:.6f}",
+            units[quantity],
+            len(found),
+            nets.device_name(),
+            torch.__version__,
+            profile.name,
+            "; ".join([note, *cuts]),
+        )
+
+
+def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
+    """PSNR of the blurred input on the crops that the validation curves are about."""
+    still = next((run for run in runs.values() if run.train is None), None)
+    if still is None:
+        return None
+    validate = train.validator(data.pairs(profile, still.test_on[0], "test"), spec.Normalise(), nets.device())
+    return round(validate(nets.build(still).to(nets.device())), 6)
 
 
 def environment(profile: spec.Profile) -> dict[str, object]:
@@ -68,10 +97,15 @@ def main() -> None:
     results, chosen = Results(profile.name), profile.of(runs)
     rows = [*counts(profile, chosen), *means(profile, chosen)]
     write(results.measurements, columns(Measurement), map(asdict, rows))
-    curves = ({"run": name, **row} for name, run in chosen.items() if run.train
-              for row in read(results.train(name) / "curve.csv"))
+    curves = (
+        {"run": name, **row}
+        for name, run in chosen.items()
+        if run.train
+        for row in read(results.train(name) / "curve.csv")
+    )
     write(results.curves, ["run", "step", "lr", "loss", "psnr"], curves)
-    results.environment.write_text(json.dumps(environment(profile), indent=1) + "\n", encoding="utf-8")
+    facts = {**environment(profile), "validation_floor": floor(profile, chosen)}
+    results.environment.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

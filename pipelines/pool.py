@@ -1,11 +1,13 @@
 """Work on many runs at once: one process per core, one thread each.
 
 Thin networks on small crops leave a second thread idle half of the time: two processes with one thread
-finish 1.2 to 1.5 times as many steps a second as one with two (docs/design.md). On a GPU one process has it alone.
+each finish more steps a second than one with two (docs/design.md). On a GPU one process has it alone.
 """
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,12 +21,17 @@ from tqdm import tqdm
 Tick = Callable[[float], None]
 Work = Callable[[str, Tick], str]  # run's name, report of the share done -> what to say of it
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 _shares: "SynchronizedArray[float]"  # set in each worker; a share done per run
 
 
 def start(shares: "SynchronizedArray[float]", threads: int) -> None:
-    """Prepare a worker."""
+    """Prepare a worker; it ends with the process that asked for it, however that ends."""
     import torch
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     global _shares
     _shares = shares
@@ -32,13 +39,10 @@ def start(shares: "SynchronizedArray[float]", threads: int) -> None:
 
 
 def one(work: Work, name: str, slot: int) -> str:
-    """One run in a worker; it stops when the process that asked for it is gone."""
-    parent = os.getppid()
+    """One run in a worker."""
 
     def tick(share: float) -> None:
         _shares[slot] = share
-        if os.getppid() != parent:
-            os._exit(1)
 
     return work(name, tick)
 
@@ -76,7 +80,9 @@ def each(what: str, work: Work, cost: Mapping[str, float]) -> list[str]:
     begun, failed, total = time.monotonic(), [], sum(cost.values())
     with (
         ProcessPoolExecutor(processes, context, start, (shares, threads)) as pool,
-        tqdm(total=100, unit="%", desc=what, disable=None, bar_format="{desc} {bar} {n:.0f} %{postfix}") as bar,
+        tqdm(
+            total=100, unit="%", desc=what, disable=None, bar_format="{desc} {bar} {n:.0f} %{postfix}"
+        ) as bar,
     ):
         waiting: dict[Future[str], str] = {pool.submit(one, work, n, i): n for i, n in enumerate(names)}
         try:
@@ -84,7 +90,7 @@ def each(what: str, work: Work, cost: Mapping[str, float]) -> list[str]:
                 done, _ = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
                 for future in done:
                     shares[names.index(waiting[future])] = 1.0
-                finished = sum(cost[name] * share for name, share in zip(names, shares, strict=True))
+                finished = sum(cost[name] * share for name, share in zip(names, shares[:], strict=True))
                 spent = time.monotonic() - begun
                 left = clock(spent * (total - finished) / finished) if finished else "?"
                 bar.n = 100 * finished / total

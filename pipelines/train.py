@@ -1,4 +1,4 @@
-"""Stage train: every run of the profile -> its weights and curve. `python -m pipelines.train NAME...` for some.
+"""Stage train: every run of the profile -> its weights and curve. Names as arguments: those runs alone.
 
 A run whose fingerprint (recipe, profile, data, code, torch) is that of its weights is left alone, so this
 stage does only what is missing or changed; an interrupted run goes on from its checkpoint.
@@ -37,27 +37,31 @@ def done(run: spec.Run, results: Results, mark: str) -> bool:
     return record.exists() and json.loads(record.read_text())["fingerprint"] == mark
 
 
-def validator(pairs: Pairs, recipe: spec.Recipe, device: str) -> "Validator":
+def validator(pairs: Pairs, normalise: spec.Normalise, device: str) -> "Validator":
     """Mean PSNR over a few centre crops."""
     side = 128
     crops = []
-    for blurry, sharp in list(zip(pairs.blurry, pairs.sharp, strict=True))[:: max(1, len(pairs) // VALIDATION)]:
+    for blurry, sharp in list(zip(pairs.blurry, pairs.sharp, strict=True))[
+        :: max(1, len(pairs) // VALIDATION)
+    ]:
         y, x = (max(0, (n - side) // 2) for n in blurry.shape[:2])
-        crops.append([tensor(i[y : y + side, x : x + side], torch.float32).to(device) for i in (blurry, sharp)])
-    return Validator(crops[:VALIDATION], recipe)
+        crops.append(
+            [tensor(i[y : y + side, x : x + side], torch.float32).to(device) for i in (blurry, sharp)]
+        )
+    return Validator(crops[:VALIDATION], normalise)
 
 
 class Validator:
     """Callable on a network; a class because a closure cannot say so much of itself."""
 
-    def __init__(self, crops: list[list[torch.Tensor]], recipe: spec.Recipe) -> None:
-        self.crops, self.recipe = crops, recipe
+    def __init__(self, crops: list[list[torch.Tensor]], normalise: spec.Normalise) -> None:
+        self.crops, self.normalise = crops, normalise
 
     def __call__(self, net: nn.Module) -> float:
         """Validation PSNR in dB."""
         net.eval()
         with torch.inference_mode():
-            values = [float(psnr.measure(nets.restore(net, b, self.recipe.normalise), s)) for b, s in self.crops]
+            values = [float(psnr.measure(nets.restore(net, b, self.normalise), s)) for b, s in self.crops]
         net.train()
         return sum(values) / len(values)
 
@@ -80,7 +84,7 @@ def train(name: str, tick: pool.Tick) -> str:
             data.pairs(profile, run.train_on, "train"),
             recipe,
             settings,
-            validator(data.pairs(profile, run.test_on[0], "test"), recipe, device),
+            validator(data.pairs(profile, run.test_on[0], "test"), recipe.normalise, device),
             progress=lambda step: tick(step / steps),
         )
         checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": profile.thin})

@@ -130,3 +130,13 @@ def test_settings_that_are_compared_are_printed_somewhere():
     printed = {claim.quantity for paper in PAPERS.values() for claim in paper.prose}
 
     assert set(SETTINGS) <= printed
+
+
+def test_every_run_time_has_its_hardware():
+    """A table that prints run times keeps the paper's hardware beside them (YAML reads a bare `on` as true)."""
+    for paper in PAPERS.values():
+        for table in paper.tables:
+            for claim in table.claims.values():
+                assert claim.quantity != "seconds" or any(
+                    word in claim.on for word in ("RTX", "GTX", "Titan")
+                )

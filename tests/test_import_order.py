@@ -40,7 +40,9 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmark").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmark").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_imports_point_down(path):
     """A file imports only its own part and the parts below it; the right half runs without torch."""
     part = path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")

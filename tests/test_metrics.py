@@ -62,7 +62,7 @@ def test_ssim_is_scikit_images(pair):
 
 
 def test_ssim_matlab_is_a_volume_filter(pair):
-    """MATLAB's SSIM of an RGB image is a three-dimensional Gaussian with replicated borders, here by SciPy."""
+    """MATLAB's SSIM of an RGB image is a 3-D Gaussian with replicated borders, here by SciPy."""
     taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     taps /= taps.sum()
 

@@ -27,7 +27,7 @@ def test_the_answer_has_the_inputs_size(name):
     """The last output is a full image, also for sizes that do not divide by the network's stride."""
     net = nets.build(RUNS[name], THIN).eval()
     with torch.inference_mode():
-        answer = nets.restore(net, torch.rand(1, 3, 37, 51))
+        answer = nets.restore(net, torch.rand(1, 3, 37, 51), spec.Normalise())
 
     assert answer.shape == (1, 3, 37, 51)
     assert answer.min() >= 0
@@ -41,7 +41,7 @@ def test_every_parameter_learns(name):
     ((_, loss),) = pixel_objective(RUNS[name].train)({"net": net}, batch(RUNS[name]))
     loss.backward()
 
-    assert [] == [key for key, p in net.named_parameters() if p.grad is None]
+    assert [key for key, p in net.named_parameters() if p.grad is None] == []
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -67,8 +67,8 @@ def test_padding_is_invisible():
     net = nets.build(RUNS["cdgnet_ld"], THIN).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        whole = nets.restore(net, image)
-        odd = nets.restore(net, image[..., :63, :])
+        whole = nets.restore(net, image, spec.Normalise())
+        odd = nets.restore(net, image[..., :63, :], spec.Normalise())
 
     assert torch.allclose(whole[..., :4, :], odd[..., :4, :], atol=1e-6)
 
@@ -87,4 +87,14 @@ def test_an_unknown_config_key_is_named():
     run = spec.Run("x", "dmphn", "", {"level": "1"})
 
     with pytest.raises(ValueError, match=r"runs.x.config: unknown key 'level'; did you mean 'levels'"):
+        nets.build(run)
+
+
+def test_an_unknown_choice_is_named():
+    """A mistyped choice fails with the run's name and where the choices stand."""
+    run = spec.Run("x", "dmphn", "", {"levels": "1-4"})
+
+    with pytest.raises(
+        ValueError, match=r"runs.x.config: no choice '1-4'; see the tables in benchmark/models/dmphn.py"
+    ):
         nets.build(run)

@@ -12,10 +12,14 @@ ROOT = Path(__file__).parents[1]
 RAW = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
-def broken(tmp_path, change):
-    """params.yaml after a change, as a path."""
+def broken(tmp_path, place, value):
+    """params.yaml with one entry set, as a path."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    change(raw)
+    *parents, last = place.split(".")
+    entry = raw
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(raw))
     return path
@@ -45,30 +49,30 @@ def test_every_cut_is_said():
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")
     said = " / ".join(profile.cuts(runs["cdgnet"].train))
 
-    assert "400 of 1,053,000 steps" in said
-    assert "crop 64 of 256" in said
+    assert "1,400 of 1,053,000 steps" in said
+    assert "crop 32 of 256" in said
     assert "widths divided by 4" in said
     assert "embedded data in place of the real set" in said
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("place", "value", "message"),
     [
-        (lambda raw: raw.update(profile="embeded"), "no profile 'embeded'; did you mean 'embedded'?"),
-        (lambda raw: raw["profiles"]["smoke"].update(stepz=1), "profiles.smoke: unknown key 'stepz'; did you mean 'steps'?"),
-        (lambda raw: raw["profiles"]["smoke"].update(runs=["cdgnt"]), "profiles.smoke.runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
-        (lambda raw: raw["runs"]["cdgnet_ld"].update(ablates="cdgnt"), "runs.cdgnet_ld.ablates: no run 'cdgnt'"),
-        (lambda raw: raw["runs"]["cdgnet_acda"]["train"].update(lr=1), "runs.cdgnet_acda.train: unknown key 'lr'"),
-        (lambda raw: raw["runs"]["cdgnet_acda"]["train"]["optimiser"].update(beta=1), "runs.cdgnet_acda.train.optimiser: unknown key 'beta'"),
-        (lambda raw: raw["runs"]["cdgnet_acda"]["train"].pop("crop"), "runs.cdgnet_acda.train: 'crop' is missing"),
-        (lambda raw: raw["runs"].update(new=3), "runs.new: expected a mapping, got 3"),
-        (lambda raw: raw["profiles"]["smoke"].update(steps="many"), "profiles.smoke.steps: expected int, got 'many'"),
-        (lambda raw: raw["profiles"]["smoke"].update(steps=-1), "profiles.smoke.steps: -1 is negative"),
+        ("profile", "embeded", "no profile 'embeded'; did you mean 'embedded'?"),
+        ("profiles.smoke.stepz", 1, "profiles.smoke: unknown key 'stepz'; did you mean 'steps'?"),
+        ("profiles.smoke.runs", ["cdgnt"], "profiles.smoke.runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
+        ("profiles.smoke.steps", "many", "profiles.smoke.steps: expected int, got 'many'"),
+        ("profiles.smoke.steps", -1, "profiles.smoke.steps: -1 is negative"),
+        ("runs.cdgnet_ld.ablates", "cdgnt", "runs.cdgnet_ld.ablates: no run 'cdgnt'"),
+        ("runs.cdgnet_acda.train.lr", 1, "runs.cdgnet_acda.train: unknown key 'lr'"),
+        ("runs.cdgnet_acda.train.optimiser", {"lr": 1, "beta": 1}, "train.optimiser: unknown key 'beta'"),
+        ("runs.cdgnet_acda.train", {"epochs": 1}, "runs.cdgnet_acda.train: 'batch' is missing"),
+        ("runs.new", 3, "runs.new: expected a mapping, got 3"),
     ],
-)  # fmt: skip
-def test_bad_entries_are_named(tmp_path, change, message):
+)
+def test_bad_entries_are_named(tmp_path, place, value, message):
     """A mistake in params.yaml names its place, the bad value and the allowed ones."""
-    path = broken(tmp_path, change)
+    path = broken(tmp_path, place, value)
 
     with pytest.raises(ValueError, match=re.escape(message)):
         spec.load(path, "" if "no profile" in message else "smoke")

@@ -41,7 +41,9 @@ def pairs(count=3, side=24):
 def network():
     """A small convolutional network whose weights the seed fixes."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Dropout2d(0.2), nn.Conv2d(8, 3, 3, padding=1))
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Dropout2d(0.2), nn.Conv2d(8, 3, 3, padding=1)
+    )
 
     class Listing(nn.Module):
         stride = 1
@@ -60,7 +62,9 @@ def test_one_pair_is_learnt_by_heart():
     """A network trained on one small pair restores it far better than the blurred input."""
     one = pairs(1, 16)
     net = nets.build(spec.load(ROOT / "params.yaml")[1]["cdgnet_ld"], thin=8)
-    curve = fit({"net": net}, one, replace(RECIPE, batch=1), Settings(150, Path(os.devnull + "-none")), lambda n: 0.0)
+    curve = fit(
+        {"net": net}, one, replace(RECIPE, batch=1), Settings(150, Path(os.devnull + "-none")), lambda n: 0.0
+    )
 
     assert curve[-1]["loss"] < curve[0]["loss"] / 20
 
@@ -173,7 +177,15 @@ def test_two_players_train_and_resume(settings):
     settings.checkpoint.unlink()
     half = replace(settings, steps=12)
     with pytest.raises(KeyboardInterrupt):
-        fit(players(), pairs(), RECIPE, half, lambda net: 0.0, wasserstein, lambda s: s == 4 and signal.raise_signal(2))
+        fit(
+            players(),
+            pairs(),
+            RECIPE,
+            half,
+            lambda net: 0.0,
+            wasserstein,
+            lambda s: s == 4 and signal.raise_signal(2),
+        )
     again = players()
     curve = fit(again, pairs(), RECIPE, half, lambda net: 0.0, wasserstein)
 
@@ -254,7 +266,9 @@ def test_the_step_schedule_is_torchs():
 def test_component_loss_is_equation_17():
     """CDGNet's loss equals Eqs. 14 to 17 written out pixel by pixel."""
     rng = torch.Generator().manual_seed(2)
-    blurry, sharp, large, small, answer = torch.rand(5, 1, 3, 20, 20, generator=rng, dtype=torch.float64) - 0.5
+    blurry, sharp, large, small, answer = (
+        torch.rand(5, 1, 3, 20, 20, generator=rng, dtype=torch.float64) - 0.5
+    )
     blurry = sharp + 0.02 * blurry
     batch = Batch(blurry, sharp, Normalise(0.5))
     sharpness = local_ssim(blurry + 0.5, sharp + 0.5)
@@ -269,7 +283,9 @@ def test_component_loss_is_equation_17():
     )
 
     assert 0 < float(mask.mean()) < 1
-    assert float(components([large, small, answer], batch, "mse", small=0.2, large=0.3, mu=mu)) == pytest.approx(expected)
+    assert float(
+        components([large, small, answer], batch, "mse", small=0.2, large=0.3, mu=mu)
+    ) == pytest.approx(expected)
 
 
 def test_sharpness_is_local_ssim():

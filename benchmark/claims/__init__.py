@@ -120,8 +120,15 @@ def table(paper: str, entry: dict[str, Any]) -> Table:
     where = f"{paper}.yaml, {entry['table']}"
     heads: dict[str, dict[str, Any]] = entry["columns"]
     defaults = {key: entry[key] for key in ("run", "dataset", "quantity", "scale", "on") if key in entry}
-    made = Table(paper, entry["table"], entry.get("about", ""), list(heads), [],
-                 entry.get("note", ""), entry.get("on", ""))
+    made = Table(
+        paper,
+        entry["table"],
+        entry.get("about", ""),
+        list(heads),
+        [],
+        entry.get("note", ""),
+        entry.get("on", ""),
+    )
     for i, row in enumerate(entry["rows"]):
         cells = row["cells"]
         if len(cells) != len(heads) or not all(isinstance(cell, str) for cell in cells):
@@ -138,8 +145,15 @@ def table(paper: str, entry: dict[str, Any]) -> Table:
             if "quantity" not in cell:
                 raise fail(where, f"cell {row['row']!r} / {head!r} has no quantity")
             if cell["quantity"] != "text":
-                made.claims[i, j] = Claim(paper, made.name, row["row"], head, printed=cells[j],
-                                          explain=explain.get(head, ""), **cell)
+                made.claims[i, j] = Claim(
+                    paper,
+                    made.name,
+                    row["row"],
+                    head,
+                    printed=cells[j],
+                    explain=explain.get(head, ""),
+                    **cell,
+                )
     return made
 
 
@@ -151,7 +165,9 @@ def sentence(paper: str, entry: dict[str, Any]) -> Claim:
     if not isinstance(entry["printed"], str):
         raise fail(where, f"printed must be quoted text, is {entry['printed']!r}")
     cell = {key: value for key, value in entry.items() if key in CELL}
-    return Claim(paper, entry["place"], entry["says"], entry.get("unit", ""), printed=entry["printed"], **cell)
+    return Claim(
+        paper, entry["place"], entry["says"], entry.get("unit", ""), printed=entry["printed"], **cell
+    )
 
 
 def read(folder: Path = Path(__file__).parent) -> list[Paper]:
@@ -167,9 +183,14 @@ def read(folder: Path = Path(__file__).parent) -> list[Paper]:
         except yaml.YAMLError as error:
             raise fail(path.name, str(error)) from None
         key = path.stem
-        papers.append(Paper(
-            key, raw["paper"]["title"], raw["paper"]["cite"], raw["paper"]["url"],
-            [table(key, entry) for entry in raw["tables"]],
-            [sentence(key, entry) for entry in raw.get("prose", [])],
-        ))
+        papers.append(
+            Paper(
+                key,
+                raw["paper"]["title"],
+                raw["paper"]["cite"],
+                raw["paper"]["url"],
+                [table(key, entry) for entry in raw["tables"]],
+                [sentence(key, entry) for entry in raw.get("prose", [])],
+            )
+        )
     return papers

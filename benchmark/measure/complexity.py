@@ -93,7 +93,9 @@ def count(name: str, net: nn.Module) -> Complexity:
         net.to("meta")(torch.empty(1, 3, 720, 1280, device="meta"))
     other = counter.get_total_flops() // 2
     if abs(other - macs["macs_720p"]) > 0.01 * max(other, macs["macs_720p"]):
-        raise ValueError(f"runs.{name}: fvcore counts {macs['macs_720p']:,} MACs at 720x1280, torch {other:,}")
+        raise ValueError(
+            f"runs.{name}: fvcore counts {macs['macs_720p']:,} MACs at 720x1280, torch {other:,}"
+        )
     return Complexity(
         name,
         sum(p.numel() for p in net.parameters()),

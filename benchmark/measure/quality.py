@@ -38,7 +38,7 @@ def score(
 
     Metrics see float64, so their values do not depend on the device.
     """
-    net = net.to(device, memory_format=torch.channels_last).eval()
+    net = net.to(device).to(memory_format=torch.channels_last).eval()
     for name, blurry, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
         with torch.inference_mode():
             restored = restore(net, tensor(blurry, torch.float32).to(device))

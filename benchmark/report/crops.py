@@ -57,17 +57,18 @@ def uri(pixels: Pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def corner(blurred: Pixels | None, sharp: Pixels | None, height: int, width: int) -> tuple[int, int]:
-    """Where the window lies: most of the blur is in it; in the middle without the sharp image.
+def corner(
+    blurred: Pixels | None, sharp: Pixels | None, whole: tuple[int, ...], height: int, width: int
+) -> tuple[int, int]:
+    """Where the window lies: most of the blur is in it; in the middle when one of the two is missing.
 
     >>> sharp, blurred = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     >>> blurred[5:7, 1:3] = 9
-    >>> corner(blurred, sharp, 2, 2)
-    (5, 1)
+    >>> corner(blurred, sharp, (8, 8), 2, 2), corner(blurred, None, (8, 8), 2, 2)
+    ((5, 1), (3, 3))
     """
-    shape = next(image.shape for image in (blurred, sharp) if image is not None)
     if blurred is None or sharp is None or blurred.shape != sharp.shape:
-        return (shape[0] - height) // 2, (shape[1] - width) // 2
+        return (whole[0] - height) // 2, (whole[1] - width) // 2
     error = np.square(blurred.astype(np.int64) - sharp).sum(axis=2)
     table = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # sums of all windows at once
     down = table[height:] - table[:-height]
@@ -111,7 +112,7 @@ def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
     window, words = (slice(0), slice(0)), ""
     if present:
         height, width = (min(SIDE, n) for n in present[0].shape[:2])
-        y, x = corner(loaded[0][0], loaded[-1][0], height, width)
+        y, x = corner(loaded[0][0], loaded[-1][0], present[0].shape, height, width)
         window = slice(y, y + height), slice(x, x + width)
         words = f"{width} × {height} pixels at x = {x}, y = {y}"
     tiles = []

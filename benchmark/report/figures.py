@@ -105,7 +105,7 @@ def panel(trained: Trained, floor: float | None, psnrs: Limits, losses: Limits) 
                 lw=1.4,
                 marker="o",
                 ms=3.5,
-                mec="none",
+                mew=0,
                 estimator=None,
             )
         if floor is not None:
@@ -121,7 +121,7 @@ def panel(trained: Trained, floor: float | None, psnrs: Limits, losses: Limits) 
 def overlay(study: Study, floor: float | None) -> str:
     """Validation PSNR of runs that differ in one thing, on one plot."""
     with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
-        figure, plot = axes(5.2, 3.5)
+        figure, plot = axes(4.2, 3.2)
         colours = sns.color_palette("colorblind", len(study.curves))
         for index, (label, curve) in enumerate(study.curves):
             sns.lineplot(
@@ -134,7 +134,7 @@ def overlay(study: Study, floor: float | None) -> str:
                 lw=1.5,
                 marker=MARKERS[index % len(MARKERS)],
                 ms=5,
-                mec="none",
+                mew=0,
                 estimator=None,
             )
         if floor is not None:

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmark.claims import Claim
-from benchmark.compare import RELATIVE, VERDICTS, Finding
+from benchmark.compare import ABSOLUTE, RELATIVE, VERDICTS, Finding
 from benchmark.report.ablation import SURE, Ladder
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import QualityTable
-from benchmark.report.printed import PrintedPaper, like
+from benchmark.report.printed import PrintedPaper, key, like
 
 WAITING = "not measured yet (`dvc repro` makes it)"
 SIZES = ("params", "size")
@@ -29,10 +28,21 @@ def off(finding: Finding) -> float:
     return abs(float(finding.measured) - claimed) / abs(claimed) if claimed else 0.0
 
 
-def times(finding: Finding) -> float:
-    """The larger of claimed and measured over the smaller; 1 where that has no meaning."""
-    both = abs(float(finding.claimed)), abs(float(finding.measured))
-    return max(both) / min(both) if min(both) else 1.0
+def bands(finding: Finding) -> float:
+    """How many times its quantity's band for `close` a measured number is off; 1 % where there is none."""
+    apart = abs(float(finding.measured) - float(finding.claimed))
+    if finding.quantity in ABSOLUTE:
+        return apart / ABSOLUTE[finding.quantity]
+    return off(finding) / RELATIVE.get(finding.quantity, 0.01)
+
+
+def apart(finding: Finding) -> str:
+    """The gap in words: a difference for qualities, a ratio for the rest."""
+    claimed, measured = float(finding.claimed), float(finding.measured)
+    if finding.quantity in ABSOLUTE:
+        return f"{abs(measured - claimed):.3g}{' dB' if finding.quantity == 'psnr' else ''} apart"
+    low, high = sorted((abs(claimed), abs(measured)))
+    return f"{high / low:.2f} times apart" if low else "not zero on both sides"
 
 
 def because(finding: Finding) -> str:
@@ -76,17 +86,6 @@ def sizes_hold(inputs: Inputs) -> str:
     )
 
 
-def is_of(finding: Finding, claim: Claim) -> bool:
-    """Whether a finding is about a claim."""
-    return (finding.paper, finding.table, finding.row, finding.column, finding.printed) == (
-        claim.paper,
-        claim.table,
-        claim.row,
-        claim.column,
-        claim.printed,
-    )
-
-
 def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     """The tested claim that is furthest from its measurement; an unexplained one before any explained one."""
     known = tested(inputs)
@@ -99,17 +98,17 @@ def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
             f"No tested number contradicts its paper; the furthest off is {worst.quantity} of {worst.run}, "
             f"by {100 * off(worst):.2g} %."
         )
-    worst = max(found, key=lambda f: (f.verdict == "differs", times(f)))
+    worst = max(found, key=lambda f: (f.verdict == "differs", bands(f)))
     paper = next((paper.short for paper in papers if paper.key == worst.paper), worst.paper)
     claim = next(
-        (c for p in inputs.papers for c in p.claims() if is_of(worst, c) and c.value is not None), None
+        (c for p in inputs.papers for c in p.claims() if key(worst) == key(c) and c.value is not None), None
     )
     ours = like(claim, float(worst.measured), exact=False) if claim else worst.measured
     place = ", ".join(part for part in (paper, worst.table, f"“{worst.row}”", worst.column) if part)
-    reason = because(worst) or "nothing explains it"
+    why = f" ({because(worst)})" if because(worst) else ""
     return (
         f"The widest {'explained' if worst.verdict == 'explained' else 'unexplained'} gap is in {place}: "
-        f"printed {worst.printed}, measured {ours}, {times(worst):.2f} times apart ({reason})."
+        f"printed {worst.printed}, measured {ours}, {apart(worst)}{why}."
     )
 
 
@@ -125,7 +124,9 @@ def ablations(ladders: Sequence[Ladder], inputs: Inputs) -> str:
     """Whether the ablation tables' steps go the printed way."""
     steps = [step for ladder in ladders for step in ladder.steps if step.sign]
     if not steps:
-        return f"Ablation steps: {WAITING}."
+        left_out = inputs.measurements and len(inputs.chosen) < len(inputs.runs)
+        why = f"profile {inputs.profile.name} leaves their runs out" if left_out else WAITING
+        return f"Ablation steps: {why}."
     same = [step for step in steps if step.sign == "same"]
     clear = [step.sign for step in steps if step.measured and step.measured.clear]
     whole = max(ladders, key=lambda ladder: len(ladder.steps)).whole

@@ -159,25 +159,21 @@ class Join:
 
     def __init__(self, inputs: Inputs) -> None:
         self.found: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
-        for f in inputs.findings:
-            self.found[f.paper, f.table, f.row, f.column, f.run, f.dataset, f.quantity, f.printed].append(f)
+        for finding in inputs.findings:
+            self.found[key(finding)].append(finding)
         on = f"on {inputs.profile.data} images" if inputs.profile.data else "after a cut training"
         self.stand_in = f"our value is measured {on} and tests nothing here"
 
     def cell(self, claim: Claim) -> tuple[Cell, str]:
         """A claim's cell and reason; a finding of an older claims file does not count."""
-        key = (
-            claim.paper,
-            claim.table,
-            claim.row,
-            claim.column,
-            claim.run or "",
-            claim.dataset or "",
-            claim.quantity,
-            claim.printed,
-        )
-        found = self.found.get(key)
+        found = self.found.get(key(claim))
         return cell(claim, found.pop(0) if found else None, self.stand_in)
+
+
+def key(one: Claim | Finding) -> tuple[str, ...]:
+    """What a claim and its finding have in common."""
+    names = ("paper", "table", "row", "column", "run", "dataset", "quantity", "printed")
+    return tuple(getattr(one, name) or "" for name in names)
 
 
 def shared(values: Iterable[str | None]) -> str:
@@ -233,7 +229,7 @@ def papers(inputs: Inputs) -> tuple[PrintedPaper, ...]:
         tables = [lay_out(table, f"{paper.key}-{k}", join) for k, table in enumerate(paper.tables, 1)]
         prose = [said(claim, join) for claim in paper.prose]
         cells = [c for table in tables for _, row in table.rows for c in row] + [s.cell for s in prose]
-        dashes = sum(claim.blank for claim in paper.claims())
+        dashes = sum(claim.blank for claim in paper.claims()) if inputs.findings else 0
         counts = Counter(c.verdict for c in cells if c.verdict)
         counts["untested"] += dashes
         url = paper.url if paper.url and paper.url.startswith(("https://", "http://")) else ""

@@ -42,7 +42,7 @@ class Summary:
     counted: bool
     quality: tuple[measured.QualityTable, ...]
     blurred: str
-    floor: float | None  # PSNR of the blurred input, where the curves are validated
+    floor: float | None  # PSNR of the blurred input on the validation crops
     curves: tuple[measured.Trained, ...]
     studies: tuple[measured.Study, ...]
     strips: tuple[crops.Strip, ...]
@@ -93,7 +93,6 @@ def summarise(inputs: Inputs) -> Summary:
     totals: Counter[str] = Counter(dict.fromkeys(VERDICTS, 0))
     for paper in papers:
         totals.update(paper.counts)
-    datasets = [table.dataset for table in quality]
     return Summary(
         profile=inputs.profile,
         cut=inputs.cut(),
@@ -112,7 +111,7 @@ def summarise(inputs: Inputs) -> Summary:
         counted=bool(inputs.complexity),
         quality=quality,
         blurred=inputs.blurred,
-        floor=inputs.mean(inputs.blurred, datasets[0], "psnr") if datasets else None,
+        floor=inputs.environment.get("validation_floor"),
         curves=measured.curves(inputs),
         studies=tuple(measured.studies(inputs)),
         strips=crops.strips(inputs),

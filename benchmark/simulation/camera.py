@@ -1,17 +1,17 @@
 """A simulated 240 fps camera: how it moves, what it sees, and what GoPro_Large makes of its frames.
 
 Nah et al. (CVPR 2017) film at 240 fps and average 7 to 13 neighbouring frames; the middle frame is the sharp
-image. A real high-speed frame has a short shutter, so between frames the scene jumps and averages show ghosts.
-Here the shutter never closes: each frame integrates light over its whole 1/240 s, in sub-frames so close that
-nothing moves by more than half a pixel between two of them. Only the sharp image is a single instant.
+image. A real high-speed frame has a short shutter, so the scene jumps from frame to frame and the average
+shows ghosts. Here the shutter never closes: each frame integrates light over its whole 1/240 s, in sub-frames
+so close that nothing moves by more than half a pixel between two. Only the sharp image is a single instant.
 
 Coordinates are pixels (x right, y down) of the *reference*: the view at time 0, the middle of the exposure.
-What the camera sees at another time is found by following each pixel back to the reference and from there into
-a layer's texture, so one interpolation lies between the photograph and the sub-frame. The texture is kept at
-twice the density of the view (`DENSITY`), where linear interpolation costs hardly any sharpness.
+What the camera sees at another time is found by following each pixel back to the reference and from there
+into a layer's texture, so one interpolation lies between the texture and the sub-frame. The texture has twice
+the density of the view (`DENSITY`), where linear interpolation costs hardly any sharpness.
 
-All arithmetic is float64 and none of it goes through a threaded sum: processors differ in the last bit of it,
-which 8 bits never show.
+All arithmetic is float64 and no sum is left to a threaded library: processors differ in the last bit of it,
+which 8 bits do not show.
 """
 
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ def encode(light: Floats) -> Floats:
 def average(frames: Floats) -> tuple[Floats, Floats]:
     """What GoPro_Large calls `blur` and `blur_gamma`, from frames in linear light.
 
-    `blur` takes the camera for a linear one: it is the plain mean of the encoded frames. `blur_gamma` undoes the
-    response first: the mean is taken in linear light and then encoded. Encoding is concave, so it is the brighter.
+    `blur` takes the camera for a linear one: it is the plain mean of the encoded frames. `blur_gamma` undoes
+    the response first: the mean is taken in linear light, then encoded, which makes it the brighter one.
     """
     return encode(frames).mean(axis=0), encode(frames.mean(axis=0))
 
@@ -170,7 +170,7 @@ def rays(points: Floats) -> Floats:
 def poses(camera: Trajectory, times: Floats) -> tuple[Floats, Floats]:
     """Rotations (N, 3, 3) and shifts (N, 3) that take points of the reference to camera coordinates.
 
-    A camera path has six coordinates: a rotation vector (pitch, yaw, roll), then a shift in units of the depth 1.
+    A camera has six coordinates: a rotation vector (pitch, yaw, roll), then a shift in units of the depth 1.
     """
     six = camera.at(times)
     return Rotation.from_rotvec(six[:, :3]).as_matrix(), six[:, 3:]

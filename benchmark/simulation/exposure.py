@@ -112,7 +112,9 @@ class _Placed:
         x, y = (_GRID.T - _MIDDLE) / FOCAL
         turn, shift = self.rotation[k], self.shift[k]
         ray = [turn[0, i] * x + turn[1, i] * y + turn[2, i] for i in range(3)]  # R^T r
-        back = [turn[0, i] * shift[0] + turn[1, i] * shift[1] + turn[2, i] * shift[2] for i in range(3)]  # R^T t
+        back = [
+            turn[0, i] * shift[0] + turn[1, i] * shift[1] + turn[2, i] * shift[2] for i in range(3)
+        ]  # R^T t
         places = transform(self.back[k], _GRID)
         for _ in range(_ROUNDS):
             near = self.layer.nearness(places)

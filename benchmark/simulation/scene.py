@@ -1,7 +1,7 @@
 """What is in front of the camera and how everything moves: one scene per random stream.
 
-The constants bring the images to those of GoPro_Large (docs/data.md shows how near): blur by SPEED and SPREAD,
-detail by DETAIL, and in `photographs` contrast and sharpness.
+The constants bring the images near those of GoPro_Large, as docs/data.md shows: SPEED and SPREAD the blur,
+DETAIL the detail, and in `photographs` CONTRAST and LENS.
 """
 
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Scene:
 def draw(name: str, rng: np.random.Generator) -> Scene:
     """A scene in front of a photograph.
 
-    What would look past the photograph's border, or at a part with too much or too little in it, is drawn again.
+    What would look past the photograph's border, or at too much or too little detail, is drawn again.
 
     Raises:
         ValueError: nothing fitted; the photograph is too small or too plain.
@@ -82,12 +82,8 @@ def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer
     light, relief = photographs.load(name), photographs.relief(name)
     slant = rng.uniform(-0.4, 0.4, 2)
     camera = Trajectory.draw(rng, _CAMERA if relief is None else _CAMERA * _RELIEF)
-    speed, zoom, place, mirrored = (
-        _speed(rng),
-        rng.uniform(CLOSE, WIDE),
-        rng.uniform(size=2),
-        rng.random() < 0.5,
-    )
+    speed, zoom = _speed(rng), rng.uniform(CLOSE, WIDE)
+    place, mirrored = rng.uniform(size=2), rng.random() < 0.5
 
     plane = (float(slant[0]), float(slant[1]), 1.0) if relief is None else (0.0, 0.0, 1.0)
     camera = camera.times(speed * frames / _travel(Layer(_nothing(1), (0, 0), plane), camera, frames))

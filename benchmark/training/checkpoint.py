@@ -37,7 +37,9 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 def pack(nets: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> dict[str, torch.Tensor]:
     """Weights and optimiser state of every player as named tensors."""
-    tensors = {f"{who}.net.{key}": value for who, net in nets.items() for key, value in net.state_dict().items()}
+    tensors = {
+        f"{who}.net.{key}": value for who, net in nets.items() for key, value in net.state_dict().items()
+    }
     for who, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{who}.opt.{index}.{key}": value for key, value in state.items()}

@@ -110,9 +110,12 @@ def fit(
     objective = objective or pixel_objective(recipe)
     schedule = choose(SCHEDULES, "schedule", recipe.schedule)
     o = recipe.optimiser
-    players = {who: net.to(settings.device, memory_format=torch.channels_last) for who, net in players.items()}
+    players = {
+        who: net.to(settings.device).to(memory_format=torch.channels_last) for who, net in players.items()
+    }
     optimisers = {
-        who: torch.optim.Adam(net.parameters(), lr=o.lr, betas=(o.beta1, o.beta2)) for who, net in players.items()
+        who: torch.optim.Adam(net.parameters(), lr=o.lr, betas=(o.beta1, o.beta2), fused=True)
+        for who, net in players.items()
     }
     start, rows, window = 0, [], []
     if settings.checkpoint.exists():

@@ -1,0 +1,106 @@
+"""Compare the embedded set with real GoPro_Large pairs: docs/embedded_psnr.png and the table of docs/data.md.
+
+python tests/benchmarks/embedded_psnr.py <folder with GOPRO_Large> [<folder for the embedded set>]
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets import embedded
+from benchmark.pairs import Pairs, read
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+IMAGES = {"train": 48, "test": 12}
+KINDS = ("names", "blurry", "sharp")
+FIGURE = Path(__file__).parents[2] / "docs" / "embedded_psnr.png"
+
+
+def psnr(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
+    """In dB, over all values of two 8-bit images."""
+    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - two) ** 2)))
+
+
+def gradient(image: NDArray[np.uint8]) -> float:
+    """Mean size of the gradient of the grey image, in levels per pixel."""
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    return float(np.hypot(np.diff(grey, axis=0)[:, 1:], np.diff(grey, axis=1)[1:]).mean())
+
+
+def cut(pairs: Pairs, side: int = 256) -> Pairs:
+    """Each image as the tiles that fit, so that all compared images have one size."""
+    tiles: dict[str, list[NDArray[np.uint8]]] = {"blurry": [], "sharp": []}
+    for kind, found in tiles.items():
+        for image in getattr(pairs, kind):
+            height, width = image.shape[:2]
+            for y in range(0, height - side + 1, side):
+                found += [image[y : y + side, x : x + side] for x in range(0, width - side + 1, side)]
+    return Pairs([""] * len(tiles["sharp"]), tiles["blurry"], tiles["sharp"])
+
+
+def numbers(pairs: Pairs) -> dict[str, list[float]]:
+    """What is compared, per image."""
+    both = list(zip(pairs.blurry, pairs.sharp, strict=True))
+    return {
+        "PSNR of blur": [psnr(b, s) for b, s in both],
+        "gradient of sharp": [gradient(s) for _, s in both],
+        "gradient left by blur": [gradient(b) / gradient(s) for b, s in both],
+        "contrast of sharp": [float(s.std()) for _, s in both],
+    }
+
+
+def share(values: list[float]) -> list[float]:
+    """Weights that make a histogram add up to 1."""
+    return [1 / len(values)] * len(values)
+
+
+def main(real: Path, folder: Path) -> None:
+    """Print the table and draw the figure."""
+    embedded.prepare(folder, IMAGES)
+    parts = [read(real / "GOPRO_Large" / split) for split in ("train", "test")]
+    names, blurry, sharp = ([x for part in parts for x in getattr(part, kind)] for kind in KINDS)
+    pairs = Pairs(names, blurry, sharp)
+    sets = {
+        "embedded train": numbers(embedded.pairs(folder, "train")),
+        "embedded test": numbers(embedded.pairs(folder, "test")),
+        "GoPro_Large": numbers(pairs),
+        "GoPro_Large, tiles of 256": numbers(cut(pairs)),
+    }
+    for split in IMAGES:
+        linear, gamma = read(folder / split), read(folder / split, "blur_gamma")
+        apart = [psnr(a, b) for a, b in zip(linear.blurry, gamma.blurry, strict=True)]
+        print(f"{split}: blur_gamma is {min(apart):.1f} to {max(apart):.1f} dB from blur")
+    print("| set | images | " + " | ".join(sets["GoPro_Large"]) + " |")
+    for name, found in sets.items():
+        cells = [
+            f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f} ({min(v):.2f} to {max(v):.2f})"
+            for v in found.values()
+        ]
+        print(f"| {name} | {len(found['PSNR of blur'])} | " + " | ".join(cells) + " |")
+
+    figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    whole, tiles = sets["GoPro_Large"], sets["GoPro_Large, tiles of 256"]
+    panels = (("PSNR of blur", "dB", range(18, 37)), ("gradient of sharp", "levels per pixel", range(2, 18)))
+    for axis, (quantity, unit, bins) in zip(axes, panels, strict=True):
+        for name, colour in (("embedded train", "tab:blue"), ("embedded test", "tab:orange")):
+            values = sets[name][quantity]
+            axis.hist(values, bins, weights=share(values), color=colour, alpha=0.5, label=name)
+        values = tiles[quantity]
+        look = {"histtype": "step", "color": "black", "label": "GoPro_Large, tiles of 256"}
+        axis.hist(values, bins, weights=share(values), **look)
+        heights = [0.01] * len(whole[quantity])
+        axis.plot(whole[quantity], heights, "k^", markersize=5, label="GoPro_Large, whole frames")
+        axis.set(xlabel=f"{quantity}, {unit}", ylabel="share of images")
+    axes[0].legend(fontsize=7)
+    figure.savefig(FIGURE, dpi=90, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(scratch) / "embedded")

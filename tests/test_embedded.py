@@ -1,0 +1,172 @@
+"""The embedded set: its pixels, and the promises of `prepare` and `pairs`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark.datasets import embedded
+from benchmark.pairs import read
+from benchmark.simulation import camera, exposure
+from benchmark.simulation.camera import SIZE
+
+# Over decoded pixels: a PNG with depth and an object, and a JPEG. Other pixels here are another data set.
+CHECKSUMS = {
+    ("test", 7): {  # motorcycle/000002
+        "blur": "b5fcc4491ba6c06f",
+        "blur_gamma": "97d618786b3fd782",
+        "sharp": "0ad581626bc8c4a5",
+        "before": "15af7ce180aacada",
+        "after": "69cad45c7d5dff8e",
+        "motion": "d7355a165deebdb2",
+        "moving": "b67bf11b11d6752f",
+    },
+    ("train", 8): {  # china/000002
+        "blur": "db6ea2d7359417fa",
+        "blur_gamma": "521cd286028a75a4",
+        "sharp": "d0c87a5e78bee634",
+        "before": "8fc965de8cc22a33",
+        "after": "fccad5521a16f973",
+        "motion": "34d5c6b00691494a",
+        "moving": "22a14120a4c14b95",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def shots() -> dict[tuple[str, int], tuple[exposure.Shot, float]]:
+    """The images of CHECKSUMS, and how far outside its texture the background was sampled."""
+    rendered = {}
+    with pytest.MonkeyPatch.context() as patch:
+        outside = [0.0]
+
+        def watched(planes: camera.Floats, x: camera.Floats, y: camera.Floats) -> camera.Floats:
+            if len(planes) == 3:
+                height, width = planes.shape[1:]
+                outside.append(max(-x.min(), x.max() - (width - 1), -y.min(), y.max() - (height - 1)))
+            return camera.sample(planes, x, y)
+
+        patch.setattr(exposure, "sample", watched)
+        for split, index in CHECKSUMS:
+            outside[:] = []
+            rendered[split, index] = embedded.render(split, index)[1], max(outside)
+    return rendered
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "embedded"
+    embedded.prepare(folder, {"train": 1, "test": 1})
+    return folder
+
+
+def test_nothing_beyond_the_photograph_is_seen(shots: dict) -> None:
+    for _, outside in shots.values():
+        assert outside <= 0
+
+
+@pytest.mark.parametrize("key", CHECKSUMS, ids=str)
+def test_same_pixels_on_every_machine(shots: dict, key: tuple[str, int]) -> None:
+    shot = shots[key][0]
+    assert {kind: embedded.checksum(getattr(shot, kind))[:16] for kind in CHECKSUMS[key]} == CHECKSUMS[key]
+
+
+def test_layout_is_read(prepared: Path) -> None:
+    for split in embedded.SPLITS:
+        pairs = embedded.pairs(prepared, split)
+        assert pairs.names == read(prepared / split).names
+        shape = (SIZE, SIZE)
+        assert [p.shape for p in (pairs.blurry[0], pairs.sharp[0])] == [(*shape, 3)] * 2
+        found = {kind: (arrays[0].shape, arrays[0].dtype.name) for kind, arrays in pairs.extras.items()}
+        assert found == {
+            "motion": ((*shape, 2), "float16"),
+            "moving": ((*shape, 1), "bool"),
+            "before": ((*shape, 3), "uint8"),
+            "after": ((*shape, 3), "uint8"),
+        }
+        gamma = read(prepared / split, "blur_gamma")
+        assert gamma.blurry[0].mean() > pairs.blurry[0].mean()
+
+
+def test_image_does_not_depend_on_how_many(prepared: Path) -> None:
+    manifest = json.loads((prepared / "manifest.json").read_text())
+    name, shot = embedded.render("test", 0)
+    sequence, frame = name.split("/")
+    assert manifest["pixels"][f"test/{sequence}/blur/{frame}.png"] == embedded.checksum(shot.blur)
+
+
+def test_second_prepare_does_nothing(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "render", None)  # would fail when called
+    embedded.prepare(prepared, {"train": 1, "test": 1})
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renderer that is interrupted at the second image."""
+    render = embedded.render
+
+    def interrupted(split: str, index: int) -> tuple[str, exposure.Shot]:
+        if index == 1:
+            raise KeyboardInterrupt
+        return render(split, index)
+
+    monkeypatch.setattr(embedded, "render", interrupted)
+
+
+@pytest.mark.usefixtures("failing")
+def test_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        embedded.prepare(tmp_path / "set", {"train": 2})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("failing")
+def test_interrupted_keeps_what_was_there(prepared: Path) -> None:
+    before = sorted(prepared.rglob("*"))
+    with pytest.raises(KeyboardInterrupt):
+        embedded.prepare(prepared, {"test": 2})
+    assert sorted(prepared.rglob("*")) == before
+    assert [path.name for path in prepared.parent.iterdir()] == [prepared.name]
+
+
+def test_damage_is_repaired(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    embedded.prepare(folder, {"train": 1})
+    (damaged,) = folder.glob("train/*/sharp/*.png")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:1000])
+    embedded.prepare(folder, {"train": 1})
+    assert damaged.read_bytes() == whole
+
+
+def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path}: holds something else (no manifest.json)")):
+        embedded.prepare(tmp_path, {"train": 1})
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ({}, "images: empty; allowed: counts for train, test"),
+        ({"val": 3}, "images: unknown split 'val'; allowed: train, test"),
+        ({"train": 0}, "images.train: 0 images; allowed: whole numbers from 1"),
+        ({"test": 1.5}, "images.test: 1.5 images; allowed: whole numbers from 1"),
+        ({"test": True}, "images.test: True images; allowed: whole numbers from 1"),
+    ],
+)
+def test_bad_images(tmp_path: Path, images: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        embedded.prepare(tmp_path / "set", images)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_split(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="embedded: unknown split 'val'; allowed: train, test"):
+        embedded.pairs(prepared, "val")
+    with pytest.raises(
+        ValueError, match=re.escape(f"{tmp_path}: no manifest.json; prepare the embedded set")
+    ):
+        embedded.pairs(tmp_path, "train")

@@ -1,0 +1,127 @@
+"""The simulated camera against closed forms: geometry, light, and which photographs it may see."""
+
+import numpy as np
+import pytest
+
+from benchmark.simulation import camera, exposure, photographs, scene
+from benchmark.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Layer, Trajectory
+
+STILL = Trajectory.steady(0, 0, 0, 0, 0, 0)
+BORDER = 40  # pixels of texture on each side of the view
+
+
+def backdrop(seed: int = 0) -> Layer:
+    """Smooth noise that reaches well beyond the view."""
+    side = (SIZE + 2 * BORDER) * DENSITY
+    noise = np.random.default_rng(seed).random((3, side // 8, side // 8))
+    return Layer(np.kron(noise, np.ones((1, 8, 8))), (-BORDER, -BORDER))
+
+
+def test_nothing_moves_then_blur_is_sharp() -> None:
+    shot = exposure.expose([backdrop()], STILL, 7)
+    for kind in ("blur", "blur_gamma", "before", "after"):
+        np.testing.assert_array_equal(getattr(shot, kind), shot.sharp)
+    assert not shot.motion.any()
+    assert not shot.moving.any()
+
+
+def test_sideways_is_a_box_blur() -> None:
+    pixels, frames = 16, 9
+    layer = backdrop()
+    shift = pixels * RATE / frames / FOCAL  # depths per second
+    shot = exposure.expose([layer], Trajectory.steady(0, 0, 0, shift, 0, 0), frames)
+
+    wide = pixels * DENSITY
+    box = np.array([0.5, *[1.0] * (wide - 1), 0.5]) / wide
+    first = BORDER * DENSITY
+    rows = layer.texture[:, first : first + SIZE * DENSITY : DENSITY]
+    light = np.apply_along_axis(np.convolve, 2, rows, box, mode="same")
+    expected = camera.encode(light[:, :, first : first + SIZE * DENSITY : DENSITY]).transpose(1, 2, 0)
+    assert np.abs(shot.blur_gamma - expected).max() < 1.5  # half a level of rounding, the rest sub-frames
+    assert np.abs(shot.blur_gamma - expected).mean() < 0.3
+
+    np.testing.assert_allclose(shot.motion[..., 0], pixels, atol=0.01)
+    np.testing.assert_allclose(shot.motion[..., 1], 0, atol=0.01)
+    np.testing.assert_array_equal(shot.after[:, pixels:], shot.sharp[:, :-pixels])
+    np.testing.assert_array_equal(shot.before[:, :-pixels], shot.sharp[:, pixels:])
+
+
+def test_blur_is_a_mean_in_its_own_light() -> None:
+    frames = camera.decode(np.array([[0.0, 51.0], [255.0, 204.0]]))  # two frames of two pixels
+    blur, blur_gamma = camera.average(frames)
+    np.testing.assert_allclose(blur, [127.5, 127.5])
+    np.testing.assert_allclose(blur_gamma[0], 255 * 0.5 ** (1 / 2.2))
+    np.testing.assert_allclose(blur_gamma[1], 255 * ((0.2**2.2 + 0.8**2.2) / 2) ** (1 / 2.2))
+
+
+def test_object_moves_in_front() -> None:
+    paint = np.zeros((4, 82, 82))
+    paint[[0, 3], 1:-1, 1:-1] = 1  # an opaque red square of 40 pixels
+    drift = Trajectory.steady(12 * RATE / 7, -6 * RATE / 7, 0, 0)
+    layers = [backdrop(), Layer(paint, (100.0, 60.0), motion=drift)]
+    shot = exposure.expose(layers, STILL, 7)
+    inside = shot.moving == 255
+    assert 39**2 <= inside.sum() <= 41**2
+    assert inside[62:98, 102:138].all()
+    np.testing.assert_allclose(shot.motion[inside], [[12, -6]] * inside.sum(), atol=0.01)
+    assert not shot.motion[~inside].any()
+    np.testing.assert_array_equal(shot.sharp[70, 110], [255, 0, 0])
+    bare = exposure.expose(layers[:1], STILL, 7).sharp
+    np.testing.assert_array_equal(shot.sharp[:50], bare[:50])
+    np.testing.assert_array_equal(shot.blur[:50], bare[:50])
+
+
+@pytest.mark.parametrize("plane", [(0.0, 0.0, 1.0), (0.3, -0.2, 1.0)])
+def test_seen_and_followed_agree(plane: tuple[float, float, float]) -> None:
+    wander = Trajectory.steady(0.3, -0.5, 0.8, 0.4, -0.3, 0.6)
+    layer = Layer(np.zeros((3, 4, 4)), (0, 0), plane)
+    points = np.array([[0.0, 0.0], [255.0, 40.0], [90.0, 200.0]])
+    times = np.array([-0.04, 0.03])
+    seen = camera.follow(layer, wander, points, times)
+    assert np.abs(seen - points).max() > 3
+    for matrix, there in zip(camera.views(wander, times, plane), seen, strict=True):
+        np.testing.assert_allclose(camera.transform(matrix, there), points, atol=1e-9)
+
+
+def test_even_frames_have_no_middle() -> None:
+    with pytest.raises(ValueError, match="8 frames have no middle one; allowed: odd"):
+        exposure.expose([backdrop()], STILL, 8)
+
+
+def test_subframes_are_close_enough() -> None:
+    drawn = scene.draw("china", np.random.default_rng(3))
+    parts = exposure.subframes(drawn.layers, drawn.camera, drawn.frames)
+    times = np.linspace(-0.5, 0.5, drawn.frames * parts + 1) * drawn.frames / RATE
+    for layer in drawn.layers:
+        points = layer.outline if layer.motion else np.array([[0.0, 0], [0, 255], [255, 0], [255, 255]])
+        steps = np.diff(camera.follow(layer, drawn.camera, points, times), axis=0)
+        assert np.hypot(steps[..., 0], steps[..., 1]).max() < 1.05 * exposure.STEP
+
+
+def test_splits_share_no_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: dict[str, set[str]] = {"train": set(), "test": set()}
+    load = photographs.load
+    for split, seen in used.items():
+
+        def watched(name: str, seen: set[str] = seen) -> camera.Floats:
+            seen.add(name)
+            return load(name)
+
+        monkeypatch.setattr(photographs, "load", watched)
+        for name, photograph in photographs.PHOTOGRAPHS.items():
+            for seed in range(3 if photograph.split == split else 0):
+                scene.draw(name, np.random.default_rng(seed))
+    for split, seen in used.items():
+        assert seen == {n for n, p in photographs.PHOTOGRAPHS.items() if p.split == split}
+    files = [(p.package, p.file) for p in photographs.PHOTOGRAPHS.values()]
+    assert len(files) == len(set(files))
+    assert all(p.file.endswith(".png") for p in photographs.PHOTOGRAPHS.values() if p.split == "test")
+
+
+def test_missing_photograph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = photographs.Photograph("test", "skimage", "data/lost.png", "")
+    monkeypatch.setitem(photographs.PHOTOGRAPHS, "lost", lost)
+    with pytest.raises(
+        ValueError, match=r"photograph 'lost': no data/lost.png in the installed package 'skimage'"
+    ):
+        photographs.levels("lost")
