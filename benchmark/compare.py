@@ -139,7 +139,7 @@ def setting(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
 def quality(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
     """A quality or time claim: tested only where nothing was cut and the data are the paper's."""
     run = evidence.runs[claim.run or ""]
-    if not evidence.profile.of({run.name: run}):
+    if run.name not in evidence.profile.of(evidence.runs):
         return "", "untested", f"profile {evidence.profile.name} leaves this run out"
     measured = evidence.values.get((run.name, claim.dataset or "", claim.quantity), "")
     cuts = evidence.profile.cuts(run.train) if run.train else []

@@ -86,11 +86,17 @@ class Profile:
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
     validate: int = 10  # points on the validation curve
     seed: int = 0
-    runs: tuple[str, ...] = ()  # empty: every run
+    runs: tuple[str, ...] = ()  # empty: every run; see `of`
 
     def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
-        """The runs that this profile trains and measures."""
-        return {name: run for name, run in runs.items() if not self.runs or name in self.runs}
+        """The runs that this profile trains and measures: the named ones, or all.
+
+        Runs of a model that no named run uses are in too, so that a new model is never left out.
+        """
+        if not self.runs:
+            return runs
+        covered = {runs[name].model for name in self.runs}
+        return {name: run for name, run in runs.items() if name in self.runs or run.model not in covered}
 
     def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
         """The recipe this machine trains, and its number of steps.

@@ -181,6 +181,68 @@ def test_a_changed_run_alone_trains_again(clone):
     assert changed == {"dmphn_1"}
 
 
+TOY = '''"""Toy: one convolution on top of the input.
+
+Paper     none
+Sources   none
+Unstated  everything
+Shapes    B batch, H W image
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from benchmark.layers import conv
+
+
+@dataclass(frozen=True)
+class Config:
+    kernel: int = 3
+
+    def thin(self, factor: int) -> "Config":
+        return self
+
+
+class Net(nn.Module):
+    stride = 1
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.body = conv(3, 3, config.kernel)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        return [blurry + self.body(blurry)]
+'''
+ENTRY = """
+  toy:
+    model: toy
+    about: a toy
+    train: {epochs: 10, batch: 2, crop: 32, optimiser: {lr: 1.0e-4}, schedule: {name: constant},
+            loss: {name: pixel}}
+"""
+
+
+def test_a_model_is_one_file_and_one_entry(clone):
+    """A new model file and its run: trained alone, and a row of its own in every table and on the page."""
+    results = Results("smoke", clone / "results")
+    others = {p: p.stat().st_mtime_ns for p in results.train().glob("*/record.json")}
+    (clone / "benchmark" / "models" / "toy.py").write_text(TOY)
+    params = clone / "params.yaml"
+    params.write_text(params.read_text() + ENTRY)
+    made = command(clone, "dvc", "repro")
+
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in others.items())
+    for path in (clone / COMPLEXITY, results.measurements, results.quality, results.curves):
+        assert "toy" in {row["run"] for row in table(path)}, path
+    (counted,) = (row for row in table(clone / COMPLEXITY) if row["run"] == "toy")
+    assert (counted["params"], counted["macs_256"]) == ("84", str(81 * 256 * 256))
+    page = results.report.read_text(encoding="utf-8")
+    for part in ("sizes", "quality", "convergence"):
+        assert "toy" in page.split(f'id="{part}"')[1].split("<section")[0], part
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -131,7 +131,7 @@ def _render(folder: Path, images: dict[str, int]) -> dict[str, str]:
     """Render and write every image; checksums by path."""
     jobs = [(split, index) for split, count in images.items() for index in range(count)]
     done: dict[str, str] = {}
-    with tqdm(total=len(jobs), desc="embedded", unit="image") as bar:
+    with tqdm(total=len(jobs), desc="data", unit="image", disable=None) as bar:
         for sums in _spread(partial(_write, folder), jobs):
             done |= sums
             bar.update()

@@ -1,0 +1,58 @@
+"""Reading pairs from disk: what is wrong is named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.pairs import image, read
+
+
+def put(path, height=4, width=6, level=0):
+    """A plain PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((height, width, 3), level, np.uint8)).save(path)
+
+
+def test_pairs_are_made_by_name(tmp_path):
+    """Frames pair by their names, in order, whatever order the file system lists."""
+    for level, stem in enumerate(("000010", "000002")):
+        for kind in ("blur", "sharp"):
+            put(tmp_path / "s" / kind / f"{stem}.png", level=level)
+    found = read(tmp_path)
+
+    assert found.names == ["s/000002", "s/000010"]
+    assert [int(b[0, 0, 0]) for b in found.blurry] == [1, 0] == [int(s[0, 0, 0]) for s in found.sharp]
+
+
+def test_a_frame_without_partner_is_named(tmp_path):
+    """A blurred frame whose sharp one is missing is an error, not a shift of all later pairs."""
+    put(tmp_path / "s" / "blur" / "1.png")
+    put(tmp_path / "s" / "blur" / "2.png")
+    put(tmp_path / "s" / "sharp" / "2.png")
+
+    with pytest.raises(ValueError, match="frame '1' is in only one of blur/ and sharp/"):
+        read(tmp_path)
+
+
+def test_two_sizes_in_a_pair_are_named(tmp_path):
+    """Blurred and sharp images of different sizes are refused."""
+    put(tmp_path / "s" / "blur" / "1.png", 4)
+    put(tmp_path / "s" / "sharp" / "1.png", 5)
+
+    with pytest.raises(ValueError, match=r"\(4, 6, 3\) but sharp is \(5, 6, 3\)"):
+        read(tmp_path)
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    """A folder without pairs says what was looked for."""
+    with pytest.raises(ValueError, match="no pairs in <sequence>/blur and <sequence>/sharp"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n\0\0"])
+def test_a_file_that_is_no_image_is_named(tmp_path, content):
+    """An empty, foreign or truncated file gives one line with its path."""
+    (tmp_path / "x.png").write_bytes(content)
+
+    with pytest.raises(ValueError, match=r"x.png: cannot be read as an image"):
+        image(tmp_path / "x.png")

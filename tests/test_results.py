@@ -1,0 +1,68 @@
+"""The committed results of the embedded profile: complete, plausible, and what the README says."""
+
+from pathlib import Path
+from statistics import mean, median
+
+import pytest
+
+from benchmark import spec
+from benchmark.report import inputs, readme, summary
+from benchmark.results import Results, read
+
+ROOT = Path(__file__).parents[1]
+PROFILE, RUNS = spec.load(ROOT / "params.yaml", "embedded")
+RESULTS = Results("embedded", ROOT / "results")
+TRAINED = [name for name, run in RUNS.items() if run.train]
+
+
+def test_every_run_is_trained_and_measured():
+    """At least 24 runs, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
+    rows = {(row["run"], row["quantity"]): row for row in read(RESULTS.measurements)}
+
+    assert {
+        (name, q) for name in RUNS for q in ("psnr", "ssim", "ssim_matlab", "params", "macs_720p")
+    } <= rows.keys()
+    assert sum(RUNS[name].model == "dmphn" for name in TRAINED) == 7
+    assert sum(RUNS[name].model == "cdgnet" for name in TRAINED) >= 17
+    assert {rows[name, "psnr"]["n"] for name in RUNS} == {str(PROFILE.images["test"])}
+
+
+def test_means_are_those_of_the_images():
+    """Each mean is that of the committed per-image values."""
+    images = read(RESULTS.quality)
+    for row in read(RESULTS.measurements):
+        if row["dataset"]:
+            values = [
+                float(i["value"])
+                for i in images
+                if (i["run"], i["quantity"]) == (row["run"], row["quantity"])
+            ]
+
+            assert float(row["value"]) == pytest.approx(mean(values), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_loss_falls(name):
+    """The mean loss of the last tenth of the curve is below that of the first tenth."""
+    losses = [float(row["loss"]) for row in read(RESULTS.curves) if row["run"] == name]
+    tenth = len(losses) // 10
+
+    assert mean(losses[-tenth:]) < mean(losses[:tenth])
+
+
+def test_pixel_losses_restore_more_than_the_input_has():
+    """The median PSNR over runs trained for PSNR is above that of the blurred input."""
+    psnr = {
+        row["run"]: float(row["value"]) for row in read(RESULTS.measurements) if row["quantity"] == "psnr"
+    }
+
+    assert median(psnr[name] for name in TRAINED if RUNS[name].pixel_loss) > psnr["identity"]
+
+
+def test_the_readme_says_what_the_results_say(monkeypatch):
+    """The README's findings are those that the committed results give."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = text.split(readme.BEGIN)[1].split(readme.END)[0].strip()
+
+    assert said == readme.section(summary.summarise(inputs.read("embedded")))
