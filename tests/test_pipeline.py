@@ -177,8 +177,11 @@ def test_a_changed_run_alone_trains_again(clone):
         p.parent.name for p, mark in before.items() if json.loads(p.read_text())["fingerprint"] != mark
     }
 
-    assert again.returncode == 0, again.stderr
+    back = command(clone, sys.executable, "-m", "pipelines.train")
+
+    assert again.returncode == back.returncode == 0, again.stderr + back.stderr
     assert changed == {"dmphn_1"}
+    assert before == {path: json.loads(path.read_text())["fingerprint"] for path in before}
 
 
 TOY = '''"""Toy: one convolution on top of the input.

@@ -58,5 +58,9 @@ def unpack(
         for key, value in tensors.items():
             if key.startswith(f"{who}.opt."):
                 index, name = key.removeprefix(f"{who}.opt.").split(".", 1)
-                state.setdefault(int(index), {})[name] = value
+                weights = optimiser.param_groups[0]["params"][int(index)]
+                # The fused optimiser walks weights and moments in memory order, so they need one layout.
+                alike = value.shape == weights.shape
+                moment = torch.empty_like(weights, dtype=value.dtype).copy_(value) if alike else value
+                state.setdefault(int(index), {})[name] = moment
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
