@@ -31,7 +31,7 @@ check: .venv/ready
 
 # After a change of pyproject.toml's dependencies. No URLs, so that any index serves it.
 pins:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --quiet -o requirements.txt
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.txt
 
 clean:
 	rm -rf .venv data checkpoints results/*/train results/*/images
