@@ -9,6 +9,7 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark import plugins
+from benchmark.compare import ABSOLUTE
 from benchmark.pairs import image
 
 GOPRO = Path(__file__).parents[2] / "shared" / "data" / "GOPRO_Large" / "test"
@@ -26,6 +27,13 @@ def pair():
     rng = np.random.default_rng(1)
     sharp = rng.random((48, 40, 3))
     return np.clip(sharp + 0.1 * rng.standard_normal(sharp.shape), 0, 1), sharp
+
+
+def test_compare_uses_the_bands_of_the_metrics():
+    """What counts as close is one number, although compare must not import torch to learn it."""
+    bands = {name: plugins.load("metrics", name).QUANTITY.band for name in METRICS}
+
+    assert {name: bands[name] for name in ABSOLUTE} == ABSOLUTE
 
 
 @pytest.mark.parametrize("name", METRICS)
