@@ -31,7 +31,14 @@ SETTINGS: dict[str, Callable[[spec.Recipe], object]] = {
     "setting.lr_decay": lambda recipe: recipe.schedule.get("factor"),
     "setting.lr_step": lambda recipe: recipe.schedule.get("every"),
     "setting.mu": lambda recipe: recipe.loss.get("mu"),
-    "setting.loss_weight": lambda recipe: recipe.loss.get("small"),
+    "setting.lr_step_iterations": lambda recipe: recipe.iterations(recipe.schedule.get("every", 0)) or None,
+    "setting.lr_decay_epochs": lambda recipe: recipe.epochs - recipe.schedule.get("start", recipe.epochs),
+    "setting.lr_min": lambda recipe: recipe.optimiser.lr * recipe.schedule.get("to", 0.0),
+    "setting.loss_weight": lambda recipe: next(
+        (recipe.loss[key] for key in ("small", "edge", "weight") if key in recipe.loss), None
+    ),
+    "setting.epsilon": lambda recipe: recipe.loss.get("epsilon"),
+    "setting.critic_steps": lambda recipe: recipe.adversary.get("critic_steps"),
     "setting.input_shift": lambda recipe: recipe.normalise.mean,
 }
 
@@ -142,7 +149,7 @@ def quality(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
     if run.name not in evidence.profile.of(evidence.runs):
         return "", "untested", f"profile {evidence.profile.name} leaves this run out"
     measured = evidence.values.get((run.name, claim.dataset or "", claim.quantity), "")
-    cuts = evidence.profile.cuts(run.train) if run.train else []
+    cuts = evidence.profile.at(run).cuts(run.train) if run.train else []
     if evidence.profile.data:
         cuts = cuts or [f"{evidence.profile.data} data in place of the real set"]
         measured = evidence.values.get((run.name, evidence.profile.data, claim.quantity), "")

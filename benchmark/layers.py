@@ -19,11 +19,11 @@ def conv(cin: int, cout: int, kernel: int = 3, stride: int = 1, bias: bool = Tru
 
 
 class ResBlock(nn.Module):
-    """conv-ReLU-conv plus identity, without normalisation (Nah et al., CVPR 2017, Fig. 2)."""
+    """conv-ReLU-conv plus identity, without normalisation (Nah et al., CVPR 2017)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kernel: int = 3) -> None:
         super().__init__()
-        self.body = nn.Sequential(conv(width, width), nn.ReLU(), conv(width, width))
+        self.body = nn.Sequential(conv(width, width, kernel), nn.ReLU(), conv(width, width, kernel))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
@@ -88,6 +88,24 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None 
     return conv2d(samples.view(batch, cin * 9, height, width), weight.flatten(1)[..., None, None], bias)
 
 
+def halve(image: Tensor) -> Tensor:
+    """The next level of a Gaussian pyramid, for even H and W, at least 6: (B, 3, H, W) -> (B, 3, H/2, W/2).
+
+    It is scikit-image's `pyramid_reduce`: a Gaussian of sigma 2/3 cut at four sigma, then interpolation
+    half-way between pixels; past the border the image is mirrored. The mean of two neighbours and the
+    Gaussian make one filter of eight taps. Autocast would make a convolution too coarse, so these are sums.
+    It is here because MS-CNN's network sees such images and its loss compares with them.
+    """
+    places = torch.arange(-3, 4, dtype=torch.float64)
+    smooth = torch.exp(-(places**2) / (2 * (2 / 3) ** 2))
+    smooth, nothing = smooth / smooth.sum(), torch.zeros(1, dtype=torch.float64)
+    taps = ((torch.cat((smooth, nothing)) + torch.cat((nothing, smooth))) / 2).to(image)
+    for axis in (2, 3):
+        before, after = (image.narrow(axis, start, 3).flip(axis) for start in (0, image.shape[axis] - 3))
+        image = (torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2) * taps).sum(dim=-1)
+    return image
+
+
 def initialise(net: nn.Module) -> None:
     """Weights from N(0, 0.5 sqrt(2 / (k k Cout))), biases zero: `weight_init` of DMPHN's code.
 
@@ -99,3 +117,19 @@ def initialise(net: nn.Module) -> None:
             nn.init.normal_(module.weight, std=0.5 * math.sqrt(2 / (taps * module.out_channels)))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def normal(net: nn.Module) -> None:
+    """`weights_init` of DeblurGAN's code (and DCGAN's, pix2pix's).
+
+    Convolutions from N(0, 0.02), scales of batch normalisation from N(1, 0.02), whatever is added zero.
+    It is here because DeblurGAN, BAG and the critics start alike.
+    """
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, mean=1.0, std=0.02)
+            nn.init.zeros_(layer.bias)

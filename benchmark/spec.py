@@ -13,6 +13,9 @@ import yaml
 
 T = TypeVar("T")
 
+# What a profile cannot override for single runs.
+WHOLE = {"name", "about", "data", "images", "runs", "overrides"}
+
 
 @dataclass(frozen=True)
 class Optimiser:
@@ -21,6 +24,7 @@ class Optimiser:
     lr: float
     beta1: float = 0.9
     beta2: float = 0.999
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,13 @@ class Recipe:
     crop: int  # pixels, square
     optimiser: Optimiser
     schedule: dict[str, Any]  # name and arguments of a function in training/schedules.py, in epochs
-    loss: dict[str, Any]  # name and arguments of a function in training/losses.py
+    loss: dict[str, Any]  # name of a file in losses/, and its settings
     normalise: Normalise = Normalise()
+    adversary: dict[str, Any] = field(default_factory=dict)  # name of a file in adversaries/, its settings
     augment: tuple[str, ...] = ()  # names of functions in training/augment.py, in order
+    shrink: int = 1  # images are made so many times smaller before cropping
+    extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see benchmark/batch.py
+    pretrained: tuple[str, ...] = ()  # weights of others it starts from or measures with; see pretrained.py
     pairs: int = 2103  # training pairs in one epoch; GoPro_Large has 2103
 
     @property
@@ -52,7 +60,11 @@ class Recipe:
         >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
         842400
         """
-        return self.epochs * math.ceil(self.pairs / self.batch)
+        return self.iterations(self.epochs)
+
+    def iterations(self, epochs: float) -> int:
+        """Optimiser steps in so many epochs."""
+        return round(epochs * math.ceil(self.pairs / self.batch))
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,7 @@ class Profile:
     validate: int = 10  # points on the validation curve
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`
 
     def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
         """The runs that this profile trains and measures: the named ones, or all.
@@ -97,6 +110,16 @@ class Profile:
             return runs
         covered = {runs[name].model for name in self.runs}
         return {name: run for name, run in runs.items() if name in self.runs or run.model not in covered}
+
+    def at(self, run: Run) -> "Profile":
+        """The profile with its overrides for a run: those of its model, then those of the run itself.
+
+        >>> slow = Profile("p", "", steps=200, overrides={"mprnet": {"steps": 50}})
+        >>> slow.at(Run("mprnet", "mprnet", "")).steps
+        50
+        """
+        more = self.overrides.get(run.model, {}) | self.overrides.get(run.name, {})
+        return replace(self, overrides={}, **more)
 
     def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
         """The recipe this machine trains, and its number of steps.
@@ -190,7 +213,8 @@ def recipe(where: str, entry: dict[str, Any]) -> Recipe:
     for key, kind in (("optimiser", Optimiser), ("normalise", Normalise)):
         if key in entry:
             entry[key] = build(kind, f"{where}.{key}", entry[key])
-    entry["augment"] = tuple(entry.get("augment", ()))
+    for key in ("augment", "extras", "pretrained"):
+        entry[key] = tuple(entry.get(key, ()))
     return build(Recipe, where, entry)
 
 
@@ -231,4 +255,12 @@ def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, 
     for wanted in active.runs:
         if wanted not in runs:
             raise ValueError(f"profiles.{name}.runs: no run {wanted!r}; {nearest(wanted, list(runs))}")
+    known = [*runs, *{run.model for run in runs.values()}]
+    for wanted, cuts in active.overrides.items():
+        where = f"profiles.{name}.overrides.{wanted}"
+        if wanted not in known:
+            raise ValueError(f"{where}: no such run or model; {nearest(wanted, known)}")
+        build(Profile, where, {"name": name, "about": "", **cuts})
+        if shared := set(cuts) & WHOLE:
+            raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for one run")
     return active, runs

@@ -49,7 +49,9 @@ def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurem
         mean = sum(found) / len(found)
         spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
         note = f"sd over images {spread:.4f}"
-        cuts = profile.cuts(recipe) if recipe else []
+        cuts = profile.at(runs[name]).cuts(recipe) if recipe else []
+        record = Results(profile.name).train(name) / "record.json"
+        notes = json.loads(record.read_text(encoding="utf-8"))["notes"]
         yield Measurement(
             name,
             dataset,
@@ -60,7 +62,7 @@ def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurem
             nets.device_name(),
             torch.__version__,
             profile.name,
-            "; ".join([note, *cuts]),
+            "; ".join([note, *cuts, *notes]),
         )
 
 
@@ -69,8 +71,8 @@ def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
     still = next((run for run in runs.values() if run.train is None), None)
     if still is None:
         return None
-    validate = train.validator(data.pairs(profile, still.test_on[0], "test"), spec.Normalise(), nets.device())
-    return round(validate(nets.build(still).to(nets.device())), 6)
+    validate = train.Validator(data.pairs(profile, still.test_on[0], "test"), spec.Normalise())
+    return round(validate(nets.build(still).to(nets.device()), 0), 6)
 
 
 def environment(profile: spec.Profile) -> dict[str, object]:

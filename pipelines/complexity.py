@@ -1,7 +1,12 @@
 """Stage complexity: every run's full network -> parameters and MACs, whatever the profile cuts."""
 
+import multiprocessing
 from collections.abc import Iterator
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+
+import torch
+from tqdm import tqdm
 
 from benchmark import nets, spec
 from benchmark.measure.complexity import Complexity, count
@@ -9,14 +14,29 @@ from benchmark.results import COMPLEXITY, columns, write
 from pipelines import pool
 
 
+def one(run: spec.Run) -> Complexity:
+    """The count of one run's full network."""
+    torch.set_num_threads(1)
+    return count(run.name, nets.build(run))
+
+
 def rows() -> Iterator[Complexity]:
     """One row per run; runs with the same network share one count."""
-    counted: dict[str, Complexity] = {}
-    for name, run in spec.load()[1].items():
-        key = f"{run.model} {sorted(run.config.items())}"
-        if key not in counted:
-            counted[key] = count(name, nets.build(run))
-        yield Complexity(**{**asdict(counted[key]), "run": name})
+    runs = spec.load()[1].values()
+    first = {network(run): run for run in reversed(runs)}
+    processes, _ = pool.workers(len(first))
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
+        counts = tqdm(
+            workers.map(one, first.values()), "complexity", len(first), unit="network", disable=None
+        )
+        counted = dict(zip(first, counts, strict=True))
+    for run in runs:
+        yield replace(counted[network(run)], run=run.name)
+
+
+def network(run: spec.Run) -> str:
+    """The same for runs with the same network."""
+    return f"{run.model} {sorted(run.config.items())}"
 
 
 def main() -> None:

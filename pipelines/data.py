@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from benchmark import plugins, spec
+from benchmark import plugins, pretrained, spec
 from benchmark.pairs import Pairs
+from benchmark.training.fit import UNPAIRED
 from pipelines import pool
 
 
@@ -12,18 +13,19 @@ def folder(profile: spec.Profile) -> Path:
     return Path("data") / (profile.name if profile.data else "")
 
 
-def pairs(profile: spec.Profile, dataset: str, split: str) -> Pairs:
-    """One split of a dataset, or of the set that stands in for it."""
+def pairs(profile: spec.Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:
+    """One split of a dataset, or of the set that stands in for it, with the extras a recipe asks for."""
     name = profile.data or dataset
-    return plugins.load("datasets", name).pairs(folder(profile), split)
+    return plugins.load("datasets", name).pairs(folder(profile), split, tuple(set(extras) - {UNPAIRED}))
 
 
 def main() -> None:
-    """Prepare each dataset the profile's runs train or test on."""
+    """Prepare each dataset the profile's runs train or test on, and get the weights they start from."""
     profile, runs = spec.load()
     wanted = {run.train_on for run in runs.values()} | {name for run in runs.values() for name in run.test_on}
     for name in sorted({profile.data} if profile.data else wanted):
         plugins.load("datasets", name).prepare(folder(profile), profile.images)
+    pretrained.prepare(sorted({w for run in runs.values() if run.train for w in run.train.pretrained}))
 
 
 if __name__ == "__main__":

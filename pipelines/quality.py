@@ -24,7 +24,7 @@ def measure(name: str, tick: pool.Tick) -> str:
     """Restore and score one run's test images."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
-    net = nets.build(run, profile.thin, profile.seed)
+    net = nets.build(run, profile.at(run).thin, profile.seed)
     normalise = run.train.normalise if run.train else spec.Normalise()
     if run.train:
         weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")

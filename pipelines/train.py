@@ -6,29 +6,32 @@ stage does only what is missing or changed; an interrupted run goes on from its 
 
 import hashlib
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from benchmark import nets, spec
+from benchmark import nets, pretrained, spec
 from benchmark.measure.quality import tensor
 from benchmark.metrics import psnr
 from benchmark.pairs import Pairs
 from benchmark.results import COMPLEXITY, Results, read, write
-from benchmark.training import Settings, checkpoint, fit
+from benchmark.training import Settings, checkpoint, fit, others
 from pipelines import data, pool
 
-VALIDATION = 4  # centre crops of the test images; the curve only shows them, nothing is chosen by them
+VALIDATION, SIDE = 4, 128  # centre crops of the test images; the curve shows them, they choose nothing
 
 
 def fingerprint(run: spec.Run, profile: spec.Profile) -> str:
     """A hash of all that the run's training depends on."""
     manifest = data.folder(profile) / "manifest.json"
     images = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else str(manifest)
-    return nets.fingerprint(run, profile, images, nets.code(run))
+    given = [name for name in (run.train.pretrained if run.train else ()) if pretrained.path(name)]
+    return nets.fingerprint(run, profile.at(run), images, given)
 
 
 def done(run: spec.Run, results: Results, mark: str) -> bool:
@@ -37,31 +40,33 @@ def done(run: spec.Run, results: Results, mark: str) -> bool:
     return record.exists() and json.loads(record.read_text())["fingerprint"] == mark
 
 
-def validator(pairs: Pairs, normalise: spec.Normalise, device: str) -> "Validator":
-    """Mean PSNR over a few centre crops."""
-    side = 128
-    crops = []
-    for blurry, sharp in list(zip(pairs.blurry, pairs.sharp, strict=True))[
-        :: max(1, len(pairs) // VALIDATION)
-    ]:
-        y, x = (max(0, (n - side) // 2) for n in blurry.shape[:2])
-        crops.append(
-            [tensor(i[y : y + side, x : x + side], torch.float32).to(device) for i in (blurry, sharp)]
-        )
-    return Validator(crops[:VALIDATION], normalise)
-
-
 class Validator:
-    """Callable on a network; a class because a closure cannot say so much of itself."""
+    """Callable on a network and a step: mean PSNR in dB over a few centre crops of the test images.
 
-    def __init__(self, crops: list[list[torch.Tensor]], normalise: spec.Normalise) -> None:
-        self.crops, self.normalise = crops, normalise
+    Where the model has attention maps and `keep` is given, those of the first test image are kept too, one
+    file a call (BAG's Fig. 8 shows how they change in training).
+    """
 
-    def __call__(self, net: nn.Module) -> float:
+    def __init__(self, pairs: Pairs, normalise: spec.Normalise, keep: Path | None = None) -> None:
+        self.normalise, self.keep, self.device = normalise, keep, nets.device()
+        self.shown = tensor(pairs.blurry[0], torch.float32).to(self.device)
+        self.crops = []
+        chosen = list(zip(pairs.blurry, pairs.sharp, strict=True))[:: max(1, len(pairs) // VALIDATION)]
+        for images in chosen[:VALIDATION]:
+            y, x = (max(0, (n - SIDE) // 2) for n in images[0].shape[:2])
+            crops = (tensor(i[y : y + SIDE, x : x + SIDE], torch.float32) for i in images)
+            self.crops.append([crop.to(self.device) for crop in crops])
+
+    def __call__(self, net: nn.Module, step: int) -> float:
         """Validation PSNR in dB."""
         net.eval()
         with torch.inference_mode():
             values = [float(psnr.measure(nets.restore(net, b, self.normalise), s)) for b, s in self.crops]
+            if self.keep:
+                maps = nets.attention(net, self.shown, self.normalise)
+                if maps:
+                    self.keep.mkdir(parents=True, exist_ok=True)
+                    np.savez_compressed(self.keep / f"{step:07d}.npz", allow_pickle=False, **maps)
         net.train()
         return sum(values) / len(values)
 
@@ -73,25 +78,35 @@ def train(name: str, tick: pool.Tick) -> str:
     mark = fingerprint(run, profile)
     folder = results.train(name)
     begun = time.monotonic()
+    notes: list[str] = []
     if run.train:
-        recipe, steps = profile.cut(run.train)
-        device = nets.device()
-        net = nets.build(run, profile.thin, profile.seed)
+        cut = profile.at(run)
+        recipe, steps = cut.cut(run.train)
+        net = nets.build(run, cut.thin, cut.seed)
+        notes = nets.start(net, recipe.pretrained)
         kept = Path("checkpoints") / f"{name}-{mark[:16]}.safetensors"
-        settings = Settings(steps, kept, profile.seed, device, profile.amp, profile.validate)
+        maps = folder / "maps"
+        if not kept.exists():
+            shutil.rmtree(maps, ignore_errors=True)
         curve = fit(
-            {"net": net},
-            data.pairs(profile, run.train_on, "train"),
+            {"net": net} | others(recipe, cut.thin),
+            data.pairs(profile, run.train_on, "train", recipe.extras),
             recipe,
-            settings,
-            validator(data.pairs(profile, run.test_on[0], "test"), recipe.normalise, device),
+            Settings(steps, kept, cut.seed, nets.device(), cut.amp, cut.validate),
+            Validator(data.pairs(profile, run.test_on[0], "test"), recipe.normalise, maps),
             progress=lambda step: tick(step / steps),
         )
-        checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": profile.thin})
+        checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": cut.thin})
         write(folder / "curve.csv", curve[0], curve)
         kept.unlink()
     seconds = time.monotonic() - begun
-    record = {"fingerprint": mark, "run": name, "seconds": round(seconds, 1), "device": nets.device_name()}
+    record = {
+        "fingerprint": mark,
+        "run": name,
+        "seconds": round(seconds, 1),
+        "device": nets.device_name(),
+        "notes": notes,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"
@@ -113,9 +128,7 @@ def main(*names: str) -> int:
     if not names:  # a run that is gone from params.yaml leaves nothing behind
         for folder in results.train().glob("*"):
             if folder.name not in chosen:
-                for file in folder.iterdir():
-                    file.unlink()
-                folder.rmdir()
+                shutil.rmtree(folder)
     return 1 if failed else 0
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark.datasets import embedded
@@ -21,6 +22,9 @@ CHECKSUMS = {
         "after": "69cad45c7d5dff8e",
         "motion": "d7355a165deebdb2",
         "moving": "b67bf11b11d6752f",
+        "level_3": "bb7486971efdcffc",
+        "level_9": "220cf00a085c5601",
+        "level_11": "b5fcc4491ba6c06f",  # of 11 frames: blur
     },
     ("train", 8): {  # china/000002
         "blur": "db6ea2d7359417fa",
@@ -30,6 +34,9 @@ CHECKSUMS = {
         "after": "fccad5521a16f973",
         "motion": "34d5c6b00691494a",
         "moving": "22a14120a4c14b95",
+        "level_3": "f6e44bbcf3373309",
+        "level_9": "c90b19f6fa59a5eb",
+        "level_11": "db6ea2d7359417fa",  # of 11 frames too
     },
 }
 
@@ -76,17 +83,29 @@ def test_layout_is_read(prepared: Path) -> None:
     for split in embedded.SPLITS:
         pairs = embedded.pairs(prepared, split)
         assert pairs.names == read(prepared / split).names
-        shape = (SIZE, SIZE)
-        assert [p.shape for p in (pairs.blurry[0], pairs.sharp[0])] == [(*shape, 3)] * 2
-        found = {kind: (arrays[0].shape, arrays[0].dtype.name) for kind, arrays in pairs.extras.items()}
-        assert found == {
-            "motion": ((*shape, 2), "float16"),
-            "moving": ((*shape, 1), "bool"),
-            "before": ((*shape, 3), "uint8"),
-            "after": ((*shape, 3), "uint8"),
-        }
+        assert [p[0].shape for p in (pairs.blurry, pairs.sharp)] == [(SIZE, SIZE, 3)] * 2
+        assert pairs.extras == {}
         gamma = read(prepared / split, "blur_gamma")
         assert gamma.blurry[0].mean() > pairs.blurry[0].mean()
+
+
+def test_extras_are_those_named(prepared: Path) -> None:
+    kinds = {
+        "motion": ((SIZE, SIZE, 2), "float16"),
+        "moving": ((SIZE, SIZE, 1), "bool"),
+        **dict.fromkeys(("before", "after"), ((SIZE, SIZE, 3), "uint8")),
+        **{f"level_{n}": ((SIZE, SIZE, 3), "uint8") for n in (3, 5, 7, 9, 11)},
+    }
+    shot = embedded.render("test", 0)[1]
+    for kind, (shape, dtype) in kinds.items():
+        extras = embedded.pairs(prepared, "test", (kind,)).extras
+        assert list(extras) == [kind]
+        assert (extras[kind][0].shape, extras[kind][0].dtype.name) == (shape, dtype)
+        expected = getattr(shot, kind)
+        np.testing.assert_array_equal(
+            extras[kind][0], expected[..., None] > 0 if kind == "moving" else expected
+        )
+    assert list(embedded.pairs(prepared, "test", tuple(kinds)).extras) == list(kinds)
 
 
 def test_image_does_not_depend_on_how_many(prepared: Path) -> None:
@@ -170,3 +189,9 @@ def test_bad_split(prepared: Path, tmp_path: Path) -> None:
         ValueError, match=re.escape(f"{tmp_path}: no manifest.json; prepare the embedded set")
     ):
         embedded.pairs(tmp_path, "train")
+
+
+def test_bad_extra(prepared: Path) -> None:
+    allowed = "motion, moving, before, after, level_3, level_5, level_7, level_9, level_11"
+    with pytest.raises(ValueError, match=f"^embedded: unknown extra 'level_13'; allowed: {allowed}$"):
+        embedded.pairs(prepared, "train", ("motion", "level_13"))

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmark import nets, plugins, spec
-from benchmark.training.fit import Batch, pixel_objective
+from benchmark.batch import Batch
+from benchmark.training.objective import objective_of, others
 
 ROOT = Path(__file__).parents[1]
 _, RUNS = spec.load(ROOT / "params.yaml")
@@ -14,12 +16,17 @@ TRAINED = [name for name, run in RUNS.items() if run.train]
 THIN = 8
 
 
-def batch(run, side=48, count=2):
-    """A random batch in the network's range."""
+def batch(run, side, count=2):
+    """A random batch in the network's range, with the extras of the recipe."""
     rng = torch.Generator().manual_seed(3)
-    x, y = torch.rand(2, count, 3, side, side, generator=rng)
     n = run.train.normalise
-    return Batch((x - n.mean) * n.scale, (y - n.mean) * n.scale, n)
+
+    def draw(channels):
+        values = torch.rand(count, channels, side, side, generator=rng)
+        return (values - n.mean) * n.scale if channels == 3 else values.round()
+
+    extras = {name: draw({"motion": 2, "moving": 1}.get(name, 3)) for name in run.train.extras}
+    return Batch(draw(3), draw(3), n, extras)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -36,12 +43,20 @@ def test_the_answer_has_the_inputs_size(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_parameter_learns(name):
-    """The recipe's loss gives each parameter a gradient: no block is built and then unused."""
-    net = nets.build(RUNS[name], THIN)
-    ((_, loss),) = pixel_objective(RUNS[name].train)({"net": net}, batch(RUNS[name]))
-    loss.backward()
+    """Each parameter of each player gets a gradient: no block is built and then unused.
 
-    assert [key for key, p in net.named_parameters() if p.grad is None] == []
+    Those that the authors built and never used are there for the count, and frozen.
+    """
+    recipe = RUNS[name].train
+    net = nets.build(RUNS[name], THIN)
+    players = {"net": net} | others(recipe, THIN)
+    for _, loss in objective_of(recipe)(players, batch(RUNS[name], nets.fitting(net, 32))):
+        loss.backward()
+
+    learning = {
+        f"{who}.{k}": p for who, of in players.items() for k, p in of.named_parameters() if p.requires_grad
+    }
+    assert [key for key, p in learning.items() if p.grad is None] == []
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -71,6 +86,23 @@ def test_padding_is_invisible():
         odd = nets.restore(net, image[..., :63, :], spec.Normalise())
 
     assert torch.allclose(whole[..., :4, :], odd[..., :4, :], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", {run.model: name for name, run in RUNS.items()}.values())
+def test_any_size_is_padded_restored_and_cropped(name):
+    """What comes out of an odd image is the network's answer for the image with its border repeated."""
+    net = nets.build(RUNS[name], THIN).eval()
+    stride, least = nets.grid(net)
+    height, width = least + stride - 1, least + 2 * stride - 3 if stride > 3 else least + 1
+    image = torch.rand(1, 3, height, width)
+    bottom, right = nets.fitting(net, height) - height, nets.fitting(net, width) - width
+    mode = {"replicate": "edge"}.get(getattr(net, "padding", "replicate"), getattr(net, "padding", ""))
+    padded = np.pad(image.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode=mode)
+    with torch.inference_mode():
+        restored = nets.restore(net, image, spec.Normalise(0.5))
+        answer = net(torch.from_numpy(padded).to(memory_format=torch.channels_last) - 0.5)[-1] + 0.5
+
+    assert torch.allclose(restored, answer[..., :height, :width].clamp(0, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("model", plugins.names("models"))

@@ -19,7 +19,7 @@ def backdrop(seed: int = 0) -> Layer:
 
 def test_nothing_moves_then_blur_is_sharp() -> None:
     shot = exposure.expose([backdrop()], STILL, 7)
-    for kind in ("blur", "blur_gamma", "before", "after"):
+    for kind in ("blur", "blur_gamma", "before", "after", "level_3", "level_11"):
         np.testing.assert_array_equal(getattr(shot, kind), shot.sharp)
     assert not shot.motion.any()
     assert not shot.moving.any()
@@ -46,12 +46,16 @@ def test_sideways_is_a_box_blur() -> None:
     np.testing.assert_array_equal(shot.before[:, :-pixels], shot.sharp[:, pixels:])
 
 
-def test_blur_is_a_mean_in_its_own_light() -> None:
-    frames = camera.decode(np.array([[0.0, 51.0], [255.0, 204.0]]))  # two frames of two pixels
-    blur, blur_gamma = camera.average(frames)
-    np.testing.assert_allclose(blur, [127.5, 127.5])
-    np.testing.assert_allclose(blur_gamma[0], 255 * 0.5 ** (1 / 2.2))
-    np.testing.assert_allclose(blur_gamma[1], 255 * ((0.2**2.2 + 0.8**2.2) / 2) ** (1 / 2.2))
+def test_level_is_the_blur_of_a_shorter_exposure() -> None:
+    layers, drift = [backdrop()], Trajectory.steady(0, 0, 0.2, 1.0, -0.6, 0.5)
+    shot = exposure.expose(layers, drift, 9)
+    for frames in (3, 5, 7):
+        shorter = exposure.expose(layers, drift, frames)
+        np.testing.assert_array_equal(getattr(shot, f"level_{frames}"), shorter.blur)
+        np.testing.assert_array_equal(shot.sharp, shorter.sharp)
+        assert np.abs(shot.blur - shorter.blur.astype(float)).mean() > 0.5
+    for frames in (9, 11):
+        np.testing.assert_array_equal(getattr(shot, f"level_{frames}"), shot.blur)
 
 
 def test_object_moves_in_front() -> None:

@@ -1,6 +1,7 @@
 """params.yaml: what it may say and what it must not."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,37 @@ def test_paper_profile_cuts_nothing():
 def test_every_cut_is_said():
     """A profile that changes anything about a recipe says so, in words."""
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")
-    said = " / ".join(profile.cuts(runs["cdgnet"].train))
+    said = " / ".join(profile.at(runs["cdgnet"]).cuts(runs["cdgnet"].train))
 
-    assert "1,500 of 1,053,000 steps" in said
+    assert "1,000 of 1,053,000 steps" in said
     assert "crop 32 of 256" in said
     assert "widths divided by 4" in said
     assert "embedded data in place of the real set" in said
 
 
+def test_overrides_hold_for_a_model_and_then_for_a_run():
+    """Whatever a profile cuts can be cut further by model; a run's own entry comes last."""
+    profile, runs = spec.load(ROOT / "params.yaml", "embedded")
+    more = {"dmphn": {"steps": 7, "crop": 24}, "dmphn_1_2": {"steps": 5}}
+    profile = replace(profile, overrides=more)
+    cut = {name: profile.at(runs[name]) for name in ("cdgnet", "dmphn_1", "dmphn_1_2")}
+
+    assert {name: (at.steps, at.crop) for name, at in cut.items()} == {
+        "cdgnet": (profile.steps, profile.crop), "dmphn_1": (7, 24), "dmphn_1_2": (5, 24)
+    }  # fmt: skip
+    assert "7 of 842,400 steps" in cut["dmphn_1"].cuts(runs["dmphn_1"].train)
+
+
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
+        (
+            "profiles.smoke.overrides",
+            {"dmphm": {}},
+            "overrides.dmphm: no such run or model; did you mean 'dmphn'",
+        ),
+        ("profiles.smoke.overrides", {"dmphn": {"step": 1}}, "overrides.dmphn: unknown key 'step'"),
+        ("profiles.smoke.overrides", {"dmphn": {"data": "x"}}, "'data' holds for a whole profile"),
         ("profile", "embeded", "no profile 'embeded'; did you mean 'embedded'?"),
         ("profiles.smoke.stepz", 1, "profiles.smoke: unknown key 'stepz'; did you mean 'steps'?"),
         ("profiles.smoke.runs", ["cdgnt"], "profiles.smoke.runs: no run 'cdgnt'; did you mean 'cdgnet'?"),

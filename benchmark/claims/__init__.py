@@ -138,8 +138,12 @@ def table(paper: str, entry: dict[str, Any]) -> Table:
         for unknown in explain.keys() - heads.keys():
             raise fail(where, f"row {row['row']!r} explains {unknown!r}; columns are {', '.join(heads)}")
         own = {key: value for key, value in row.items() if key in CELL - {"explain"}}
+        runs = row.get("runs", {})
+        for unknown in runs.keys() - heads.keys():
+            raise fail(where, f"row {row['row']!r} has a run for {unknown!r}; columns are {', '.join(heads)}")
         for j, (head, column) in enumerate(heads.items()):
             cell = {"run": None, "dataset": None, **defaults, **column, **own}
+            cell["run"] = runs.get(head, cell["run"])  # a row that mixes two networks
             if unknown := cell.keys() - CELL:
                 raise fail(where, f"unknown key {min(unknown)!r}; known: {', '.join(sorted(CELL))}")
             if "quantity" not in cell:

@@ -12,6 +12,8 @@ some systems need beside it:
     before/, after/         the instants one exposure earlier and later, sharp
     motion/000001.npy       float16 (H, W, 2): pixels travelled (x, y) while the shutter was open
     moving/000001.png       255 where the sharp image shows an object that moves by itself
+    level_3/ ... level_11/  as blur/, of the middle 3, 5, 7, 9 and 11 frames alone (MT-RNN's temporal levels);
+                            the same image as in blur/ where the exposure has no more frames
 
 Every image has a random stream of its own: neither the number of images nor of processes changes a pixel.
 Besides the code, pixels depend on numpy's random streams and, for training photographs, on the JPEG decoder
@@ -22,7 +24,7 @@ import hashlib
 import json
 import multiprocessing
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,7 +38,7 @@ from tqdm import tqdm
 from benchmark import simulation
 from benchmark.pairs import Pairs, image, read
 from benchmark.simulation import photographs, scene
-from benchmark.simulation.exposure import Shot, expose
+from benchmark.simulation.exposure import LEVELS, Shot, expose
 from benchmark.simulation.photographs import PHOTOGRAPHS
 
 SOURCE = {
@@ -46,6 +48,15 @@ SOURCE = {
 SPLITS = ("train", "test")
 SEED = 5
 PROCESSES = 2
+
+# What `pairs` can add to an image, and how its file is read.
+EXTRAS: dict[str, Callable[[Path], NDArray[Any]]] = {
+    "motion": np.load,
+    "moving": lambda path: image(path)[..., :1] > 127,
+    "before": image,
+    "after": image,
+    **{f"level_{frames}": image for frames in LEVELS},
+}
 
 _MANIFEST = "manifest.json"
 
@@ -83,29 +94,30 @@ def prepare(folder: Path, images: dict[str, int]) -> None:
         shutil.rmtree(partial_folder, ignore_errors=True)
 
 
-def pairs(folder: Path, split: str) -> Pairs:
+def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
     """The images of a split: `blur` against `sharp`.
 
-    Extras, one array per image: "motion" float16 (H, W, 2), "moving" bool (H, W, 1), "before" and "after"
-    uint8 (H, W, 3). The other blur is at hand as `benchmark.pairs.read(folder / split, "blur_gamma")`.
+    Args:
+        folder: where `prepare` put the set.
+        split: one of SPLITS.
+        extras: what to read beside them, one array per image: "motion" float16 (H, W, 2), "moving" bool
+            (H, W, 1), "before", "after" and "level_3" to "level_11" uint8 (H, W, 3). The other blur is at
+            hand as `benchmark.pairs.read(folder / split, "blur_gamma")`.
 
     Raises:
-        ValueError: an unknown split, or one that was not prepared.
+        ValueError: an unknown split or extra, or a split that was not prepared.
     """
     if split not in SPLITS:
         raise ValueError(f"embedded: unknown split {split!r}; allowed: {', '.join(SPLITS)}")
+    for kind in extras:
+        if kind not in EXTRAS:
+            raise ValueError(f"embedded: unknown extra {kind!r}; allowed: {', '.join(EXTRAS)}")
     if not (folder / _MANIFEST).is_file():
         raise ValueError(f"{folder}: no {_MANIFEST}; prepare the embedded set first")
     found = read(folder / split)
-    extras: dict[str, list[NDArray[np.generic]]] = {"motion": [], "moving": [], "before": [], "after": []}
-    for name in found.names:
-        sequence, frame = name.split("/")
-        paths = {kind: _path(folder / split / sequence, kind, frame) for kind in extras}
-        extras["motion"].append(np.load(paths["motion"]))
-        extras["moving"].append(image(paths["moving"])[..., :1] > 127)
-        extras["before"].append(image(paths["before"]))
-        extras["after"].append(image(paths["after"]))
-    return Pairs(found.names, found.blurry, found.sharp, extras)
+    places = [(folder / split / sequence, frame) for sequence, frame in (n.split("/") for n in found.names)]
+    more = {kind: [EXTRAS[kind](_path(place, kind, frame)) for place, frame in places] for kind in extras}
+    return Pairs(found.names, found.blurry, found.sharp, more)
 
 
 def render(split: str, index: int) -> tuple[str, Shot]:
@@ -159,7 +171,7 @@ def _write(folder: Path, job: tuple[str, int]) -> dict[str, str]:
         if path.suffix == ".npy":
             np.save(path, pixels)
         else:
-            Image.fromarray(pixels).save(path, compress_level=4)
+            Image.fromarray(pixels).save(path, compress_level=1)  # 4 saves 6 % and takes twice as long
         sums[path.relative_to(folder).as_posix()] = checksum(pixels)
     return sums
 

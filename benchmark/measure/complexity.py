@@ -1,9 +1,11 @@
 """Parameters and multiply-accumulates of a network at sizes it is never run at.
 
 One multiply-accumulate (MAC) is what fvcore calls a flop. fvcore has to trace real arithmetic (tracing on
-the meta device fails in torch 2.15), so it looks at two small images; in a network without attention over
-all pairs of pixels, MACs are a constant plus a share per pixel, and two sizes give both exactly.
-torch's FlopCounterMode, which needs shapes only, checks that at 720x1280 on the meta device.
+the meta device fails in torch 2.15), so it looks at three small square images. In a network without attention
+over all pairs of pixels, MACs are a constant, a share per pixel and, with unpadded convolutions, a share per
+row and column: three sizes give all of them exactly. torch's FlopCounterMode, which needs shapes only, checks
+the convolutions and products at 720x1280 on the meta device. Images are padded to the network's stride, as
+when it restores.
 """
 
 import copy
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -20,8 +23,10 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-PROBES = (32, 64)  # sides of the traced images; every network's stride divides both
-PIXELS = {"macs_256": 256 * 256, "macs_720p": 720 * 1280}
+from benchmark.nets import fitting, grid
+
+STEP = 32  # between the sides of the traced images; every network's stride divides it
+SIZES = {"macs_256": (256, 256), "macs_720p": (720, 1280)}  # height, width
 DEFORM = "torchvision::deform_conv2d"
 
 
@@ -46,8 +51,21 @@ def traced_quietly() -> Iterator[None]:
         yield
 
 
-def trace(net: nn.Module, side: int) -> tuple[int, Counter[str], int]:
-    """MACs of one square image, the operators not among them, and the MACs of those that are deformable.
+@dataclass(frozen=True)
+class Traced:
+    """What fvcore counts in one square image."""
+
+    everything: int
+    products: int  # convolutions and matrix products alone, without normalisation, pooling and resampling
+    deformable: int  # in none of the two above
+    unseen: Counter[str]  # operators that are not counted
+
+
+PRODUCTS = {"conv", "linear", "addmm", "matmul", "bmm", "baddbmm", "einsum"}
+
+
+def trace(net: nn.Module, side: int) -> Traced:
+    """MACs of one square image.
 
     A deformable convolution's output value sums over every weight of its filter. The bilinear sampling
     (4 more products per tap and input channel) is not counted, as no paper counts it.
@@ -64,20 +82,24 @@ def trace(net: nn.Module, side: int) -> tuple[int, Counter[str], int]:
         by_operator = analysis.by_operator()
         unseen.update(analysis.unsupported_ops())
     deforms = int(by_operator.pop(DEFORM.split("::")[1], 0))
-    return int(sum(by_operator.values())), unseen, deforms
+    products = sum(macs for operator, macs in by_operator.items() if operator in PRODUCTS)
+    return Traced(int(sum(by_operator.values())), int(products), deforms, unseen)
 
 
-def at(pixels: int, small: int, large: int) -> int:
-    """A count at a number of pixels, from the counts at the two probes.
+def at(height: int, width: int, counts: dict[int, int]) -> int:
+    """A count a + b (H + W) + c H W at any size, from the counts at three square sizes.
 
-    >>> at(10, small=7 + 32**2 * 3, large=7 + 64**2 * 3)
-    37
+    >>> counts = {side: 7 + 5 * (side + side) + 3 * side * side for side in (32, 64, 96)}
+    >>> at(2, 10, counts) == 7 + 5 * 12 + 3 * 20
+    True
     """
-    per_pixel, rest = divmod(large - small, PROBES[1] ** 2 - PROBES[0] ** 2)
-    constant = small - per_pixel * PROBES[0] ** 2
-    # Strided layers cost a fraction of a MAC per pixel: keep it exact, in whole numbers.
-    spread = PROBES[1] ** 2 - PROBES[0] ** 2
-    return constant + per_pixel * pixels + rest * (pixels - PROBES[0] ** 2) // spread
+    (s, f), (t, g), (u, h) = sorted(counts.items())
+    first, second = Fraction(g - f, t - s), Fraction(h - g, u - t)  # divided differences
+    c = (second - first) / (u - s)
+    double_b = first - c * (s + t)
+    a = f - double_b * s - c * s * s
+    # Strided layers cost a fraction of a MAC per pixel; at a size the network takes the sum is whole.
+    return round(a + double_b * (height + width) / 2 + c * height * width)
 
 
 def count(name: str, net: nn.Module) -> Complexity:
@@ -87,20 +109,25 @@ def count(name: str, net: nn.Module) -> Complexity:
         ValueError: the two counters differ by more than 1 %, so the count at 720x1280 cannot be trusted.
     """
     net = copy.deepcopy(net).eval()
-    (small, unseen, small_deform), (large, _, large_deform) = (trace(net, side) for side in PROBES)
-    macs = {key: at(pixels, small, large) for key, pixels in PIXELS.items()}
+    _, least = grid(net)
+    smallest = -(-max(least, STEP) // STEP) * STEP
+    traced = {side: trace(net, side) for side in range(smallest, smallest + 3 * STEP, STEP)}
+    sizes = {key: (fitting(net, height), fitting(net, width)) for key, (height, width) in SIZES.items()}
+
+    def of(part: str, size: tuple[int, int]) -> int:
+        return at(*size, {side: getattr(seen, part) for side, seen in traced.items()})
+
+    full = sizes["macs_720p"]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net.to("meta")(torch.empty(1, 3, 720, 1280, device="meta"))
-    other = counter.get_total_flops() // 2
-    if abs(other - macs["macs_720p"]) > 0.01 * max(other, macs["macs_720p"]):
-        raise ValueError(
-            f"runs.{name}: fvcore counts {macs['macs_720p']:,} MACs at 720x1280, torch {other:,}"
-        )
+        net.to("meta")(torch.empty(1, 3, *full, device="meta"))
+    other, products = counter.get_total_flops() // 2, of("products", full)
+    if abs(other - products) > 0.01 * max(other, products):
+        raise ValueError(f"runs.{name}: fvcore counts {products:,} MACs at 720x1280, torch {other:,}")
     return Complexity(
         name,
         sum(p.numel() for p in net.parameters()),
-        **macs,
-        uncounted="; ".join(f"{op} x{times}" for op, times in sorted(unseen.items())),
+        **{key: of("everything", size) for key, size in sizes.items()},
+        uncounted="; ".join(f"{op} x{times}" for op, times in sorted(traced[smallest].unseen.items())),
         macs_720p_torch=other,
-        macs_720p_deformable=at(PIXELS["macs_720p"], small_deform, large_deform),
+        macs_720p_deformable=of("deformable", full),
     )

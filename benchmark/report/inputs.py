@@ -87,8 +87,8 @@ class Inputs:
 
     def cut(self) -> bool:
         """Whether the profile changes what a paper did, so that its quality numbers prove nothing."""
-        recipes = [run.train for run in self.chosen.values() if run.train]
-        return bool(self.profile.data) or any(self.profile.cuts(recipe) for recipe in recipes)
+        cuts = (self.profile.at(run).cuts(run.train) for run in self.chosen.values() if run.train)
+        return bool(self.profile.data) or any(cuts)
 
 
 def rows(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:

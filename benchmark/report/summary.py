@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from benchmark.compare import ABSOLUTE, RELATIVE, VERDICTS
-from benchmark.report import ablation, crops, headlines, measured, printed
+from benchmark.report import ablation, attention, crops, headlines, measured, printed
 from benchmark.report.inputs import Inputs, Source
 from benchmark.spec import Profile
 
@@ -46,6 +46,7 @@ class Summary:
     curves: tuple[measured.Trained, ...]
     studies: tuple[measured.Study, ...]
     strips: tuple[crops.Strip, ...]
+    maps: attention.Maps | None
     sources: tuple[Source, ...]
     tools: tuple[tuple[str, str], ...]
 
@@ -55,7 +56,7 @@ def cuts(inputs: Inputs) -> tuple[Cut, ...]:
     kinds: dict[tuple[str, ...], list[str]] = {}
     for name, run in inputs.chosen.items():
         if run.train:
-            kinds.setdefault(tuple(inputs.profile.cuts(run.train)), []).append(name)
+            kinds.setdefault(tuple(inputs.profile.at(run).cuts(run.train)), []).append(name)
     return tuple(Cut(words, tuple(runs)) for words, runs in kinds.items())
 
 
@@ -115,6 +116,7 @@ def summarise(inputs: Inputs) -> Summary:
         curves=measured.curves(inputs),
         studies=tuple(measured.studies(inputs)),
         strips=crops.strips(inputs),
+        maps=attention.maps(inputs),
         sources=inputs.sources,
         tools=tools(),
     )

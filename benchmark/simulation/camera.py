@@ -47,15 +47,6 @@ def encode(light: Floats) -> Floats:
     return 255 * np.power(light, 1 / GAMMA)
 
 
-def average(frames: Floats) -> tuple[Floats, Floats]:
-    """What GoPro_Large calls `blur` and `blur_gamma`, from frames in linear light.
-
-    `blur` takes the camera for a linear one: it is the plain mean of the encoded frames. `blur_gamma` undoes
-    the response first: the mean is taken in linear light, then encoded, which makes it the brighter one.
-    """
-    return encode(frames).mean(axis=0), encode(frames.mean(axis=0))
-
-
 @dataclass(frozen=True)
 class Trajectory:
     """Several coordinates that move smoothly: a steady drift plus tremor, all zero at time 0."""

@@ -14,7 +14,6 @@ from benchmark.simulation.camera import (
     Floats,
     Layer,
     Trajectory,
-    average,
     encode,
     follow,
     poses,
@@ -23,6 +22,7 @@ from benchmark.simulation.camera import (
     views,
 )
 
+LEVELS = (3, 5, 7, 9, 11)  # frames averaged in MT-RNN's temporal levels, from near sharp to the longest blur
 STEP = 0.5  # pixels that anything may move between two sub-frames
 _ROUNDS = 4  # of following a pixel into a relief; each at least halves the error, as `scene.FOLD` sees to
 _MIDDLE = (SIZE - 1) / 2
@@ -43,6 +43,11 @@ class Shot:
     after: Image
     motion: NDArray[np.float16]  # (SIZE, SIZE, 2) pixels travelled (x, y) from opening to closing
     moving: Image  # (SIZE, SIZE) 255 where the sharp image shows an object that moves by itself
+    level_3: Image  # as `blur`, of the middle 3 frames alone; `blur` itself if there are no more, and so on
+    level_5: Image
+    level_7: Image
+    level_9: Image
+    level_11: Image
 
 
 def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Shot:
@@ -62,10 +67,23 @@ def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Shot:
     for k in range(frames):
         for j in range(parts):
             light[k] += _look(scene, k * parts + j)
-    blur, blur_gamma = average(light / parts)
+    light /= parts
+    encoded = encode(light)
+    blur, blur_gamma = encoded.mean(axis=0), encode(light.mean(axis=0))
+    shorter = {f"level_{k}": _levels(central(encoded, k).mean(axis=0)) for k in LEVELS}
     sharp, before, after = (_levels(encode(_look(scene, frames * parts + k))) for k in range(3))
     motion, moving = _truth(layers, camera, shutter)
-    return Shot(_levels(blur), _levels(blur_gamma), sharp, before, after, motion, moving)
+    return Shot(_levels(blur), _levels(blur_gamma), sharp, before, after, motion, moving, **shorter)
+
+
+def central(frames: Floats, count: int) -> Floats:
+    """The middle ones of an odd number of frames: `count` of them, or all.
+
+    >>> central(np.arange(7), 3).tolist()
+    [2, 3, 4]
+    """
+    left_out = max(0, len(frames) - count) // 2
+    return frames[left_out : len(frames) - left_out]
 
 
 def subframes(layers: list[Layer], camera: Trajectory, frames: int) -> int:

@@ -2,26 +2,26 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
 
+from benchmark.batch import Batch
 from benchmark.pairs import Pairs
 from benchmark.spec import Recipe
 from benchmark.training import checkpoint
-from benchmark.training.augment import AUGMENT
-from benchmark.training.losses import LOSSES, Batch
-from benchmark.training.schedules import SCHEDULES
+from benchmark.training.augment import AUGMENT, Crop
+from benchmark.training.objective import Objective, Players, objective_of, schedule_of
 
 POINTS = 100  # on the loss curve; each is a mean over its share of the steps
-
-Players = dict[str, nn.Module]  # "net" restores; a GAN adds "critic"
-Objective = Callable[[Players, Batch], Iterator[tuple[str, Tensor]]]  # who learns from which loss, in turn
+UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
 
 
 class DivergedError(ValueError):
@@ -41,53 +41,76 @@ class Settings:
     save_seconds: float = 30.0  # between checkpoints
 
 
-def choose(table: dict[str, Callable[..., Any]], what: str, spec: dict[str, Any]) -> Callable[..., Any]:
-    """The function a recipe names, with its other entries as arguments.
+def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
+    """One random crop of a random pair and of its extras, before augmentation.
+
+    A recipe that shrinks its images first (bicubic, antialiased) gets a larger crop that is shrunk, which
+    differs from a crop of a shrunk image at its border alone.
 
     Raises:
-        ValueError: no such function; the message lists them.
+        ValueError: the image is smaller than the crop, or the dataset lacks an extra.
     """
-    spec = dict(spec)
-    name = spec.pop("name", None)
-    if name not in table:
-        raise ValueError(f"{what}: no {name!r}; known: {', '.join(table)}")
-    return lambda *args: table[name](*args, **spec)
+    side = recipe.crop * recipe.shrink
+    index = int(rng.integers(len(pairs)))
+    height, width = pairs.blurry[index].shape[:2]
+    if min(height, width) < side:
+        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    whole: dict[str, NDArray[Any]] = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
+    for name in recipe.extras:
+        if name != UNPAIRED:
+            if name not in pairs.extras:
+                raise ValueError(f"extras: no {name!r} in this dataset; known: {', '.join(pairs.extras)}")
+            whole[name] = pairs.extras[name][index]
+    crop = {
+        name: smaller(image[y : y + side, x : x + side], recipe.shrink).astype(np.float32)
+        for name, image in whole.items()
+    }
+    for image in crop.values():
+        if image.shape[-1] == 3:
+            image /= 255
+    return crop
 
 
-def pixel_objective(recipe: Recipe) -> Objective:
-    """One player, one loss: every recipe without an adversary."""
-    loss = choose(LOSSES, "loss", recipe.loss)
+def smaller(image: NDArray[Any], times: int) -> NDArray[Any]:
+    """An 8-bit image, so many times smaller; anything else is not resampled.
 
-    def objective(players: Players, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        yield "net", loss(players["net"](batch.blurry), batch)
-
-    return objective
+    Raises:
+        ValueError: it is no image.
+    """
+    if times == 1:
+        return image
+    if image.dtype != np.uint8 or image.shape[-1] != 3:
+        raise ValueError("shrink: only images can be made smaller, not the extras of this recipe")
+    size = (image.shape[1] // times, image.shape[0] // times)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def sample(pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu") -> Batch:
     """The batch of a step: it depends on seed and step alone, so a resumed run draws the same one.
 
     Raises:
-        ValueError: an image is smaller than the crop.
+        ValueError: as `draw`.
     """
     rng = np.random.default_rng([seed, step])
-    side = recipe.crop
-    crops = np.empty((recipe.batch, 2, side, side, 3), np.float32)
-    for crop in crops:
-        index = int(rng.integers(len(pairs)))
-        height, width = pairs.blurry[index].shape[:2]
-        if min(height, width) < side:
-            raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
-        y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        for slot, image in enumerate((pairs.blurry[index], pairs.sharp[index])):
-            crop[slot] = image[y : y + side, x : x + side]
-        crop /= 255
+    crops: dict[str, list[NDArray[np.float32]]] = {}
+    for _ in range(recipe.batch):
+        crop = draw(pairs, recipe, rng)
         for name in recipe.augment:
-            crop[:] = AUGMENT[name](crop, rng)
-    crops = (crops - recipe.normalise.mean) * recipe.normalise.scale
-    # NHWC in memory is channels_last, about three times as fast on CPU.
-    both = torch.from_numpy(crops).permute(1, 0, 4, 2, 3).to(device)
-    return Batch(both[0].to(dtype=torch.float32), both[1].to(dtype=torch.float32), recipe.normalise)
+            crop = AUGMENT[name](crop, rng)
+        if UNPAIRED in recipe.extras:
+            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
+        for name, image in crop.items():
+            crops.setdefault(name, []).append(image)
+    n = recipe.normalise
+    tensors = {}
+    for name, images in crops.items():
+        stacked = np.stack(images)
+        if stacked.shape[-1] == 3:
+            stacked = (stacked - np.float32(n.mean)) * np.float32(n.scale)
+        # NHWC in memory is channels_last, about three times as fast on CPU.
+        tensors[name] = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
+    return Batch(tensors.pop("blurry"), tensors.pop("sharp"), n, tensors)
 
 
 def fit(
@@ -95,26 +118,32 @@ def fit(
     pairs: Pairs,
     recipe: Recipe,
     settings: Settings,
-    validate: Callable[[nn.Module], float],
+    validate: Callable[[nn.Module, int], float],
     objective: Objective | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[dict[str, Any]]:
     """Train the players in place; return the curve: one row {step, lr, loss, psnr} per point.
 
-    `psnr` is validation PSNR in dB, None between validations. A checkpoint of an interrupted
-    run is taken up where it stopped, with the same result as an uninterrupted run.
+    `psnr` is what `validate(net, step)` gives, in dB, None between validations. A checkpoint of an
+    interrupted run is taken up where it stopped, with the same result as an uninterrupted run.
 
     Raises:
         DivergedError: a loss is NaN or infinite; the message names the step and player.
     """
-    objective = objective or pixel_objective(recipe)
-    schedule = choose(SCHEDULES, "schedule", recipe.schedule)
+    objective = objective or objective_of(recipe)
+    schedule = schedule_of(recipe)
     o = recipe.optimiser
     players = {
         who: net.to(settings.device).to(memory_format=torch.channels_last) for who, net in players.items()
     }
     optimisers = {
-        who: torch.optim.Adam(net.parameters(), lr=o.lr, betas=(o.beta1, o.beta2), fused=True)
+        who: torch.optim.Adam(
+            (p for p in net.parameters() if p.requires_grad),
+            o.lr,
+            (o.beta1, o.beta2),
+            weight_decay=o.weight_decay,
+            fused=True,
+        )
         for who, net in players.items()
     }
     start, rows, window = 0, [], []
@@ -135,7 +164,7 @@ def fit(
         window.append(loss)
         done = step + 1
         if done in points or done in validations:
-            psnr = validate(players["net"]) if done in validations else None
+            psnr = validate(players["net"], done) if done in validations else None
             rows.append({"step": done, "lr": lr, "loss": sum(window) / len(window), "psnr": psnr})
             window = []
         if done == steps or time.monotonic() - saved > settings.save_seconds:

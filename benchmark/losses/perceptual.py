@@ -1,0 +1,89 @@
+"""Content loss: squared difference between features of VGG19 (DeblurGAN Sec. 3.2, BAG Eq. 7).
+
+J. Johnson, A. Alahi, L. Fei-Fei. Perceptual Losses for Real-Time Style Transfer and Super-Resolution. ECCV
+2016. Its use here:
+PerceptualLoss in models/losses.py of KupynOrest/DeblurGAN @a6f4ad0 and of VITA-Group/DeblurGANv2 @ca1c5ee.
+
+When VGG19's weights are not at hand, the features are the pixels in the network's range; the results say so.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, mse_loss
+from torchvision.models import vgg19
+
+from benchmark import pretrained
+from benchmark.batch import Batch
+
+# Convolutions of VGG19 before their ReLU, and their places in torchvision's `features`.
+STAGES = {1: (0, 2), 2: (5, 7), 3: (10, 12, 14, 16), 4: (19, 21, 23, 25), 5: (28, 30, 32, 34)}
+LAYERS = {
+    f"conv{stage}_{k}": place for stage, places in STAGES.items() for k, place in enumerate(places, start=1)
+}
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 1]
+
+
+def imagenet(x: Tensor, batch: Batch) -> Tensor:
+    """As VGG19 was trained: ImageNet's mean 0 and standard deviation 1 per channel."""
+    mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (MEAN, STD))
+    return (batch.image(x) - mean) / std
+
+
+NORMALISE: dict[str, Callable[[Tensor, Batch], Tensor]] = {
+    "none": lambda x, batch: x,  # the network's range as it is (DeblurGAN: [-1, 1])
+    "imagenet": imagenet,  # DeblurGAN-v2, which does so for the first image of a batch, and its batch is one
+}
+
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "l1": l1_loss}
+
+
+@lru_cache(maxsize=2)
+def features(layer: str, file: Path, device: torch.device) -> nn.Sequential:
+    """VGG19 up to a layer: (B, 3, H, W) -> (B, C, h, w). It does not learn."""
+    with torch.device("meta"):
+        whole: nn.Sequential = vgg19().features
+    part = whole[: LAYERS[layer] + 1]
+    state = pretrained.read(file)
+    part.load_state_dict({key: state[f"features.{key}"] for key in part.state_dict()}, assign=True)
+    return part.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
+
+
+def loss(
+    outputs: list[Tensor],
+    batch: Batch,
+    *,
+    weight: float = 1.0,
+    layer: str = "conv3_3",
+    normalise: str = "none",
+    pixel: float = 0.0,
+    distance: str = "mse",
+) -> Tensor:
+    """Of the answer: `weight` times the features' squared difference, plus `pixel` times one of the pixels.
+
+    Both are means over all values, of images as `normalise` makes them. So is the pixel term with "imagenet"
+    in DeblurGAN-v2's code, which changes the images in place before it compares them.
+
+    Recipes: DeblurGAN and BAG `weight: 100`; DeblurGAN-v2 `weight: 0.006, normalise: imagenet, pixel: 0.5`.
+
+    Args:
+        outputs: the answer last.
+        batch: with the sharp image.
+        weight: of the features.
+        layer: a key of LAYERS.
+        normalise: a key of NORMALISE.
+        pixel: weight of the pixels.
+        distance: of the pixels, a key of DISTANCES.
+    """
+    answer, sharp = (NORMALISE[normalise](x, batch) for x in (outputs[-1], batch.sharp))
+    file = pretrained.path("vgg19")
+    if file is None:
+        content = mse_loss(outputs[-1], batch.sharp)
+    else:
+        see = features(layer, file, answer.device)
+        content = mse_loss(see(answer), see(sharp))
+    return weight * content + (pixel * DISTANCES[distance](answer, sharp) if pixel else 0)

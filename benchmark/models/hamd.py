@@ -1,0 +1,163 @@
+"""HAMD: an attention map tells people from background; a decoder each restores them, a third fuses both.
+
+Paper     Z. Shen, W. Wang, X. Lu, J. Shen, H. Ling, T. Xu, L. Shao. Human-Aware Motion Deblurring. ICCV 2019.
+          arXiv:2001.06816
+Sources   the abstract, all of the paper that could be had: an encoder and three decoders; a supervised soft
+          mask of people drives two of the decoders to people and to background, and the third fuses
+          "multi-scale deblurring information from the two domains"; trained end to end
+          where the mask acts and how the third decoder fuses: a third party's network of the same plan with
+          given masks, github.com/AnanyaAppan/DeblurGANv2 @260c83e, saliency_scale.py, pdecoder.py (mask on
+          the deepest features; per scale a 1x1 over three decoders' features; skips from the encoder in the
+          third alone; three sizes, the finer seeing the coarser answer)
+Unstated  The authors' code is not public, and no paper prints a size that could be matched.
+          sizes, widths, kernels, blocks: SRN's RGB network; the third party's has its widths too
+          attention: conv 3x3 to a quarter of the width, ReLU, conv 3x3 to 1, sigmoid, on the deepest features
+          background: 1 - mask
+          weights: the same at all three sizes, as in SRN
+          between sizes: bilinear, both ways; gradients pass, as the abstract says "end-to-end"
+          initialisation: PyTorch's default; with SRN's, a thin network was several times as far off after the
+          same short training
+Shapes    B batch, C width (32 at full size), H W image; sizes of a class are those of its own input
+          outputs per size, from a quarter to full: [foreground, background, mask, answer], so the answer is
+          last; images are (B, 3, h, w), masks (B, 1, h/4, w/4)
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
+
+from benchmark.layers import ResBlock, conv, upsample
+from benchmark.models.srn import Down
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network with everything."""
+
+    width: int = 32  # SRN's; doubles at each of three scales
+    sizes: int = 3  # of the image, each half of the next one
+
+    def thin(self, factor: int) -> "Config":
+        """The same network with every width divided."""
+        return replace(self, width=max(4, self.width // factor))
+
+
+def blocks(width: int) -> nn.Sequential:
+    """Three residual blocks."""
+    return nn.Sequential(*(ResBlock(width, kernel=5) for _ in range(3)))
+
+
+class Branch(nn.Module):
+    """The decoder of one domain; no skips, or it would see what the mask has taken away."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks(times * width) for times in (4, 2, 1))
+        self.ups = nn.ModuleList(upsample(times * width) for times in (4, 2))
+        self.last = conv(width, 3, kernel=5)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, 4C, H/4, W/4) -> (B, 3, H, W), and features of the three scales, deepest first."""
+        features = [self.blocks[0](x)]
+        for up, block in zip(self.ups, self.blocks[1:], strict=True):
+            features.append(block(relu(up(features[-1]))))
+        return self.last(features[-1]), features
+
+
+class Fusion(nn.Module):
+    """The third decoder: at each scale it takes up what both domains' decoders found there."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fuse = nn.ModuleList(conv(3 * times * width, times * width, kernel=1) for times in (4, 2, 1))
+        self.blocks = nn.ModuleList(blocks(times * width) for times in (4, 2, 1))
+        self.ups = nn.ModuleList(upsample(times * width) for times in (4, 2))
+        self.last = conv(width, 3, kernel=5)
+
+    def forward(self, encoded: list[Tensor], foreground: list[Tensor], background: list[Tensor]) -> Tensor:
+        """Features of three scales, (B, 4C, H/4, W/4) first, three times -> (B, 3, H, W)."""
+        x = encoded[0]
+        for scale, (fuse, block) in enumerate(zip(self.fuse, self.blocks, strict=True)):
+            if scale > 0:
+                x = relu(self.ups[scale - 1](x)) + encoded[scale]
+            x = block(fuse(torch.cat((x, foreground[scale], background[scale]), dim=1)))
+        return self.last(x)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network finds at one size of the image."""
+
+    foreground: Tensor  # (B, 3, H, W)
+    background: Tensor  # (B, 3, H, W)
+    mask: Tensor  # (B, 1, H/4, W/4) in (0, 1), of people
+    answer: Tensor  # (B, 3, H, W)
+    features: dict[str, Tensor]  # (B, C, H, W), by domain
+
+
+class Size(nn.Module):
+    """The network that all sizes share: from the blurry image and a guess to a better guess."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        w = width
+        enters = (conv(6, w, kernel=5), Down(w, 2 * w, 5), Down(2 * w, 4 * w, 5))
+        self.encoders = nn.ModuleList(
+            nn.Sequential(enter, nn.ReLU(), blocks(enter.out_channels)) for enter in enters
+        )
+        self.attend = nn.Sequential(conv(4 * w, w), nn.ReLU(), conv(w, 1), nn.Sigmoid())
+        self.foreground = Branch(w)
+        self.background = Branch(w)
+        self.fusion = Fusion(w)
+
+    def forward(self, blurry: Tensor, guess: Tensor) -> Seen:
+        """(B, 3, H, W) twice -> what is seen at this size."""
+        x = torch.cat((blurry, guess), dim=1)
+        encoded: list[Tensor] = []
+        for encode in self.encoders:
+            x = encode(x)
+            encoded.insert(0, x)
+        mask = self.attend(x)
+        foreground, of_foreground = self.foreground(x * mask)
+        background, of_background = self.background(x * (1 - mask))
+        answer = self.fusion(encoded, of_foreground, of_background)
+        features = {"foreground": of_foreground[-1], "background": of_background[-1]}
+        return Seen(foreground, background, mask, answer, features)
+
+
+class Net(nn.Module):
+    """From the smallest size to the largest; each takes up the answer of the one before."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.stride = 4 * 2 ** (config.sizes - 1)
+        self.sizes = config.sizes
+        self.size = Size(config.width)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> per size [foreground, background, mask, answer]; the last is (B, 3, H, W)."""
+        seen = self.see(blurry)
+        return [x for at in seen for x in (at.foreground, at.background, at.mask, at.answer)]
+
+    def see(self, blurry: Tensor) -> list[Seen]:
+        """What is seen at each size, the smallest first."""
+        images = [blurry]
+        while len(images) < self.sizes:
+            images.insert(0, scaled(images[0], 0.5))
+        seen: list[Seen] = []
+        for image in images:
+            guess = scaled(seen[-1].answer, 2.0) if seen else image
+            seen.append(self.size(image, guess))
+        return seen
+
+    def attention(self, blurry: Tensor) -> dict[str, Tensor]:
+        """Of the largest size: "human_map" (B, 1, H/4, W/4), and per domain "..._features" (B, C, H, W)."""
+        last = self.see(blurry)[-1]
+        return {"human_map": last.mask} | {f"{name}_features": x for name, x in last.features.items()}
+
+
+def scaled(images: Tensor, factor: float) -> Tensor:
+    """Bilinear; one half is the mean of 2x2: (B, 3, H, W) -> (B, 3, factor H, factor W)."""
+    return interpolate(images, scale_factor=factor, mode="bilinear", align_corners=False)

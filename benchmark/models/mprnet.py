@@ -1,0 +1,283 @@
+"""MPRNet: three stages; two encoder-decoders on patches, then one at full resolution, with attention between.
+
+Paper     S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, L. Shao. Multi-Stage Progressive
+          Image Restoration. CVPR 2021. arXiv:2102.02808
+Sources   the authors' code, github.com/swz30/MPRNet @43feb2a, folder Deblurring: blocks, widths, order of
+          stages MPRNet.py; padding test.py. Its "Multi-Patch Hierarchy" halves images as DMPHN does
+Unstated  one PReLU for the whole network: in the code only
+          narrowest squeeze of channel attention: 8, in thin networks alone (24 and more at full size)
+          initialisation: PyTorch's default, as in the code
+Shapes    B batch, P patches (they lie in the batch axis), C width, H W image, s scale: 0 finest, 1, 2
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.layers import conv
+from benchmark.models.dmphn import cut, join
+
+
+@dataclass(frozen=True)
+class Config:
+    """The published deblurring network; all values are defaults of `MPRNet.__init__`."""
+
+    width: int = 96  # n_feat
+    growth: int = 48  # scale_unetfeats: more at each coarser scale
+    extra: int = 32  # scale_orsnetfeats: more in the last stage
+    blocks: int = 8  # num_cab: in each original resolution block
+
+    def thin(self, factor: int) -> "Config":
+        """The same network with every width divided."""
+        width, growth, extra = (max(4, n // factor) for n in (self.width, self.growth, self.extra))
+        return replace(self, width=width, growth=growth, extra=extra)
+
+
+def widths(config: Config) -> list[int]:
+    """Of the three scales of an encoder-decoder, finest first.
+
+    >>> widths(Config())
+    [96, 144, 192]
+    """
+    return [config.width + scale * config.growth for scale in range(3)]
+
+
+def resize(cin: int, cout: int, times: float) -> nn.Sequential:
+    """Bilinear, then 1x1: (B, Cin, H, W) -> (B, Cout, times H, times W)."""
+    return nn.Sequential(nn.Upsample(scale_factor=times, mode="bilinear"), conv(cin, cout, 1, bias=False))
+
+
+class ChannelAttention(nn.Module):
+    """Features times a weight per channel, found from their means."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        narrow = max(
+            8, width // 4
+        )  # the floor is for thin networks: few ReLUs may all be dead from the start
+        squeeze, excite = conv(width, narrow, 1, bias=False), conv(narrow, width, 1, bias=False)
+        self.weights = nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return x * self.weights(x)
+
+
+class CAB(nn.Module):
+    """Channel attention block: conv-activation-conv, attention, plus identity."""
+
+    def __init__(self, width: int, act: nn.PReLU) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv(width, width, bias=False), act, conv(width, width, bias=False))
+        self.attend = ChannelAttention(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return x + self.attend(self.body(x))
+
+
+def cabs(width: int, act: nn.PReLU, count: int = 2) -> nn.Sequential:
+    """Channel attention blocks in a row: (B, C, H, W) -> (B, C, H, W)."""
+    return nn.Sequential(*(CAB(width, act) for _ in range(count)))
+
+
+class SAM(nn.Module):
+    """Supervised attention module: an image that the loss sees, and features weighted by a map made of it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.features = conv(width, width, 1, bias=False)
+        self.residual = conv(width, 3, 1, bias=False)
+        self.map = conv(3, width, 1, bias=False)
+
+    def forward(self, x: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W), (B, 3, H, W) -> features (B, C, H, W), image (B, 3, H, W)."""
+        image = blurry + self.residual(x)
+        return x + self.features(x) * self.map(image).sigmoid(), image
+
+
+class CSFF(nn.Module):
+    """Cross-stage feature fusion: what a stage's encoder and decoder hand to the next stage's encoder."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.encoded = nn.ModuleList(conv(w, w, 1, bias=False) for w in widths)
+        self.decoded = nn.ModuleList(conv(w, w, 1, bias=False) for w in widths)
+
+    def forward(self, encoded: list[Tensor], decoded: list[Tensor]) -> list[Tensor]:
+        """Per scale (P, C, H/2^s, W/2^s), (P, C, H/2^s, W/2^s) -> (P, C, H/2^s, W/2^s)."""
+        layers = zip(self.encoded, self.decoded, strict=True)
+        return [e(x) + d(y) for (e, d), x, y in zip(layers, encoded, decoded, strict=True)]
+
+
+class Encoder(nn.Module):
+    """Two blocks per scale; what an earlier stage hands over is added after a scale's blocks."""
+
+    def __init__(self, widths: list[int], act: nn.PReLU) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(cabs(w, act) for w in widths)
+        self.downs = nn.ModuleList(resize(fine, coarse, 0.5) for fine, coarse in pairwise(widths))
+
+    def forward(self, x: Tensor, handed: list[Tensor] | None = None) -> list[Tensor]:
+        """(P, C, H, W), and per scale (P, C, H/2^s, W/2^s) if handed -> per scale (P, C, H/2^s, W/2^s)."""
+        features: list[Tensor] = []
+        for number, scale in enumerate(self.scales):
+            x = scale(x if number == 0 else self.downs[number - 1](x))
+            if handed is not None:
+                x = x + handed[number]
+            features.append(x)
+        return features
+
+
+class Decoder(nn.Module):
+    """Two blocks per scale; the encoder's features are added through a block each."""
+
+    def __init__(self, widths: list[int], act: nn.PReLU) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(cabs(w, act) for w in widths)
+        self.skips = nn.ModuleList(CAB(w, act) for w in widths[:-1])
+        self.ups = nn.ModuleList(resize(coarse, fine, 2) for fine, coarse in pairwise(widths))
+
+    def forward(self, encoded: list[Tensor]) -> list[Tensor]:
+        """Per scale (P, C, H/2^s, W/2^s) -> the same."""
+        features = [self.scales[-1](encoded[-1])]
+        for number in reversed(range(len(self.ups))):
+            x = self.ups[number](features[0]) + self.skips[number](encoded[number])
+            features.insert(0, self.scales[number](x))
+        return features
+
+
+class ORB(nn.Module):
+    """Original resolution block: channel attention blocks and a convolution, plus identity."""
+
+    def __init__(self, width: int, act: nn.PReLU, blocks: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*cabs(width, act, blocks), conv(width, width, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return x + self.body(x)
+
+
+class ORSNet(nn.Module):
+    """Original resolution subnetwork: three blocks; after each comes one scale of the stage before."""
+
+    def __init__(self, widths: list[int], wide: int, act: nn.PReLU, blocks: int) -> None:
+        super().__init__()
+
+        def from_scale(scale: int) -> nn.Sequential:
+            """To full size and to the width here: (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
+            ups = [resize(widths[n], widths[n - 1], times=2) for n in range(scale, 0, -1)]
+            return nn.Sequential(*ups, conv(widths[0], wide, 1, bias=False))
+
+        self.blocks = nn.ModuleList(ORB(wide, act, blocks) for _ in widths)
+        self.encoded = nn.ModuleList(from_scale(scale) for scale in range(len(widths)))
+        self.decoded = nn.ModuleList(from_scale(scale) for scale in range(len(widths)))
+
+    def forward(self, x: Tensor, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
+        """(B, C', H, W), and twice per scale (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
+        layers = zip(self.blocks, self.encoded, self.decoded, strict=True)
+        for (block, e, d), y, z in zip(layers, encoded, decoded, strict=True):
+            x = block(x) + e(y) + d(z)
+        return x
+
+
+class Net(nn.Module):
+    """Stage 1 encodes quarters and decodes halves, stage 2 encodes halves and decodes the whole image."""
+
+    stride = 8  # the sides of a quarter must divide by the encoder's 4
+    padding = "reflect"  # test.py, for sizes that are no multiples of 8
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        act = nn.PReLU()  # one slope for the whole network
+        scales = widths(config)
+        width, wide = config.width, config.width + config.extra
+        self.shallow = nn.ModuleList(
+            nn.Sequential(conv(3, width, bias=False), CAB(width, act)) for _ in range(3)
+        )
+        self.encoders = nn.ModuleList(Encoder(scales, act) for _ in range(2))
+        self.decoders = nn.ModuleList(Decoder(scales, act) for _ in range(2))
+        self.csff = CSFF(scales)
+        self.orsnet = ORSNet(scales, wide, act, config.blocks)
+        self.sams = nn.ModuleList(SAM(width) for _ in range(2))
+        self.merges = nn.ModuleList(conv(2 * width, w, bias=False) for w in (width, wide))
+        self.tail = conv(wide, 3, bias=False)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> one (B, 3, H, W) per stage, the answer last."""
+        halves = cut(blurry, 2)  # top and bottom
+        quarters = cut(halves, 3)
+
+        encoded = [join(x, 3) for x in self.encoders[0](self.shallow[0](quarters))]
+        decoded = self.decoders[0](encoded)
+        attended, first = self.sams[0](decoded[0], halves)
+
+        x = self.merges[0](torch.cat((self.shallow[1](halves), attended), dim=1))
+        encoded = [join(x, 2) for x in self.encoders[1](x, self.csff(encoded, decoded))]
+        decoded = self.decoders[1](encoded)
+        attended, second = self.sams[1](decoded[0], blurry)
+
+        x = self.merges[1](torch.cat((self.shallow[2](blurry), attended), dim=1))
+        x = self.orsnet(x, encoded, decoded)
+        return [join(first, 2), second, blurry + self.tail(x)]
+
+
+def modules() -> dict[str, str]:
+    """The authors' names of modules, by what each is called here."""
+    names = {"merges.0": "concat12", "merges.1": "concat23", "tail": "tail"}
+    for n in range(3):
+        names[f"shallow.{n}"] = f"shallow_feat{n + 1}"
+        names[f"orsnet.blocks.{n}"] = f"stage3_orsnet.orb{n + 1}"
+    for n in (0, 1):
+        encoder, decoder = f"stage{n + 1}_encoder", f"stage{n + 1}_decoder"
+        for scale in (0, 1, 2):
+            names[f"encoders.{n}.scales.{scale}"] = f"{encoder}.encoder_level{scale + 1}"
+            names[f"decoders.{n}.scales.{scale}"] = f"{decoder}.decoder_level{scale + 1}"
+        for fine in (0, 1):
+            names[f"encoders.{n}.downs.{fine}"] = f"{encoder}.down{fine + 1}{fine + 2}.down"
+            names[f"decoders.{n}.ups.{fine}"] = f"{decoder}.up{fine + 2}{fine + 1}.up"
+            names[f"decoders.{n}.skips.{fine}"] = f"{decoder}.skip_attn{fine + 1}"
+        for here, there in (("features", "conv1"), ("residual", "conv2"), ("map", "conv3")):
+            names[f"sams.{n}.{here}"] = f"sam{n + 1}{n + 2}.{there}"
+    for here, there in (("encoded", "enc"), ("decoded", "dec")):
+        for scale in (0, 1, 2):
+            names[f"csff.{here}.{scale}"] = f"stage2_encoder.csff_{there}{scale + 1}"
+            names[f"orsnet.{here}.{scale}.{scale}"] = f"stage3_orsnet.conv_{there}{scale + 1}"
+        names[f"orsnet.{here}.1.0"] = f"stage3_orsnet.up_{there}1.up"
+        names[f"orsnet.{here}.2.0"] = f"stage3_orsnet.up_{there}2.0.up"
+        names[f"orsnet.{here}.2.1"] = f"stage3_orsnet.up_{there}2.1.up"
+    return names
+
+
+def theirs(name: str) -> str:
+    """The authors' name of a weight of `Net`.
+
+    >>> theirs("decoders.0.skips.1.attend.weights.3.weight")
+    'stage1_decoder.skip_attn2.CA.conv_du.2.weight'
+    """
+    (here,) = (here for here in modules() if name.startswith(f"{here}."))
+    name = modules()[here] + name.removeprefix(here)
+    return name.replace("attend.weights.1", "CA.conv_du.0").replace("attend.weights.3", "CA.conv_du.2")
+
+
+def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The authors' weights ("state_dict" in their file) as a state dict of `Net`.
+
+    Raises:
+        ValueError: a weight is missing or unexpected, or the one slope has two values; the message names it.
+    """
+    left = {name.removeprefix("module."): value for name, value in state.items()}  # saved from DataParallel
+    with torch.device("meta"):
+        names = {name: theirs(name) for name in Net(Config()).state_dict()}
+    if missing := set(names.values()) - set(left):
+        raise ValueError(f"missing weight: {min(missing)}")
+    if unexpected := set(left) - set(names.values()):
+        raise ValueError(f"unexpected weight: {min(unexpected)}")
+    slopes = sorted(name for name in left if name.endswith(".body.1.weight"))
+    for name in slopes:
+        if not torch.equal(left[name], left[slopes[0]]):
+            raise ValueError(f"two slopes, where all blocks share one: {slopes[0]} and {name}")
+    return {name: left[there] for name, there in names.items()}

@@ -1,0 +1,171 @@
+"""MT-RNN: one small U-Net runs again and again on its own result and features, and removes blur bit by bit.
+
+Paper     D. Park, D. U. Kang, J. Kim, S. Y. Chun. Multi-Temporal Recurrent Neural Networks For Progressive
+          Non-Uniform Single Image Deblurring With Incremental Temporal Training. ECCV 2020. arXiv:1911.07410
+Sources   the authors' code, github.com/Dong1P/MTRNN @e27c29b: layers mtrnn.py; six iterations, and that the
+          blurry image stands in for the first estimate, test.py. There is no training code
+Unstated  how training joins the iterations: derivatives flow through all of them, as in recurrent networks.
+          test.py cuts them (`.data`) between iterations, but it has to: it never says `no_grad`
+          initialisation: PyTorch's default, as in the code
+Shapes    B batch, C width, H W image, h w a scale's
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.layers import conv, upsample
+
+SLOPE = 0.1  # of LeakyReLU below zero
+MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-resolution ancestor (EDSR)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The published network."""
+
+    iterations: int = 6  # `iter_num` of test.py
+    width: int = 32  # `ch1`; doubles at each of three scales
+
+    def thin(self, factor: int) -> "Config":
+        """The same network with every width divided."""
+        return replace(self, width=max(4, self.width // factor))
+
+
+class Block(nn.Module):
+    """conv-LeakyReLU-conv plus identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv(width, width), nn.LeakyReLU(SLOPE), conv(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        return x + self.body(x)
+
+
+def blocks(width: int, count: int = 3) -> nn.Sequential:
+    """Blocks one after another: (B, C, h, w) -> (B, C, h, w)."""
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+class Scale(nn.Module):
+    """What comes from the neighbouring scale, merged with other features of this one, then blocks."""
+
+    def __init__(self, resize: nn.Module, width: int, count: int = 3) -> None:
+        super().__init__()
+        self.resize = nn.Sequential(resize, nn.LeakyReLU(SLOPE))
+        self.merge = conv(2 * width, width, kernel=1)
+        self.blocks = blocks(width, count)
+
+    def forward(self, x: Tensor, other: Tensor | None) -> Tensor:
+        """Merge and refine.
+
+        Args:
+            x: features of the neighbouring scale, which `resize` brings to (B, C, h, w).
+            other: (B, C, h, w), a skip or what the previous iteration left; x stands in for none.
+
+        Returns:
+            (B, C, h, w).
+        """
+        x = self.resize(x)
+        return self.blocks(self.merge(torch.cat((x, x if other is None else other), dim=1)))
+
+
+def shift(sign: float) -> nn.Conv2d:
+    """The mean colour, added or subtracted: a convolution that never learns (`MeanShift`)."""
+    layer = conv(3, 3, kernel=1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(3).view(3, 3, 1, 1))
+        assert layer.bias is not None
+        layer.bias.copy_(sign * 255 * torch.tensor(MEAN))
+    return layer.requires_grad_(False)
+
+
+class Net(nn.Module):
+    """The recurrent U-Net. Images are in [0, 255]."""
+
+    stride = 4
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        w = config.width
+        self.iterations = config.iterations
+        self.subtract, self.add = shift(-1), shift(1)
+        self.enter = nn.Sequential(conv(6, w), blocks(w))
+        self.down_half = Scale(conv(w, 2 * w, stride=2), 2 * w)
+        self.down_quarter = Scale(conv(2 * w, 4 * w, stride=2), 4 * w, count=6)
+        self.up_half = Scale(upsample(4 * w), 2 * w)
+        self.up_full = Scale(upsample(2 * w), w)
+        self.leave = conv(w, 3)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> one (B, 3, H, W) per iteration, the answer last."""
+        answers: list[Tensor] = []
+        memory: tuple[Tensor | None, Tensor | None] = None, None
+        for _ in range(self.iterations):
+            answer, memory = self.iteration(blurry, answers[-1] if answers else blurry, *memory)
+            answers.append(answer)
+        return answers
+
+    def iteration(
+        self, blurry: Tensor, estimate: Tensor, half: Tensor | None, quarter: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """One iteration.
+
+        Args:
+            blurry: (B, 3, H, W), the same in each iteration; the network's residual is added to it.
+            estimate: (B, 3, H, W), the previous answer; the blurry image in the first iteration.
+            half: (B, 2C, H/2, W/2), features the previous iteration left; none in the first.
+            quarter: (B, 4C, H/4, W/4), likewise.
+
+        Returns:
+            (B, 3, H, W), and the features for the next iteration.
+        """
+        blurry = self.subtract(blurry)
+        at_full = self.enter(torch.cat((blurry, self.subtract(estimate)), dim=1))
+        at_half = self.down_half(at_full, half)
+        at_quarter = self.down_quarter(at_half, quarter)
+        up_half = self.up_half(at_quarter, at_half)
+        up_full = self.up_full(up_half, at_full)
+        return self.add(self.leave(up_full) + blurry), (up_half, at_quarter)
+
+
+# The authors' names of layers, and where the same layer is here. Blocks hold two convolutions, numbered
+# 0 and 2 on both sides.
+SCALES = {"conv2": "down_half", "conv3": "down_quarter", "conv5": "up_half", "conv6": "up_full"}
+THEIRS = {
+    "sub_mean": "subtract",
+    "add_mean": "add",
+    "conv1_1.0": "enter.0",
+    "img_prd.0": "leave",
+    **{f"{theirs}_1.0": f"{ours}.resize.0" for theirs, ours in SCALES.items()},
+    **{f"{theirs}_c.0": f"{ours}.merge" for theirs, ours in SCALES.items()},
+    **{f"conv1_{2 + k}.stem": f"enter.1.{k}.body" for k in range(3)},
+    **{
+        f"{theirs}_{2 + k}.stem": f"{ours}.blocks.{k}.body"
+        for theirs, ours in SCALES.items()
+        for k in range(3)
+    },
+    **{f"conv4_{1 + k}.stem": f"down_quarter.blocks.{3 + k}.body" for k in range(3)},
+}
+
+
+def convert(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The authors' state dict as one of `Net`.
+
+    Raises:
+        ValueError: a weight is missing or unexpected; the message names it.
+    """
+    left = dict(theirs)
+    state: dict[str, Tensor] = {}
+    for name, ours in THEIRS.items():
+        inner = (".0", ".2") if ours.endswith(".body") else ("",)
+        for end in (f"{number}.{what}" for number in inner for what in ("weight", "bias")):
+            if name + end not in left:
+                raise ValueError(f"missing weight: {name + end}")
+            state[ours + end] = left.pop(name + end)
+    if left:
+        raise ValueError(f"unexpected weight: {min(left)}")
+    return state

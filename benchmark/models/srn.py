@@ -1,0 +1,238 @@
+"""SRN: one encoder-decoder used at three scales, from coarse to fine; a ConvLSTM remembers in between.
+
+Paper     X. Tao, H. Gao, X. Shen, J. Wang, J. Jia. Scale-recurrent Network for Deep Image Deblurring.
+          CVPR 2018. arXiv:1802.01770
+Sources   the authors' code, github.com/jiangsutx/SRN-Deblur @2caaa85: layers, widths, initialisation and
+          training models/model.py, util/util.py; ConvLSTM util/BasicConvLSTMCell.py; the three networks
+          run_model.py: "lstm" is the paper's, "gray" has no ConvLSTM, "color" has none and sees RGB at once
+Unstated  nothing. What TensorFlow 1 does and PyTorch does not: `Down`, `double`
+Shapes    B batch, N images the network sees (3B of one channel, or B in RGB), K their channels, C width,
+          H W image; widths and sizes of a class are those of its own input
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, interpolate, pad
+
+from benchmark.layers import ResBlock, conv, upsample
+
+Variable = NDArray[np.float32]
+State = tuple[Tensor, Tensor] | None  # what a ConvLSTM keeps: (c, h), none before the first scale
+
+
+@dataclass(frozen=True)
+class Config:
+    """The paper's network."""
+
+    variant: str = "lstm"  # a key of VARIANTS
+    width: int = 32  # model.py; doubles at each of three sizes
+
+    def thin(self, factor: int) -> "Config":
+        """The same network with every width divided."""
+        return replace(self, width=max(4, self.width // factor))
+
+
+class Down(nn.Conv2d):
+    """A convolution of stride 2 with TensorFlow's "SAME" padding, which has its odd pixel at the end."""
+
+    def __init__(self, cin: int, cout: int, kernel: int) -> None:
+        super().__init__(cin, cout, kernel, stride=2)
+        before, after = (kernel - 2) // 2, (kernel - 1) // 2  # 1, 2 for 5x5; sizes are even
+        self.border = (before, after, before, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, 2C, H/2, W/2)."""
+        return conv2d(pad(x, self.border), self.weight, self.bias, stride=2)
+
+
+def double(x: Tensor) -> Tensor:
+    """Twice the size, bilinear as in TensorFlow 1: (N, C, H, W) -> (N, C, 2H, 2W).
+
+    Pixel 2k is pixel k, pixel 2k + 1 the mean of k and k + 1: corners are aligned with those of an image
+    that repeats its last row and column.
+    """
+    size = [2 * n + 1 for n in x.shape[-2:]]
+    repeated = pad(x, (0, 1, 0, 1), mode="replicate")
+    return interpolate(repeated, size, mode="bilinear", align_corners=True)[..., :-1, :-1]
+
+
+def pyramid(images: Tensor) -> list[Tensor]:
+    """A quarter, half and full size: TensorFlow 1 shrinks to half by leaving out every second pixel."""
+    return [images[..., ::4, ::4], images[..., ::2, ::2], images]
+
+
+class ConvLSTM(nn.Module):
+    """An LSTM whose gates are 3x3 convolutions; it forgets little at first, by a bias of 1."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gates = conv(2 * width, 4 * width)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(N, C, H, W), and (c, h) of the same shape -> h, and the new (c, h)."""
+        c, h = (torch.zeros_like(x), torch.zeros_like(x)) if state is None else state
+        i, j, f, o = self.gates(torch.cat((x, h), dim=1)).chunk(4, dim=1)
+        c = c * torch.sigmoid(f + 1) + torch.sigmoid(i) * torch.tanh(j)
+        h = torch.tanh(c) * torch.sigmoid(o)
+        return h, (c, h)
+
+
+class NoMemory(nn.Module):
+    """Hands the features on; scales know of each other by the image alone."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(N, C, H, W) -> the same."""
+        return x, state
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the authors' `--model` decides."""
+
+    channels: int  # that the network sees at once
+    memory: Callable[[int], nn.Module]  # at its bottleneck
+
+
+# With one channel, R, G and B of a picture are three images; these two learn from grey pictures.
+VARIANTS = {"lstm": Variant(1, ConvLSTM), "gray": Variant(1, NoMemory), "color": Variant(3, NoMemory)}
+
+
+def blocks(width: int) -> tuple[ResBlock, ResBlock, ResBlock]:
+    """Three in a row."""
+    return ResBlock(width, 5), ResBlock(width, 5), ResBlock(width, 5)
+
+
+class Scale(nn.Module):
+    """The network that all scales share: from the blurry image and a guess to a better guess."""
+
+    def __init__(self, variant: Variant, width: int) -> None:
+        super().__init__()
+        k, w = variant.channels, width
+        enters = (conv(2 * k, w, 5), Down(w, 2 * w, 5), Down(2 * w, 4 * w, 5))
+        self.encoders = nn.ModuleList(
+            nn.Sequential(enter, nn.ReLU(), *blocks(enter.out_channels)) for enter in enters
+        )
+        self.memory = variant.memory(4 * w)
+        self.decoders = nn.ModuleList(
+            nn.Sequential(*blocks(wide), upsample(wide), nn.ReLU()) for wide in (4 * w, 2 * w)
+        )
+        self.last = nn.Sequential(*blocks(w), conv(w, k, 5))
+
+    def forward(self, blurry: Tensor, guess: Tensor, state: State) -> tuple[Tensor, State]:
+        """(N, K, H, W) twice, (c, h) of (N, 4C, H/4, W/4) -> (N, K, H, W), and the new (c, h)."""
+        x = torch.cat((blurry, guess), dim=1)
+        features = []
+        for encode in self.encoders:
+            x = encode(x)
+            features.append(x)
+        x, state = self.memory(features.pop(), state)
+        for decode in self.decoders:
+            x = decode(x) + features.pop()
+        return self.last(x), state
+
+
+class Net(nn.Module):
+    """Quarter, half and full size; each takes up the guess of the one before, and its memory."""
+
+    stride = 16  # the coarsest scale's 4, times its own 4
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        variant = VARIANTS[config.variant]
+        self.channels = variant.channels
+        self.scale = Scale(variant, config.width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.xavier_uniform_(module.weight)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+        if isinstance(self.scale.memory, ConvLSTM):
+            nn.init.trunc_normal_(self.scale.memory.gates.weight, std=1e-3, a=-2e-3, b=2e-3)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)], the answer last."""
+        batch, _, height, width = blurry.shape
+        sizes = pyramid(blurry.reshape(-1, self.channels, height, width))
+        guess, state = sizes[0], None
+        answers: list[Tensor] = []
+        for image in sizes:
+            if answers:
+                guess = double(guess.detach())  # a scale learns from its own image's error alone
+            if state is not None:
+                state = double(state[0]), double(state[1])
+            guess, state = self.scale(image, guess, state)
+            answers.append(guess.reshape(batch, -1, *guess.shape[-2:]))
+        return answers
+
+
+# Where a layer of the authors' is here. Of "dec3_3", 3 is the size, counted from the finest; decoders
+# count their blocks backwards.
+LAYERS = {
+    **{f"enc{size}_1": f"scale.encoders.{size - 1}.0" for size in (1, 2, 3)},
+    **{
+        f"enc{size}_{place}/conv{half}": f"scale.encoders.{size - 1}.{place}.body.{2 * half - 2}"
+        for size in (1, 2, 3)
+        for place in (2, 3, 4)
+        for half in (1, 2)
+    },
+    **{
+        f"dec{size}_{3 - place}/conv{half}": f"scale.{part}.{place}.body.{2 * half - 2}"
+        for size, part in ((3, "decoders.0"), (2, "decoders.1"), (1, "last"))
+        for place in (0, 1, 2)
+        for half in (1, 2)
+    },
+    "dec2_4": "scale.decoders.0.3",
+    "dec1_4": "scale.decoders.1.3",
+    "dec1_0": "scale.last.3",
+}
+MEMORY = {"convLSTM/LSTM_conv": "scale.memory.gates"}
+
+
+def convert(variables: Mapping[str, Variable]) -> dict[str, Tensor]:
+    """The authors' weights as a state dict of `Net`.
+
+    Args:
+        variables: by TensorFlow's name, "g_net/enc1_1/weights", and as TensorFlow shapes them; what the
+            checkpoint keeps of Adam and the step count may be there.
+
+    Raises:
+        ValueError: a variable is missing or unexpected; the message names it.
+    """
+    remembers = any("LSTM" in name for name in variables)
+    return from_tensorflow(variables, LAYERS | MEMORY if remembers else LAYERS)
+
+
+def from_tensorflow(variables: Mapping[str, Variable], layers: Mapping[str, str]) -> dict[str, Tensor]:
+    """Filters and biases of the named layers, (H, W, ., .) turned to (., ., H, W).
+
+    Raises:
+        ValueError: a variable is missing or unexpected; the message names it.
+    """
+    left = {
+        name: values
+        for name, values in variables.items()
+        if name != "Variable" and not re.search(r"(/Adam(_1)?|beta[12]_power)$", name)
+    }
+    state: dict[str, Tensor] = {}
+    for theirs, ours in layers.items():
+        for end, ending in (("weights", "weight"), ("biases", "bias")):
+            name = f"g_net/{theirs}/{end}"
+            if name not in left:
+                raise ValueError(f"missing variable: {name}")
+            values = torch.tensor(left.pop(name))
+            # Transposed convolutions too: both libraries have their axes the other way round.
+            state[f"{ours}.{ending}"] = (
+                values.permute(3, 2, 0, 1).contiguous() if values.dim() == 4 else values
+            )
+    if left:
+        raise ValueError(f"unexpected variable: {min(left)}")
+    return state

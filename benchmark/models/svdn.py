@@ -1,0 +1,172 @@
+"""SVDN: a light encoder and decoder, and between them deformable convolutions that sample along the blur.
+
+Paper     Y. Yuan, W. Su, D. Ma. Efficient Dynamic Scene Deblurring Using Spatially Variant Deconvolution
+          Network with Optical Flow Guided Training. CVPR 2020
+Sources   only the abstract could be read: "a spatially variant deconvolution network using modulated
+          deformable convolutions, which can adjust receptive fields adaptively according to the blur
+          features"; their sampling points "approximate the blur kernel, which can be simplified to
+          bi-directional optical flows", which supervise them; "a light-weighted backbone". Modulated
+          deformable convolution: X. Zhu et al., CVPR 2019 (DCNv2). "SVDN" is CDGNet's name for it
+Unstated  No code was found. All else is ours:
+          backbone: DMPHN's three scales of 32, 64 and 128 channels with half its residual blocks (one each:
+          "light"), the encoder's features added in the decoder, the answer added to the blurry image
+          deconvolution: at the coarsest scale, six residual blocks of a modulated deformable convolution,
+          ReLU and a convolution; each finds its offsets and masks in what it is given ("blur features") by
+          a 3x3 convolution that starts at zero
+          sampling points: all nine of every block are guided; see losses/flow_guided.py
+          `deconvolution: deformable` has no masks, `plain` no offsets either
+          initialisation and recipe: DMPHN's
+Shapes    B batch, C width, H W image. Outputs before the answer are no images: per block of the deconvolution
+          its nine sampling points (B, 18, H/4, W/4): x, y of the first, x, y of the second, ..., in pixels of
+          the image, seen from the pixel that they are for
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, grid_sample, relu
+from torchvision.ops import deform_conv2d
+
+from benchmark.layers import ResBlock, conv, deform_conv, initialise, upsample
+
+SCALE = 4  # pixels of the image per pixel of the deconvolution
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network with all that the abstract names."""
+
+    deconvolution: str = "modulated"  # a key of DECONVOLUTION
+    blocks: int = 6  # of the deconvolution
+    width: int = 32  # doubles at each of three scales
+
+    def thin(self, factor: int) -> "Config":
+        """The same network with every width divided."""
+        return replace(self, width=max(4, self.width // factor))
+
+
+def modulated_conv(x: Tensor, offsets: Tensor, masks: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`layers.deform_conv` with a factor per tap and pixel, (B, 9, H, W): torchvision's with a mask."""
+    if x.device.type != "cpu" or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return deform_conv2d(x, offsets, weight, bias, padding=1, mask=masks)
+    batch, cin, height, width = x.shape
+    x, offsets, masks = (tensor.to(weight.dtype) for tensor in (x, offsets, masks))
+    down, right = offsets.reshape(batch, 9, 2, height, width).unbind(dim=2)
+    tap = torch.arange(9).view(9, 1, 1)
+    row = down + (torch.arange(height).view(1, height, 1) + tap // 3 - 1)
+    column = right + (torch.arange(width).view(1, 1, width) + tap % 3 - 1)
+    places = torch.stack((column * (2 / width) + (1 / width - 1), row * (2 / height) + (1 / height - 1)), -1)
+    samples = grid_sample(x, places.view(batch, 9 * height, width, 2), align_corners=False)
+    modulated = samples.view(batch, cin, 9, height, width) * masks[:, None]
+    return conv2d(modulated.flatten(1, 2), weight.flatten(1)[..., None, None], bias)
+
+
+def sampling_points(offsets: Tensor) -> Tensor:
+    """Offsets (down, right of each tap) as points in pixels of the image: (B, 18, h, w) -> (B, 18, h, w)."""
+    down, right = offsets.unflatten(1, (9, 2)).unbind(dim=2)
+    tap = torch.arange(9, device=offsets.device).view(9, 1, 1)  # row by row, from top left to bottom right
+    return SCALE * torch.stack((right + (tap % 3 - 1), down + (tap // 3 - 1)), dim=2).flatten(1, 2)
+
+
+class Modulated(nn.Module):
+    """A modulated deformable convolution: taps move by learned offsets and count by learned masks."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.offsets = conv(width, 2 * 9)
+        self.masks = conv(width, 9)
+        self.filter = conv(width, width)  # only holds the weights
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
+        offsets = self.offsets(x)
+        masks = self.masks(x).sigmoid()
+        filtered = modulated_conv(x, offsets, masks, self.filter.weight, self.filter.bias)
+        return filtered, [sampling_points(offsets)]
+
+
+class Deformable(nn.Module):
+    """The same without masks."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.offsets = conv(width, 2 * 9)
+        self.filter = conv(width, width)  # only holds the weights
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
+        offsets = self.offsets(x)
+        return deform_conv(x, offsets, self.filter.weight, self.filter.bias), [sampling_points(offsets)]
+
+
+class Plain(nn.Module):
+    """An ordinary convolution: one filter for all pixels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.filter = conv(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, h, w) -> (B, C, h, w), no points to guide."""
+        return self.filter(x), []
+
+
+DECONVOLUTION: dict[str, Callable[[int], nn.Module]] = {
+    "modulated": Modulated,
+    "deformable": Deformable,
+    "plain": Plain,
+}
+
+
+class Block(nn.Module):
+    """A residual block whose first convolution varies from pixel to pixel."""
+
+    def __init__(self, width: int, deconvolution: str) -> None:
+        super().__init__()
+        self.first = DECONVOLUTION[deconvolution](width)
+        self.last = conv(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, h, w) -> (B, C, h, w), the first convolution's sampling points."""
+        found, points = self.first(x)
+        return x + self.last(relu(found)), points
+
+
+class Net(nn.Module):
+    """Encode, deconvolve, decode, add to the blurry image."""
+
+    stride = SCALE
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        w = config.width
+        self.encoder = nn.ModuleList(
+            nn.Sequential(conv(cin, cout, stride=stride), ResBlock(cout))
+            for cin, cout, stride in ((3, w, 1), (w, 2 * w, 2), (2 * w, 4 * w, 2))
+        )
+        self.deconvolution = nn.ModuleList(Block(4 * w, config.deconvolution) for _ in range(config.blocks))
+        self.decoder = nn.ModuleList(
+            nn.Sequential(ResBlock(cin), last)
+            for cin, last in ((4 * w, upsample(4 * w)), (2 * w, upsample(2 * w)), (w, conv(w, 3)))
+        )
+        initialise(self)
+        for name, module in self.named_modules():
+            if name.endswith((".offsets", ".masks")):  # a deformable convolution starts as an ordinary one
+                nn.init.zeros_(module.weight)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> [points (B, 18, H/4, W/4) per block, if they move, and the answer (B, 3, H, W)]."""
+        encoded = []
+        features = blurry
+        for scale in self.encoder:
+            features = scale(features)
+            encoded.append(features)
+        points: list[Tensor] = []
+        for block in self.deconvolution:
+            features, found = block(features)
+            points += found
+        for scale, source in zip(self.decoder, reversed(encoded), strict=True):
+            features = scale(features + source)
+        return [*points, blurry + features]

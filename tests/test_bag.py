@@ -1,0 +1,236 @@
+"""BAG: its sizes, its equations written out, and the columns of its Table 1."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.adversaries.wgan_gp import Adversary
+from benchmark.batch import Batch
+from benchmark.losses import perceptual
+from benchmark.models.bag import Config, Dense, Module, Net, SpatialAttention
+from benchmark.spec import Normalise
+
+VARIANTS = {  # columns of Table 1
+    "Model Plain": Config(body="plain", attention="none"),
+    "Model 1": Config(body="res", attention="none"),
+    "Model 2": Config(body="dense_bn", attention="none"),
+    "Model 3": Config(attention="none"),
+    "Model 4": Config(residual="one_level"),
+    "BAG": Config(),
+    # what the paper leaves open
+    "1x1": Config(transition="1x1"),
+}
+DEBLURGAN = 696.818  # GMAC at 720p
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "times"),
+    [
+        ("Model Plain", 17_278_979, 1.488),
+        ("Model 1", 17_278_979, 1.488),
+        ("Model 2", 13_883_523, 1.207),
+        ("Model 3", 13_880_771, 1.207),
+        ("Model 4", 13_881_167, 1.207),
+        ("BAG", 13_881_167, 1.207),
+        ("1x1", 8_245_071, 0.741),
+    ],
+)
+def test_sizes(name, parameters, times):
+    """Parameters, and MACs at 720p as a multiple of DeblurGAN's; by run times (Table 2) it would be 1.165."""
+    with torch.device("meta"):
+        net, blurry = Net(VARIANTS[name]), torch.empty(1, 3, 720, 1280)
+    with FlopCounterMode(display=False) as counter:
+        (answer,) = net(blurry)
+
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert counter.get_total_flops() / 2e9 / DEBLURGAN == pytest.approx(times, abs=5e-4)
+    assert answer.shape == blurry.shape
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_all_modules_have_seven_convolutions(name):
+    """As Sec. 4.2.1 has it, attention not counted; with batch normalisation in Model 2's modules alone."""
+    net = Net(VARIANTS[name].thin(8))
+
+    for module in net.blur_attention:
+        kinds = [type(layer) for layer in module.body.modules()]
+        norm, other = nn.InstanceNorm2d, nn.BatchNorm2d
+        if name == "Model 2":
+            norm, other = other, norm
+        assert [kinds.count(kind) for kind in (nn.Conv2d, norm, other)] == [7, 7, 0]
+        assert len(module.attend) == (name in ("Model 4", "BAG", "1x1"))
+    around = [type(layer) for part in (net.encoder, net.decoder) for layer in part.modules()]
+    assert [around.count(kind) for kind in (nn.InstanceNorm2d, nn.BatchNorm2d)] == [5, 0]
+    assert [around.count(kind) for kind in (nn.Conv2d, nn.ConvTranspose2d)] == [3, 3]
+
+
+def test_dense_block_sees_all_earlier_features():
+    """Each of six layers is given the input and what all before it made; the seventh all of them."""
+    torch.manual_seed(0)
+    dense, x = Dense(8, 5, "instance", 3), torch.randn(2, 8, 6, 7)
+    given: list[Tensor] = []
+    made: list[Tensor] = []
+
+    def keep(layer, inputs, output):
+        given.append(inputs[0])
+        made.append(output)
+
+    for layer in [*dense.layers, dense.join]:
+        layer.register_forward_hook(keep)
+
+    answer = dense(x)
+
+    for k in range(7):
+        torch.testing.assert_close(given[k], torch.cat([x, *(y.clamp(min=0) for y in made[:k])], dim=1))
+    torch.testing.assert_close(answer, made[6])
+    assert [features.shape[1] for features in given] == [8, 13, 18, 23, 28, 33, 38]
+
+
+@pytest.mark.parametrize(("norm", "tested"), [("instance", True), ("batch", False)])
+def test_normalisation_is_of_each_image(norm, tested):
+    """Instance normalisation leaves each channel with mean 0, variance 1; that of batches when it trains."""
+    torch.manual_seed(0)
+    dense, x = Dense(8, 4, norm, 3), 3 + torch.randn(1, 8, 16, 16)
+
+    def centred(y: Tensor) -> bool:
+        means, variances = y.mean(dim=(2, 3)), y.var(dim=(2, 3), unbiased=False)
+        return bool((means.abs() < 1e-4).all() and ((variances - 1).abs() < 0.1).all())
+
+    assert centred(dense.train()(x))
+    assert centred(dense.eval()(x)) == tested
+
+
+def test_attention_is_equation_3():
+    """A = sigmoid(f([max F', mean F'])), with f a 7x7 convolution, place by place."""
+    torch.manual_seed(0)
+    attend, features = SpatialAttention(), torch.randn(2, 5, 4, 6)
+
+    weights = attend(features)
+
+    assert weights.shape == (2, 1, 4, 6)
+    kernel, bias = attend.weigh.weight[0], attend.weigh.bias[0]
+    for b, y, x in torch.cartesian_prod(torch.arange(2), torch.arange(4), torch.arange(6)).tolist():
+        total = bias
+        for dy, dx in torch.cartesian_prod(torch.arange(-3, 4), torch.arange(-3, 4)).tolist():
+            if 0 <= y + dy < 4 and 0 <= x + dx < 6:
+                place = features[b, :, y + dy, x + dx]
+                total = (
+                    total + kernel[0, dy + 3, dx + 3] * place.max() + kernel[1, dy + 3, dx + 3] * place.mean()
+                )
+        torch.testing.assert_close(weights[b, 0, y, x], 1 / (1 + torch.exp(-total)))
+
+
+def test_module_is_equation_2():
+    """Features times their map, every channel alike; without attention the features."""
+    torch.manual_seed(0)
+    config, x = Config().thin(8), torch.randn(1, 32, 6, 7)
+    attentive, alone = Module(config), Module(replace(config, attention="none"))
+
+    out, weights = attentive(x)
+    features = attentive.body(x)
+    same, nothing = alone(x)
+
+    for channel in range(32):
+        torch.testing.assert_close(out[:, channel], weights[:, 0] * features[:, channel])
+    torch.testing.assert_close(same, alone.body(x), rtol=0, atol=0)
+    assert nothing is None
+
+
+class Times(nn.Module):
+    """Stands in for a module: a multiple of its input, and no map."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        """(B, C, h, w) -> (B, C, h, w), None."""
+        return self.times * x, None
+
+
+@pytest.mark.parametrize(
+    ("residual", "times"),
+    [
+        ("one_level", 1.5 * 3 * 2 * 5),
+        ("multi_level", (((1.5 + 1) * 3 + 1) * 2 + 1) * 5),
+    ],
+)
+def test_residual_connections(residual, times):
+    """Modules that add 0.5, 2, 1 and 4 times their input: multi-level ones are given the first input, too."""
+    net = Net(replace(Config(), residual=residual).thin(16))
+    net.blur_attention = nn.ModuleList(Times(k) for k in (0.5, 2, 1, 4))
+    blurry = torch.rand(1, 3, 16, 16) * 2 - 1
+
+    answer, maps = net.attended(blurry)
+
+    torch.testing.assert_close(answer, times * net.encoder(blurry))
+    assert maps == [None] * 4
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_attention_maps(name):
+    """One per module, in order, in (0, 1), at a quarter of the size; none of Models Plain to 3."""
+    torch.manual_seed(0)
+    net, blurry = Net(VARIANTS[name].thin(8)), torch.rand(2, 3, 16, 24) * 2 - 1
+
+    maps = net.attention(blurry)
+
+    if VARIANTS[name].attention == "none":
+        assert maps == {}
+        return
+    assert list(maps) == ["module_1", "module_2", "module_3", "module_4"]
+    for weights in maps.values():
+        assert weights.shape == (2, 1, 4, 6)
+        assert 0 < weights.min() < weights.max() < 1
+    torch.testing.assert_close(maps["module_1"], net.blur_attention[0](net.encoder(blurry))[1])
+
+
+def test_it_learns_what_to_add():
+    """Without its last layer it hands the image on; what it adds never leaves the range."""
+    net, blurry = Net(Config().thin(16)), torch.rand(2, 3, 8, 12) * 2 - 1
+    assert net(10 * blurry)[0].abs().max() <= 1
+
+    nn.init.zeros_(net.decoder[2].weight)
+
+    torch.testing.assert_close(net(blurry), [blurry], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("body", ["plain", "res"])
+def test_only_dense_blocks_have_a_transition(body):
+    """The error names both keys."""
+    with pytest.raises(ValueError, match=f"transition '1x1' .* body '{body}'"):
+        Net(Config(body=body, transition="1x1"))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_thin_keeps_the_structure(name):
+    """A thin network has the same layers, with at least four channels."""
+    configs = [VARIANTS[name], VARIANTS[name].thin(4), VARIANTS[name].thin(99)]
+    with torch.device("meta"):
+        full, thin, thinnest = (list(Net(config).state_dict()) for config in configs)
+
+    assert [(config.width, config.growth) for config in configs] == [(64, 72), (16, 18), (4, 4)]
+    assert full == thin == thinnest
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_parameter_learns(name, tmp_path, monkeypatch):
+    """With the recipe's loss, at the smallest size; biases before a normalisation get a zero gradient."""
+    monkeypatch.chdir(tmp_path)  # no VGG19 there
+    torch.manual_seed(0)
+    net = Net(VARIANTS[name].thin(16))
+    sharp, blurry = torch.rand(2, 2, 3, Net.least, 3 * Net.least) * 2 - 1
+    batch, adversary = Batch(blurry, sharp, Normalise(0.5, 2)), Adversary(critic_steps=1)
+
+    *_, (player, loss) = adversary.objective(
+        {"net": net, **adversary.players(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
+    )
+    loss.backward()
+
+    assert player == "net"
+    grads = {name: p.grad for name, p in net.named_parameters()}
+    assert [name for name, grad in grads.items() if grad is None] == []
+    assert [name for name, grad in grads.items() if name.endswith("weight") and not grad.any()] == []

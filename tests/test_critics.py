@@ -1,0 +1,90 @@
+"""Critics: the authors' PatchGAN, and that its slope can be learnt from."""
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd import gradgradcheck
+
+from benchmark.critics import NORMS, PatchGAN
+from tests import golden
+
+
+@pytest.mark.parametrize(
+    ("layers", "norm", "parameters"),
+    [(3, "instance", 2_764_737), (5, "instance", 11_154_369), (3, "batch", 2_765_633)],
+)
+def test_sizes_are_those_of_the_authors_code(layers, norm, parameters):
+    """For patches, for whole images (DeblurGAN-v2), and with batch normalisation."""
+    with torch.device("meta"):
+        critic = PatchGAN(layers=layers, norm=norm)
+
+    assert parameters == sum(p.numel() for p in critic.parameters())
+
+
+def test_it_is_the_authors_network():
+    """With the same weights it judges as NLayerDiscriminator does."""
+    entry = golden.case("deblurgan_critic")
+    state = golden.weights(entry["shapes"], entry["gain"])
+    critic = PatchGAN().eval()
+    critic.load_state_dict({name.replace("model", "body"): value for name, value in state.items()})
+
+    golden.check(entry, Judge(critic))
+
+
+class Judge(nn.Module):
+    """Gives a critic images in [-1, 1], and its answer as a network does."""
+
+    def __init__(self, critic: nn.Module) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def forward(self, image):
+        """(B, 3, H, W) in [0, 1] -> [(B, 1, h, w)]."""
+        return [self.critic(image * 2 - 1)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "side", "places"), [(3, 256, 35), (5, 256, 11), (3, 32, 7), (5, 32, 4), (5, 8, 4)]
+)
+def test_it_judges_places(layers, side, places):
+    """H / 2^layers + 3 of them each way; small crops leave something to normalise, too."""
+    critic, image = PatchGAN(4, layers), torch.rand(1, 3, side, 2 * side)
+
+    answer = critic(image)
+
+    assert answer.shape[:3] == (1, 1, places)
+    assert answer.std() > 0
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_second_derivatives_are_right(norm):
+    """Those of the output by image and weights, against finite differences."""
+    torch.manual_seed(0)
+    critic = PatchGAN(2, layers=2, norm=norm, start="default").double()
+    image = torch.rand(2, 3, 6, 6, dtype=torch.float64, requires_grad=True)
+    weights = {name: p.detach().requires_grad_() for name, p in critic.named_parameters()}
+
+    def judged(image, *values):
+        return torch.func.functional_call(critic, dict(zip(weights, values, strict=True)), (image,)).sum()
+
+    assert gradgradcheck(judged, (image, *weights.values()), fast_mode=True)
+
+
+def test_start_is_the_authors():
+    """DeblurGAN's critic from N(0, 0.02) with zero biases; DeblurGAN-v2 leaves PyTorch's."""
+    deblurgan, left = PatchGAN().body[2], PatchGAN(start="default").body[2]
+
+    assert deblurgan.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not deblurgan.bias.any()
+    assert left.weight.abs().max().item() == pytest.approx((1 / (64 * 16)) ** 0.5, rel=0.01)
+    assert left.bias.any()
+
+
+def test_last_layer():
+    """Linear answers are any numbers; with a sigmoid they are probabilities."""
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 32, 32)
+    linear, sigmoid = PatchGAN(4), PatchGAN(4, last="sigmoid")
+    sigmoid.load_state_dict(linear.state_dict())
+
+    torch.testing.assert_close(sigmoid(image), linear(image).sigmoid())

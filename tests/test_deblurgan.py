@@ -1,0 +1,170 @@
+"""DeblurGAN: its sizes, the authors' network, what a block does, and that it learns with its recipe."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.adversaries.wgan_gp import Adversary
+from benchmark.batch import Batch
+from benchmark.losses import perceptual
+from benchmark.models import deblurgan
+from benchmark.models.deblurgan import Block, Config, Net
+from benchmark.spec import Normalise
+from tests import golden
+
+SMALL = Config(width=4, blocks=2)
+
+
+def test_size_is_that_of_the_authors_code():
+    """11,378,179 parameters and 696.8 GMAC at 720p: both convolutions of each block are there."""
+    with torch.device("meta"):
+        net, blurry = Net(Config()), torch.empty(1, 3, 720, 1280)
+    with FlopCounterMode(display=False) as counter:
+        (answer,) = net(blurry)
+
+    assert sum(p.numel() for p in net.parameters()) == 11_378_179
+    assert counter.get_total_flops() / 2e9 == pytest.approx(696.818, rel=1e-5)
+    assert answer.shape == blurry.shape
+
+
+def test_it_is_the_authors_network():
+    """With the same weights it gives what their network gives, dropout off."""
+    entry = golden.case("deblurgan")
+    net = Net(Config())
+    net.load_state_dict(deblurgan.convert(golden.weights(entry["shapes"], entry["gain"])))
+
+    golden.check(entry, net, mean=0.5, scale=2)
+
+
+def authors_names(net: Net, dropout: bool = True) -> dict[str, Tensor]:
+    """A network's weights as the authors would save them, old statistics included."""
+    second = "6" if dropout else "5"
+    blocks = len(net.body)
+    layers = {"1": net.encoder[0][0], "4": net.encoder[1][0], "7": net.encoder[2][0]}
+    for k, block in enumerate(net.body):
+        layers |= {f"{10 + k}.conv_block.1": block.body[0], f"{10 + k}.conv_block.{second}": block.body[4]}
+    layers |= {f"{10 + blocks}": net.decoder[0][0], f"{13 + blocks}": net.decoder[1][0]}
+    layers[f"{17 + blocks}"] = net.decoder[2]
+    state = {f"model.{k}.{what}": p for k, layer in layers.items() for what, p in layer.state_dict().items()}
+    return state | {"model.2.running_mean": torch.zeros(4), "model.2.running_var": torch.ones(4)}
+
+
+@pytest.mark.parametrize("dropout", [True, False])
+@pytest.mark.parametrize("blocks", [6, 9])
+def test_convert_undoes_the_authors_names(blocks, dropout):
+    """Of both depths, with and without --no_dropout, which renumbers; unused statistics are left."""
+    net = Net(replace(SMALL, blocks=blocks))
+
+    state = deblurgan.convert(authors_names(net, dropout))
+
+    torch.testing.assert_close(state, dict(net.state_dict()), rtol=0, atol=0)
+
+
+def test_convert_names_what_is_wrong():
+    """A weight too few or too many is named: the one-convolution blocks of the authors' head, for one."""
+    state = authors_names(Net(SMALL))
+    one_convolution = {name: value for name, value in state.items() if "conv_block.6" not in name}
+
+    with pytest.raises(ValueError, match=r"missing weight: model\.10\.conv_block\.6\.weight"):
+        deblurgan.convert(one_convolution)
+    with pytest.raises(ValueError, match=r"missing weight: model\.4\.bias"):
+        deblurgan.convert({name: value for name, value in state.items() if name != "model.4.bias"})
+    with pytest.raises(ValueError, match=r"unexpected weight: model\.30\.weight"):
+        deblurgan.convert(state | {"model.30.weight": torch.zeros(1)})
+
+
+def mirrored_by_hand(x: Tensor, layer: nn.Conv2d) -> Tensor:
+    """A 3x3 convolution of an image with one more row and column on each side: those beyond the border's."""
+    height, width = x.shape[-2:]
+    rows, columns = [1, *range(height), height - 2], [1, *range(width), width - 2]
+    return conv2d(x[..., rows, :][..., columns], layer.weight, layer.bias)
+
+
+def normalised_by_hand(x: Tensor) -> Tensor:
+    """Each channel of each image with mean 0 and variance 1."""
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    return (x - mean) / ((x - mean).square().mean(dim=(2, 3), keepdim=True) + 1e-5).sqrt()
+
+
+def test_a_block_is_two_normalised_convolutions_and_the_identity():
+    """Mirrored borders, instance statistics, ReLU after the first alone."""
+    torch.manual_seed(0)
+    block, x = Block(4, dropout=0.5).eval(), torch.randn(2, 4, 5, 6)
+
+    hidden = normalised_by_hand(mirrored_by_hand(x, block.body[0])).clamp(min=0)
+    expected = x + normalised_by_hand(mirrored_by_hand(hidden, block.body[4]))
+
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_an_image_does_not_see_the_others():
+    """Statistics are those of each image, when it is tested too."""
+    torch.manual_seed(0)
+    net, blurry = Net(SMALL).eval(), torch.rand(3, 3, 16, 20) * 2 - 1
+
+    (together,) = net(blurry)
+
+    alone = torch.cat([net(image[None])[0] for image in blurry])
+    torch.testing.assert_close(together, alone)
+
+
+def test_dropout_is_for_training():
+    """Two passes differ while it trains and agree when it is tested."""
+    net, blurry = Net(SMALL), torch.rand(1, 3, 16, 16) * 2 - 1
+
+    assert not torch.equal(net(blurry)[0], net(blurry)[0])
+    net.eval()
+    assert torch.equal(net(blurry)[0], net(blurry)[0])
+
+
+def test_it_learns_what_to_add():
+    """Without its last layer it hands the image on; what it adds never leaves the range."""
+    net = Net(SMALL)
+    blurry = torch.rand(2, 3, 8, 12) * 2 - 1
+    assert net(10 * blurry)[0].abs().max() <= 1
+
+    nn.init.zeros_(net.decoder[2].weight)
+
+    torch.testing.assert_close(net(blurry), [blurry], rtol=0, atol=0)
+
+
+def test_initialisation_is_the_authors():
+    """Weights from N(0, 0.02), biases zero."""
+    for layer in (
+        m for m in Net(Config(blocks=1)).modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert not layer.bias.any()
+
+
+def test_thin_keeps_the_structure():
+    """A thin network has the same layers, with at least four channels."""
+    configs = [Config(), Config().thin(4), Config().thin(99)]
+    with torch.device("meta"):
+        full, thin, thinnest = (list(Net(config).state_dict()) for config in configs)
+
+    assert [config.width for config in configs] == [64, 16, 4]
+    assert full == thin == thinnest
+
+
+def test_every_parameter_learns(tmp_path, monkeypatch):
+    """With the recipe's loss, at the smallest size; biases before a normalisation get a zero gradient."""
+    monkeypatch.chdir(tmp_path)  # no VGG19 there
+    torch.manual_seed(0)
+    sharp, blurry = torch.rand(2, 2, 3, Net.least, 3 * Net.least) * 2 - 1
+    batch, adversary = Batch(blurry, sharp, Normalise(0.5, 2)), Adversary(norm="channel")
+    net = Net(SMALL)
+
+    *_, (player, loss) = adversary.objective(
+        {"net": net, **adversary.players(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
+    )
+    loss.backward()
+
+    assert player == "net"
+    grads = {name: p.grad for name, p in net.named_parameters()}
+    assert [name for name, grad in grads.items() if grad is None] == []
+    assert [name for name, grad in grads.items() if name.endswith("weight") and not grad.any()] == []

@@ -1,0 +1,203 @@
+"""HAMD: what its decoders see and what they do not, how sizes follow each other, and its loss written out."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.batch import Batch
+from benchmark.losses import human_aware
+from benchmark.models.hamd import Config, Net
+from benchmark.spec import Normalise
+
+SRN_RGB = 6_881_251  # parameters of the authors' SRN for RGB without ConvLSTM
+ONE = Config(sizes=1).thin(8)
+
+
+def test_size_is_srns_and_what_is_added():
+    """SRN's network, two more of its decoders, a 1x1 per scale and the attention: 13,769,738 parameters."""
+    with torch.device("meta"):
+        net = Net(Config())
+
+    block = {w: 2 * (25 * w * w + w) for w in (128, 64, 32)}
+    up = {w: 16 * w * (w // 2) + w // 2 for w in (128, 64)}
+    decoder = 3 * sum(block.values()) + sum(up.values()) + (25 * 32 * 3 + 3)
+    fusion = sum(3 * w * w + w for w in block)
+    attention = (9 * 128 * 32 + 32) + (9 * 32 + 1)
+    assert SRN_RGB + 2 * decoder + fusion + attention == 13_769_738
+    assert sum(p.numel() for p in net.parameters()) == 13_769_738
+
+
+def test_sizes_cost_their_share_of_the_pixels():
+    """Three sizes cost 1 + 1/4 + 1/16 of the largest alone."""
+    macs = []
+    for sizes in (1, 3):
+        with torch.device("meta"):
+            net = Net(Config(sizes=sizes))
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            net(torch.empty(1, 3, 720, 1280, device="meta"))
+        macs.append(counter.get_total_flops() / 2)
+
+    assert macs[1] == macs[0] * (1 + 1 / 4 + 1 / 16)
+    assert macs[1] / 1e9 == pytest.approx(2348.4, abs=0.1)
+
+
+class Constant(nn.Module):
+    """Stands in for the attention: the same value everywhere."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 1, H, W)."""
+        return torch.full_like(x[:, :1], self.value)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
+def test_decoders_see_their_share_of_the_features(value):
+    """People's decoder is given features times the mask, the background's times one minus the mask."""
+    net = Net(ONE)
+    net.size.attend = Constant(value)
+    seen = {}
+    for name in ("foreground", "background"):
+        getattr(net.size, name).register_forward_pre_hook(lambda _, x, name=name: seen.update({name: x[0]}))
+    net.size.encoders[-1].register_forward_hook(lambda _, inputs, x: seen.update(deepest=x))
+
+    net(torch.rand(1, 3, 16, 24))
+
+    torch.testing.assert_close(seen["foreground"], value * seen["deepest"])
+    torch.testing.assert_close(seen["background"], (1 - value) * seen["deepest"])
+
+
+@pytest.mark.parametrize(("mask", "hidden"), [(0.0, 0), (1.0, 1)])
+def test_nothing_leaks_past_the_mask(mask, hidden):
+    """A decoder whose domain is nowhere restores the same image whatever it is shown; the other does not."""
+    net = Net(ONE)
+    net.size.attend = Constant(mask)
+
+    one, other = (net(torch.rand(1, 3, 16, 24)) for _ in range(2))
+
+    torch.testing.assert_close(one[hidden], other[hidden], rtol=0, atol=0)
+    assert not torch.allclose(one[1 - hidden], other[1 - hidden])
+
+
+@pytest.mark.parametrize("domain", ["foreground", "background"])
+@pytest.mark.parametrize("scale", [0, 1, 2])
+def test_the_answer_fuses_both_domains_at_every_scale(domain, scale):
+    """A change of one decoder's features at one scale changes the answer, and no other output."""
+    net = Net(ONE)
+    blurry = torch.rand(1, 3, 16, 24)
+    before = net(blurry)
+
+    def change(branch, inputs, outputs):
+        image, features = outputs
+        return image, [x + (k == scale) for k, x in enumerate(features)]
+
+    getattr(net.size, domain).register_forward_hook(change)
+    after = net(blurry)
+
+    assert not torch.allclose(before[3], after[3])
+    torch.testing.assert_close(before[:3], after[:3], rtol=0, atol=0)
+
+
+def test_sizes_follow_from_coarse_to_fine():
+    """Quarter, half and full size by means of 2x2; the first sees its image twice, others the last answer."""
+    net = Net(Config().thin(8))
+    given = []
+    net.size.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+    blurry = torch.rand(2, 3, 32, 48)
+
+    outputs = net(blurry)
+
+    half = blurry.unflatten(3, (24, 2)).unflatten(2, (16, 2)).mean(dim=(3, 5))
+    quarter = half.unflatten(3, (12, 2)).unflatten(2, (8, 2)).mean(dim=(3, 5))
+    assert net.stride == 16
+    assert [tuple(x.shape) for x in outputs] == [
+        (2, channels, rows // part, columns // part)
+        for rows, columns in ((8, 12), (16, 24), (32, 48))
+        for channels, part in ((3, 1), (3, 1), (1, 4), (3, 1))
+    ]
+    for (image, guess), expected, answer in zip(
+        given, (quarter, half, blurry), (None, outputs[3], outputs[7]), strict=True
+    ):
+        torch.testing.assert_close(image, expected)
+        up = image if answer is None else interpolate(answer, scale_factor=2.0, mode="bilinear")
+        torch.testing.assert_close(guess, up)
+
+
+def test_attention_shows_the_largest_mask_and_both_domains():
+    """The mask in (0, 1) that the last output was made with, and what each domain's decoder ended with."""
+    torch.manual_seed(0)
+    net = Net(Config().thin(8))
+    blurry = torch.rand(1, 3, 32, 48)
+
+    shown = net.attention(blurry)
+
+    foreground, background, mask, _ = net(blurry)[-4:]
+    assert {key: tuple(value.shape) for key, value in shown.items()} == {
+        "human_map": (1, 1, 8, 12),
+        "foreground_features": (1, 4, 32, 48),
+        "background_features": (1, 4, 32, 48),
+    }
+    assert 0 < mask.min() <= mask.max() < 1
+    torch.testing.assert_close(shown["human_map"], mask)
+    torch.testing.assert_close(net.size.foreground.last(shown["foreground_features"]), foreground)
+    torch.testing.assert_close(net.size.background.last(shown["background_features"]), background)
+
+
+def test_loss_is_its_sum_written_out():
+    """At each size: squares of the answer, of each decoder in its domain and of the mask, weighted."""
+    rng = np.random.default_rng(0)
+    sharp = rng.random((2, 3, 8, 8))
+    people = (rng.random((2, 1, 8, 8)) > 0.6).astype(float)
+    outputs = [
+        rng.random((2, channels, side // part, side // part))
+        for side in (4, 8)
+        for channels, part in ((3, 1), (3, 1), (1, 4), (3, 1))
+    ]
+    blurry, *tensors = (torch.tensor(x) for x in (sharp, sharp, people, *outputs))
+    batch = Batch(blurry, tensors[0], Normalise(), {"moving": tensors[1]})
+
+    found = human_aware.loss(tensors[2:], batch, foreground=0.5, background=0.25, attention=2.0)
+
+    def mean(image: np.ndarray, size: int) -> np.ndarray:
+        part = image.shape[-1] // size
+        return image.reshape(2, -1, size, part, size, part).mean(axis=(3, 5))
+
+    expected = 0.0
+    for first, size in ((0, 4), (4, 8)):
+        of_people, of_rest, mask, answer = outputs[first : first + 4]
+        truth, human = mean(sharp, size), mean(people, size)
+        expected += ((answer - truth) ** 2).mean()
+        expected += 2.0 * ((mask - mean(people, size // 4)) ** 2).mean()
+        for b, c, y, x in np.ndindex(of_people.shape):
+            share, count = human[b, 0, y, x], of_people.size
+            expected += 0.5 * share * (of_people[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
+            expected += 0.25 * (1 - share) * (of_rest[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
+    assert found.item() == pytest.approx(expected)
+
+
+def test_every_parameter_learns():
+    """The loss reaches all parameters, those of both domains and of the attention too."""
+    torch.manual_seed(0)
+    net = Net(Config().thin(8))
+    blurry, sharp = torch.rand(2, 2, 3, 16, 32)
+    moving = torch.zeros(2, 1, 16, 32)
+    moving[:, :, :, :16] = 1
+
+    human_aware.loss(net(blurry), Batch(blurry, sharp, Normalise(), {"moving": moving})).backward()
+
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_thin_keeps_the_structure():
+    """A thin network has the same layers, with at least four channels; sizes of the image add none."""
+    configs = [Config(), Config().thin(4), Config().thin(99), Config(sizes=1)]
+    with torch.device("meta"):
+        names = [list(Net(config).state_dict()) for config in configs]
+
+    assert [config.width for config in configs] == [32, 8, 4, 32]
+    assert names == [names[0]] * 4

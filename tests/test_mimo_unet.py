@@ -1,0 +1,211 @@
+"""MIMO-UNet: its sizes, its modules written out, its loss by NumPy's formula, and the authors' network."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.batch import Batch
+from benchmark.losses import frequency
+from benchmark.models import mimo_unet
+from benchmark.models.mimo_unet import FAM, SCM, Config, Net
+from benchmark.spec import Normalise
+from tests import golden
+
+PLUS = Config(blocks=20, dropout=0.1)
+SMALL = Config(blocks=2, width=8)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "gmacs"), [(Config(), 6_807_171, 896.458), (PLUS, 16_107_651, 2119.517)]
+)
+def test_sizes_are_those_of_the_authors_code(config, parameters, gmacs):
+    """Parameters exactly; MACs at 720p but for 0.2 GMAC of enlarging, which this counter leaves out."""
+    with torch.device("meta"):
+        net, blurry = Net(config), torch.empty(1, 3, 720, 1280)
+    with FlopCounterMode(display=False) as counter:
+        answers = net(blurry)
+
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, abs=0.25)
+    assert [tuple(answer.shape[2:]) for answer in answers] == [(180, 320), (360, 640), (720, 1280)]
+
+
+@pytest.mark.parametrize(("case", "config"), [("mimo_unet", Config()), ("mimo_unet_plus", PLUS)])
+def test_it_is_the_authors_network(case, config):
+    """With the same weights it gives what their network gives."""
+    entry = golden.case(case)
+    net = Net(config)
+    net.load_state_dict(mimo_unet.convert(golden.weights(entry["shapes"], entry["gain"])))
+
+    golden.check(entry, net)
+
+
+def test_coarser_answers_start_at_subsampled_inputs():
+    """With nothing learned each answer is its input: every pixel, every second, every fourth."""
+    net = Net(SMALL)
+    for layer in net.restore:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    blurry = torch.rand(2, 3, 12, 16)
+
+    quarter, half, full = net(blurry)
+
+    assert torch.equal(quarter, blurry[..., ::4, ::4])
+    assert torch.equal(half, blurry[..., ::2, ::2])
+    assert torch.equal(full, blurry)
+
+
+def by_hand(x: Tensor, layer: nn.Conv2d) -> Tensor:
+    """A convolution as a sum over its taps, zeros outside: (C, H, W) -> (Cout, H, W)."""
+    reach = layer.kernel_size[0] // 2
+    _, height, width = x.shape
+    around = torch.zeros(len(x), height + 2 * reach, width + 2 * reach)
+    around[:, reach : reach + height, reach : reach + width] = x
+    out = layer.bias.view(-1, 1, 1).expand(-1, height, width).clone()
+    for dy in range(2 * reach + 1):
+        for dx in range(2 * reach + 1):
+            seen = around[:, dy : dy + height, dx : dx + width]
+            out += torch.einsum("oc,chw->ohw", layer.weight[..., dy, dx], seen)
+    return out
+
+
+def test_shallow_module_keeps_the_image():
+    """SCM: 3x3, 1x1, 3x3, 1x1 with ReLUs to C - 3 channels; the image comes first, then a 1x1 mixes all."""
+    torch.manual_seed(0)
+    scm, image = SCM(16), torch.rand(3, 5, 6)
+
+    features = image
+    for layer in (scm.features[n] for n in (0, 2, 4, 6)):
+        features = by_hand(features, layer).clamp(min=0)
+    expected = by_hand(torch.cat((image, features)), scm.mix)
+
+    assert [scm.features[n].out_channels for n in (0, 2, 4, 6)] == [4, 8, 8, 13]
+    torch.testing.assert_close(scm(image[None])[0], expected)
+
+
+def test_attention_module_multiplies():
+    """FAM: features + conv(features * shallow)."""
+    torch.manual_seed(0)
+    fam, features, shallow = FAM(4), torch.randn(4, 5, 6), torch.randn(4, 5, 6)
+
+    expected = features + by_hand(features * shallow, fam.merge)
+
+    torch.testing.assert_close(fam(features[None], shallow[None])[0], expected)
+
+
+def test_every_fusion_sees_all_scales():
+    """AFF is given the three encoders' features at its own size, the finest first."""
+    net = Net(SMALL)
+    seen: dict[int, tuple[Tensor, ...]] = {}
+    encoded: list[Tensor] = []
+    for k, fuse in enumerate(net.fuse):
+        fuse.register_forward_pre_hook(lambda module, inputs, k=k: seen.__setitem__(k, inputs))
+    for encoder in net.encoders:
+        encoder.register_forward_hook(lambda module, inputs, output: encoded.append(output))
+
+    net(torch.rand(1, 3, 8, 12))
+
+    fine, middle, coarse = encoded
+    repeated = middle.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(seen[0][:2], (fine, repeated))
+    torch.testing.assert_close(seen[0][2], coarse.repeat_interleave(4, -1).repeat_interleave(4, -2))
+    torch.testing.assert_close(seen[1][:2], (fine[..., ::2, ::2], middle))
+    torch.testing.assert_close(seen[1][2], coarse.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+def test_dropout_drops_whole_channels_in_training():
+    """MIMO-UNet+ leaves out a tenth of both fusions' channels in training, and none in evaluation."""
+    torch.manual_seed(0)
+    net = Net(Config(blocks=1, width=64, dropout=0.1))
+    dropped: list[Tensor] = []
+    net.drop.register_forward_hook(lambda module, inputs, output: dropped.append((output == 0).float()))
+    blurry = torch.rand(4, 3, 8, 8)
+
+    net(blurry)
+    net.eval()(blurry)
+
+    assert [x.shape[1] for x in dropped] == [128, 64, 128, 64]  # the coarser fusion first
+    in_training = torch.cat([x.mean(dim=(2, 3)).flatten() for x in dropped[:2]])
+    assert set(in_training.tolist()) == {0.0, 1.0}
+    assert in_training.mean().item() == pytest.approx(0.1, abs=0.03)
+    assert not any(x.any() for x in dropped[2:])
+
+
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_loss_is_numpys_formula(weight):
+    """L1 at three scales plus the weight times L1 of NumPy's full FFT, real and imaginary parts apart."""
+    rng = np.random.default_rng(0)
+    blurry, sharp = rng.random((2, 2, 3, 16, 24))
+    outputs = [rng.random((2, 3, 16 // n, 24 // n)) for n in (4, 2, 1)]
+    # Bilinear sampling half-way between pixels: the mean of 2x2, and of the inner 2x2 of every 4x4.
+    half = np.mean([sharp[..., y::2, x::2] for y in (0, 1) for x in (0, 1)], axis=0)
+    quarter = np.mean([sharp[..., y::4, x::4] for y in (1, 2) for x in (1, 2)], axis=0)
+
+    expected = 0.0
+    for output, target in zip(outputs, (quarter, half, sharp), strict=True):
+        difference = np.fft.fft2(output) - np.fft.fft2(target)
+        parts = np.stack((difference.real, difference.imag))
+        expected += np.abs(output - target).mean() + weight * np.abs(parts).mean()
+
+    batch = Batch(torch.from_numpy(blurry), torch.from_numpy(sharp), Normalise())
+    loss = frequency.loss([torch.from_numpy(output) for output in outputs], batch, weight=weight)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_loss_is_zero_at_its_targets_alone():
+    """The full-size target is the sharp image itself, and a constant error counts once in the spectrum."""
+    sharp = torch.rand(1, 3, 8, 8)
+    batch = Batch(sharp, sharp, Normalise())
+
+    assert frequency.loss([sharp], batch).item() == 0
+    # An error of 0.5 everywhere is 0.5 x 64 at frequency zero: one of 128 real and imaginary parts.
+    assert frequency.loss([sharp + 0.5], batch).item() == pytest.approx(0.5 + 0.1 * 0.25, rel=1e-4)
+
+
+def test_loss_works_under_autocast():
+    """FFTs take no half precision; outputs in it are promoted by the target."""
+    net, sharp = Net(SMALL), torch.rand(1, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = frequency.loss(net(sharp), Batch(sharp, sharp, Normalise()))
+    loss.backward()
+
+    assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_every_parameter_learns(dropout):
+    """With the recipe's loss at the smallest size allowed; no parameter is left out."""
+    torch.manual_seed(0)
+    net = Net(Config(dropout=dropout).thin(4))
+    blurry, sharp = torch.rand(2, 4, 3, 4, 12)
+
+    frequency.loss(net(blurry), Batch(blurry, sharp, Normalise())).backward()
+
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_thin_keeps_the_structure():
+    """A thin network has the same layers, with at least four channels at the finest scale."""
+    configs = [Config(), Config().thin(4), Config().thin(99)]
+    with torch.device("meta"):
+        full, thin, thinnest = (list(Net(config).state_dict()) for config in configs)
+
+    assert [config.width for config in configs] == [32, 8, 4]
+    assert full == thin == thinnest
+
+
+def test_convert_names_what_is_wrong():
+    """A weight too few or too many is named in the error."""
+    shapes = golden.case("mimo_unet")["shapes"]
+    weights = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    few = {name: value for name, value in weights.items() if name != "AFFs.1.conv.0.main.0.bias"}
+
+    assert set(mimo_unet.convert(weights)) == set(Net(Config()).state_dict())
+    with pytest.raises(ValueError, match=r"missing weight: AFFs\.1\.conv\.0\.main\.0\.bias"):
+        mimo_unet.convert(few)
+    with pytest.raises(ValueError, match=r"unexpected weight: drop\.weight"):
+        mimo_unet.convert(weights | {"drop.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"missing weight: Encoder\.0\.layers\.3\.main\.1\.main\.0\.weight"):
+        mimo_unet.convert({k: v for k, v in weights.items() if "Encoder.0.layers.3.main.1" not in k})

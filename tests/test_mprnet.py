@@ -1,0 +1,244 @@
+"""MPRNet: its sizes, the authors' network, which patches see each other, its one slope, and its loss."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.batch import Batch
+from benchmark.losses import charbonnier_edge
+from benchmark.models import mprnet
+from benchmark.models.mprnet import SAM, ChannelAttention, Config, Net, resize
+from benchmark.spec import Normalise
+from tests import golden
+
+THIN = Config(blocks=2).thin(12)
+
+
+def test_sizes_are_those_of_the_authors_code():
+    """Parameters to the last one; convolutions alone make 10,679.207 of its 10,687.756 GMAC."""
+    with torch.device("meta"):
+        net, blurry = Net(Config()), torch.empty(1, 3, 720, 1280)
+    with FlopCounterMode(display=False) as counter:
+        answers = net(blurry)
+
+    assert sum(p.numel() for p in net.parameters()) == 20_127_073
+    assert counter.get_total_flops() / 2e9 == pytest.approx(10_679.207, abs=1e-3)
+    assert [tuple(answer.shape) for answer in answers] == [(1, 3, 720, 1280)] * 3
+
+
+def authors_weights() -> tuple[dict, dict[str, Tensor]]:
+    """The recorded case and the weights it was recorded with."""
+    entry = golden.case("mprnet")
+    weights = golden.weights(entry["shapes"], entry["gain"])
+    slope = torch.tensor([entry["slope"]])
+    return entry, {name: slope if value.shape == (1,) else value for name, value in weights.items()}
+
+
+def test_it_is_the_authors_network():
+    """With the same weights its last stage gives what theirs gives."""
+    entry, weights = authors_weights()
+    net = Net(Config())
+    net.load_state_dict(mprnet.convert(weights))
+
+    golden.check(entry, net)
+
+
+def test_convert_names_what_is_wrong():
+    """A weight too few or too many, or two slopes, are named; a prefix of their trainer is not in the way."""
+    weights = {name: torch.zeros(shape) for name, shape in golden.case("mprnet")["shapes"].items()}
+    prefixed = {f"module.{name}": value for name, value in weights.items()}
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in Net(Config()).state_dict().items()}
+
+    assert {name: value.shape for name, value in mprnet.convert(prefixed).items()} == expected
+    with pytest.raises(ValueError, match=r"missing weight: stage3_orsnet\.up_dec2\.0\.up\.1\.weight"):
+        mprnet.convert({k: v for k, v in weights.items() if k != "stage3_orsnet.up_dec2.0.up.1.weight"})
+    with pytest.raises(ValueError, match=r"unexpected weight: tail\.bias"):
+        mprnet.convert(weights | {"tail.bias": torch.zeros(3)})
+    with pytest.raises(ValueError, match=r"two slopes.* and stage2_decoder\.skip_attn1\.body\.1\.weight"):
+        mprnet.convert(weights | {"stage2_decoder.skip_attn1.body.1.weight": torch.ones(1)})
+
+
+def test_all_blocks_share_one_slope():
+    """One parameter under 55 names, which copying and changing the memory format leave one."""
+    net = copy.deepcopy(Net(Config(width=4, growth=4, extra=4))).to(memory_format=torch.channels_last)
+    modules = [m for m in net.modules() if isinstance(m, mprnet.CAB)]
+
+    slopes = [p for p in net.parameters() if p.shape == (1,)]
+    assert len(slopes) == 1
+    # Three shallow ones, (6 + 6 + 2) in each of two encoder-decoders, three times eight at the end.
+    assert len(modules) == 3 + 2 * 14 + 3 * 8
+    assert all(m.body[1].weight is slopes[0] for m in modules)
+
+
+def recorded(net: Net, blurry: Tensor) -> tuple[dict[str, list[Tensor]], list[Tensor]]:
+    """What encoders and decoders give, the finest scale of each, and the answers."""
+    seen: dict[str, list[Tensor]] = {}
+    hooks = []
+    for half in ("encoders", "decoders"):
+        for stage, module in enumerate(getattr(net, half)):
+            name = f"{half}.{stage}"
+            hooks.append(
+                module.register_forward_hook(lambda m, given, gives, name=name: seen.update({name: gives}))
+            )
+    with torch.inference_mode():
+        answers = net(blurry)
+    for hook in hooks:
+        hook.remove()
+    return seen, answers
+
+
+def test_patches_see_each_other_later_and_later():
+    """Stage 1 encodes quarters and decodes halves; stage 2 encodes halves and decodes everything.
+
+    Channel attention takes means over a patch, so a change anywhere in it changes all of it.
+    """
+    torch.manual_seed(0)
+    net = Net(THIN)
+    blurry = torch.rand(1, 3, 16, 32)
+    changed = blurry.clone()
+    changed[..., :8, 16:] += 0.5  # upper right
+
+    (before, answers), (after, others) = recorded(net, blurry), recorded(net, changed)
+
+    shapes = {name: (len(x), *x.shape[2:]) for name, (x, *_) in before.items()}
+    assert shapes == {
+        "encoders.0": (4, 8, 16),
+        "decoders.0": (2, 8, 32),
+        "encoders.1": (2, 8, 32),
+        "decoders.1": (1, 16, 32),
+    }
+    differ = {
+        name: [(a != b).any().item() for a, b in zip(before[name][0], after[name][0], strict=True)]
+        for name in before
+    }
+    assert sum(differ["encoders.0"]) == 1
+    assert differ["decoders.0"] == [True, False]  # top, bottom
+    assert differ["encoders.1"] == [True, False]
+    assert differ["decoders.1"] == [True]
+    bottom = [not torch.equal(a[..., 8:, :], b[..., 8:, :]) for a, b in zip(answers, others, strict=True)]
+    assert bottom == [False, True, True]
+    assert torch.equal(answers[0][..., :8, :], recorded(net, blurry[..., :8, :].tile(2, 1))[1][0][..., 8:, :])
+
+
+def test_stages_start_at_the_blurry_image():
+    """With nothing learned that makes images, each stage answers with its input."""
+    net = Net(THIN)
+    for layer in (net.sams[0].residual, net.sams[1].residual, net.tail):
+        nn.init.zeros_(layer.weight)
+    blurry = torch.rand(2, 3, 16, 8)
+
+    assert [torch.equal(answer, blurry) for answer in net(blurry)] == [True, True, True]
+
+
+def test_attention_modules_are_their_formulas():
+    """Written out in NumPy: weights from means, and a map from the image."""
+    channel, supervised = ChannelAttention(12), SAM(12)
+    x, blurry = torch.randn(2, 12, 4, 5), torch.rand(2, 3, 4, 5)
+    values, picture = x.double().numpy(), blurry.double().numpy()
+
+    def of(layer: nn.Module, x: np.ndarray) -> np.ndarray:
+        return np.einsum("oi,bihw->bohw", layer.weight[..., 0, 0].detach().double().numpy(), x)
+
+    def sigmoid(x: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-x))
+
+    squeezed = np.maximum(of(channel.weights[1], values.mean(axis=(2, 3), keepdims=True)), 0)
+    features, image = supervised(x, blurry)
+    truth = picture + of(supervised.residual, values)
+
+    assert channel(x).detach().numpy() == pytest.approx(
+        values * sigmoid(of(channel.weights[3], squeezed)), abs=1e-5
+    )
+    assert image.detach().numpy() == pytest.approx(truth, abs=1e-5)
+    assert features.detach().numpy() == pytest.approx(
+        values + of(supervised.features, values) * sigmoid(of(supervised.map, truth)), abs=1e-5
+    )
+
+
+def test_scales_are_half_as_large():
+    """Down is the mean of 2x2, up is bilinear with a quarter and three quarters, then the 1x1."""
+    down, up = resize(1, 1, 0.5), resize(1, 1, 2)
+    for layer in (down[1], up[1]):
+        nn.init.ones_(layer.weight)
+
+    halved = down(torch.tensor([[[[1.0, 3.0, 0.0, 4.0], [5.0, 7.0, 8.0, 0.0]]]]))
+    doubled = up(torch.tensor([[[[0.0, 4.0]]]]))
+
+    torch.testing.assert_close(halved, torch.tensor([[[[4.0, 3.0]]]]))
+    torch.testing.assert_close(doubled, torch.tensor([0.0, 1.0, 3.0, 4.0]).expand(1, 1, 2, 4))
+
+
+def test_thin_keeps_the_structure():
+    """A thin network has the same layers, with at least four channels and eight in channel attention."""
+    configs = [Config(), Config().thin(4), Config().thin(99)]
+    with torch.device("meta"):
+        full, thin, thinnest = (Net(config) for config in configs)
+
+    assert [mprnet.widths(config) for config in configs] == [[96, 144, 192], [24, 36, 48], [4, 8, 12]]
+    assert [config.extra for config in configs] == [32, 8, 4]
+    assert list(full.state_dict()) == list(thin.state_dict()) == list(thinnest.state_dict())
+    assert [net.shallow[0][1].attend.weights[1].out_channels for net in (full, thin, thinnest)] == [24, 8, 8]
+
+
+def images(*sides: int) -> list[Tensor]:
+    """Random (2, 3, side, side)."""
+    return [torch.rand(2, 3, side, side) for side in sides]
+
+
+def test_every_parameter_learns():
+    """From its own loss, at the smallest size."""
+    torch.manual_seed(0)
+    net = Net(THIN)
+    blurry, sharp = images(8, 8)
+    batch = Batch(blurry, sharp, Normalise())
+
+    charbonnier_edge.loss(net(blurry), batch).backward()
+
+    assert net.stride == 8
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_loss_is_the_authors():
+    """Figures of their CharbonnierLoss and EdgeLoss on three outputs, summed as their train.py means it."""
+    output, sharp = golden.picture(48), golden.picture(96)[..., ::2, ::2]
+    outputs = [output, output.flip(-1), (output + sharp) / 2]
+    batch = Batch(output, sharp, Normalise())
+
+    assert float(charbonnier_edge.loss([output], batch, edge=0)) == pytest.approx(0.17354068, abs=1e-6)
+    assert float(charbonnier_edge.loss([output], batch, edge=1)) == pytest.approx(
+        0.17354068 + 0.07948793, abs=1e-6
+    )
+    assert float(charbonnier_edge.loss(outputs, batch)) == pytest.approx(0.51515609, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 12), (15, 11)])
+def test_laplacian_is_the_image_minus_its_coarser_self(shape):
+    """SciPy's filters: smooth, keep every second value times four, smooth again; borders replicated."""
+    image = np.random.default_rng(0).random(shape)
+    taps = np.outer(charbonnier_edge.TAPS, charbonnier_edge.TAPS)
+
+    sparse = np.zeros(shape)
+    sparse[::2, ::2] = 4 * correlate(image, taps, mode="nearest")[::2, ::2]
+    expected = image - correlate(sparse, taps, mode="nearest")
+
+    found = charbonnier_edge.laplacian(torch.tensor(image).expand(1, 2, *shape))
+    assert found.numpy() == pytest.approx(np.broadcast_to(expected, (1, 2, *shape)), abs=1e-12)
+
+
+def test_loss_halves_the_sharp_image_for_coarser_outputs():
+    """An output that is the mean of its 2x2 or 4x4 sharp pixels has the least loss, epsilon for each term."""
+    (sharp,) = images(16)
+    means = [nn.functional.avg_pool2d(sharp, 4), nn.functional.avg_pool2d(sharp, 2), sharp]
+    batch = Batch(sharp, sharp, Normalise())
+
+    right = charbonnier_edge.loss(means, batch)
+    off = charbonnier_edge.loss([x + 0.1 for x in means], batch, edge=0)
+
+    assert float(right) == pytest.approx(3 * (1 + 0.05) * 1e-3, rel=1e-4)
+    assert float(off) == pytest.approx(3 * (0.1**2 + 1e-6) ** 0.5, rel=1e-5)

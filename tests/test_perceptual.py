@@ -1,0 +1,166 @@
+"""Content loss: which layer of VGG19 sees which images, and what is done without its weights."""
+
+import hashlib
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, max_pool2d
+from torchvision.models import vgg19
+from torchvision.transforms.v2.functional import normalize
+
+from benchmark import plugins, pretrained
+from benchmark.batch import Batch
+from benchmark.losses import perceptual
+from benchmark.losses.perceptual import LAYERS, loss
+from benchmark.pretrained import Source
+from benchmark.spec import Normalise
+
+UP_TO_CONV3_3 = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256)}
+UP_TO_CONV3_3 |= {14: (256, 256)}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with a file like VGG19's, of random weights up to conv3_3, and its state dict."""
+    rng = torch.Generator().manual_seed(0)
+    state = {}
+    for place, (cin, cout) in UP_TO_CONV3_3.items():
+        values = torch.randn(cout, cin, 3, 3, generator=rng) * (2 / (9 * cin)) ** 0.5
+        state |= {f"features.{place}.weight": values, f"features.{place}.bias": torch.full((cout,), 0.1)}
+    state["classifier.0.bias"] = torch.zeros(3)  # there, and of no use
+    folder = tmp_path_factory.mktemp("with_vgg19")
+    file = folder / "data" / "pretrained" / "vgg19-test.pth"
+    file.parent.mkdir(parents=True)
+    torch.save(state, file)
+    return folder, file, state
+
+
+@pytest.fixture
+def at_hand(weights, monkeypatch):
+    """Its state dict, while the file is where weights are looked for."""
+    folder, file, state = weights
+    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    source = Source(f"https://nowhere/{file.name}", digits, "MIT", "a test", "without")
+    monkeypatch.setattr(pretrained, "WEIGHTS", {"vgg19": source})
+    monkeypatch.chdir(folder)
+    perceptual.features.cache_clear()
+    yield state
+    perceptual.features.cache_clear()
+
+
+@pytest.fixture
+def missing(tmp_path, monkeypatch):
+    """No weights where they are looked for."""
+    monkeypatch.chdir(tmp_path)
+
+
+def seen(state: dict[str, Tensor], x: Tensor, layers: tuple[int, ...]) -> Tensor:
+    """VGG19 by hand: 3x3 convolutions, ReLU between them, 2x2 maxima before each stage."""
+    for place in layers:
+        if place != layers[0]:
+            x = x.clamp(min=0)
+        if place in (5, 10):
+            x = max_pool2d(x, 2)
+        x = conv2d(x, state[f"features.{place}.weight"], state[f"features.{place}.bias"], padding=1)
+    return x
+
+
+def crops(mean: float = 0.5, scale: float = 2) -> tuple[Tensor, Batch]:
+    """An answer and a batch in a network's range."""
+    rng = torch.Generator().manual_seed(1)
+    answer, blurry, sharp = (torch.rand(3, 2, 3, 16, 24, generator=rng) - mean) * scale
+    return answer, Batch(blurry, sharp, Normalise(mean, scale))
+
+
+def squared(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference."""
+    return ((x - y) ** 2).sum() / x.numel()
+
+
+def test_layers_are_torchvisions():
+    """Each name is a convolution of its VGG19; conv3_3 is number 14, and the seventh (BAG's i)."""
+    with torch.device("meta"):
+        whole = vgg19().features
+
+    convolutions = [k for k, layer in enumerate(whole) if isinstance(layer, nn.Conv2d)]
+    assert list(LAYERS.values()) == convolutions
+    assert LAYERS["conv3_3"] == 14
+    assert list(LAYERS).index("conv3_3") == 6
+    assert list(LAYERS)[::5] == ["conv1_1", "conv3_2", "conv4_3", "conv5_4"]
+
+
+@pytest.mark.parametrize(("layer", "last"), [("conv3_3", 7), ("conv2_2", 4), ("conv1_1", 1)])
+def test_features_are_vgg19s(at_hand, layer, last):
+    """Squared difference before the layer's ReLU, of images in the network's range, times the weight."""
+    answer, batch = crops()
+    places = tuple(UP_TO_CONV3_3)[:last]
+
+    found = loss([torch.zeros(1), answer], batch, weight=100, layer=layer)
+
+    expected = 100 * squared(seen(at_hand, answer, places), seen(at_hand, batch.sharp, places))
+    torch.testing.assert_close(found, expected)
+
+
+def test_features_as_vgg19_was_trained(at_hand):
+    """DeblurGAN-v2's: ImageNet's normalisation of both, and the pixel term after it."""
+    answer, batch = crops()
+    places = tuple(UP_TO_CONV3_3)
+
+    found = loss([answer], batch, weight=0.006, normalise="imagenet", pixel=0.5)
+
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    a, s = (normalize((x + 1) / 2, mean, std) for x in (answer, batch.sharp))
+    features = squared(seen(at_hand, a, places), seen(at_hand, s, places))
+    torch.testing.assert_close(found, 0.006 * features + 0.5 * squared(a, s))
+
+
+def test_only_the_answer_learns(at_hand):
+    """The answer gets a gradient; VGG19 and the sharp image do not."""
+    answer, batch = crops()
+    answer.requires_grad_()
+
+    loss([answer], batch).backward()
+
+    assert answer.grad.any()
+    vgg = perceptual.features("conv3_3", pretrained.path("vgg19"), answer.device)
+    assert not any(p.requires_grad for p in vgg.parameters())
+    assert not batch.sharp.requires_grad
+
+
+def test_the_file_is_read_once(at_hand, monkeypatch):
+    """Half a gigabyte is not read at every step."""
+    answer, batch = crops()
+    loss([answer], batch)
+    monkeypatch.setattr(pretrained, "read", None)
+
+    loss([answer], batch)
+
+
+@pytest.mark.usefixtures("missing")
+def test_without_weights_pixels_are_the_features():
+    """In the network's range, with the same weight; the pixel term is as ever."""
+    answer, batch = crops()
+
+    torch.testing.assert_close(loss([answer], batch, weight=100), 100 * squared(answer, batch.sharp))
+    found = loss([answer], batch, weight=2, pixel=0.5, distance="l1")
+    expected = 2 * squared(answer, batch.sharp) + 0.5 * (answer - batch.sharp).abs().sum() / answer.numel()
+    torch.testing.assert_close(found, expected)
+    assert pretrained.lacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
+
+
+@pytest.mark.usefixtures("missing")
+def test_a_perfect_answer_costs_nothing():
+    """Whatever the settings."""
+    _, batch = crops()
+
+    assert loss([batch.sharp], batch, weight=100, normalise="imagenet", pixel=1) == 0
+
+
+def test_settings_are_the_recipes():
+    """What params.yaml may set; anything else is refused by name."""
+    settings = {"weight": 100, "layer": "conv3_3", "normalise": "none", "pixel": 0, "distance": "mse"}
+
+    assert plugins.settings(loss, settings, "loss perceptual")
+    with pytest.raises(ValueError, match="loss perceptual: unknown setting 'lambda'"):
+        plugins.settings(loss, {"lambda": 100}, "loss perceptual")

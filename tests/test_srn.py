@@ -1,0 +1,197 @@
+"""SRN: its sizes, what it takes from TensorFlow, what scales hand on, and the authors' own output."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import map_coordinates
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.batch import Batch
+from benchmark.losses import pixel
+from benchmark.models import srn
+from benchmark.models.srn import Config, ConvLSTM, Down, Net, double
+from benchmark.spec import Normalise
+from tests import golden
+
+
+@pytest.mark.parametrize(
+    ("variant", "parameters", "gmacs"),
+    [("lstm", 8_056_609, 3772.907), ("gray", 6_876_449, 3505.363), ("color", 6_881_251, 1174.260)],
+)
+def test_sizes_are_those_of_the_authors_code(variant, parameters, gmacs):
+    """Exactly the authors' parameters; MACs of one RGB image of 1280x720 as counted from their code."""
+    with torch.device("meta"):
+        net = Net(Config(variant))
+        with FlopCounterMode(display=False) as counter:
+            net(torch.empty(1, 3, 720, 1280))
+
+    assert parameters == sum(p.numel() for p in net.parameters())
+    assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, rel=1e-4)
+
+
+def variables(case):
+    """A case's weights as TensorFlow names and shapes them; they were drawn in PyTorch's order of axes."""
+    drawn = golden.weights(case["shapes"], case["gain"])
+    return {name: (x.permute(2, 3, 1, 0) if x.dim() == 4 else x).numpy() for name, x in drawn.items()}
+
+
+@pytest.mark.parametrize("variant", srn.VARIANTS)
+def test_the_authors_network_gives_the_same(variant):
+    """Their graph, run by TensorFlow with weights drawn by name, and ours with the same weights agree."""
+    case = golden.case(f"srn_{variant}")
+    net = Net(Config(variant))
+
+    net.load_state_dict(srn.convert(variables(case)))
+
+    golden.check(case, net)
+
+
+@pytest.mark.parametrize("variant", srn.VARIANTS)
+def test_every_parameter_learns(variant):
+    """Three answers, as large as the input at the smallest size allowed; no parameter is left out."""
+    net = Net(Config(variant).thin(8))
+    blurry, sharp = torch.rand(2, 2, 3, 16, 48)
+    answers = net(blurry)
+
+    pixel.loss(answers, Batch(blurry, sharp, Normalise()), of="all", shrink="subsample").backward()
+
+    assert net.stride == 16
+    assert [tuple(answer.shape) for answer in answers] == [(2, 3, 4, 12), (2, 3, 8, 24), (2, 3, 16, 48)]
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("variant", srn.VARIANTS)
+def test_thin_keeps_the_structure(variant):
+    """A thin network has the same layers, with at least four channels."""
+    full, thin, thinnest = Config(variant), Config(variant).thin(4), Config(variant).thin(99)
+
+    assert [full.width, thin.width, thinnest.width] == [32, 8, 4]
+    assert list(Net(full).state_dict()) == list(Net(thin).state_dict()) == list(Net(thinnest).state_dict())
+
+
+def test_double_is_tensorflows_bilinear():
+    """Output k lies at input k / 2, and past the border at the border: SciPy's linear interpolation there."""
+    image = torch.rand(2, 3, 5, 4, dtype=torch.float64)
+    places = np.meshgrid(np.arange(10) / 2, np.arange(8) / 2, indexing="ij")
+
+    doubled = double(image)
+
+    for theirs, ours in zip(image.flatten(0, 1), doubled.flatten(0, 1), strict=True):
+        expected = map_coordinates(theirs.numpy(), places, order=1, mode="nearest")
+        torch.testing.assert_close(ours, torch.tensor(expected))
+
+
+@pytest.mark.parametrize(("kernel", "before"), [(5, 1), (3, 0)])
+def test_down_pads_as_tensorflow_does(kernel, before):
+    """Of the padding that "SAME" needs, half comes first, rounded down: output i starts at 2i - before."""
+    layer = Down(1, 1, kernel).double()
+    image = torch.rand(1, 1, 8, 6, dtype=torch.float64)
+    around = np.zeros((8 + 2 * kernel, 6 + 2 * kernel))
+    around[kernel : kernel + 8, kernel : kernel + 6] = image[0, 0]
+    needed = (8 // 2 - 1) * 2 + kernel - 8
+
+    answer = layer(image)
+
+    assert needed // 2 == before
+    for i in range(4):
+        for j in range(3):
+            top, left = kernel + 2 * i - before, kernel + 2 * j - before
+            window = torch.tensor(around[top : top + kernel, left : left + kernel])
+            torch.testing.assert_close(
+                answer[0, 0, i, j], (window * layer.weight[0, 0]).sum() + layer.bias[0]
+            )
+
+
+def test_conv_lstm_is_an_lstm_at_each_pixel():
+    """On images of one pixel it is PyTorch's LSTM, whose gates are i, f, g, o, with 1 added to f's bias."""
+    width = 5
+    ours, theirs = ConvLSTM(width), nn.LSTMCell(width, width)
+    i, j, f, o = ours.gates.weight[..., 1, 1].chunk(4)
+    of_i, of_j, of_f, of_o = ours.gates.bias.chunk(4)
+    weights = torch.cat((i, f, j, o)).detach()
+    theirs.weight_ih.data, theirs.weight_hh.data = weights[:, :width], weights[:, width:]
+    theirs.bias_ih.data = torch.cat((of_i, of_f + 1, of_j, of_o)).detach()
+    theirs.bias_hh.data.zero_()
+    state, expected = None, None
+
+    for x in torch.randn(3, 2, width):
+        h, state = ours(x[..., None, None], state)
+        expected = theirs(x, expected)
+
+        torch.testing.assert_close(h[..., 0, 0], expected[0])
+        torch.testing.assert_close(state[0][..., 0, 0], expected[1])
+
+
+def calls(net, blurry):
+    """What each scale was given: blurry image, guess, state; and the answers."""
+    given = []
+    net.scale.register_forward_pre_hook(lambda scale, inputs: given.append(inputs))
+    return given, net(blurry)
+
+
+def test_scales_go_from_coarse_to_fine():
+    """Each sees every fourth, every second, every pixel, and the answer before; the first sees itself."""
+    blurry = torch.rand(2, 3, 32, 16)
+
+    given, answers = calls(Net(Config("color").thin(8)), blurry)
+
+    images, guesses, _ = zip(*given, strict=True)
+    for image, step in zip(images, (4, 2, 1), strict=True):
+        assert torch.equal(image, blurry[:, :, ::step, ::step])
+    assert guesses[0] is images[0]
+    assert torch.equal(guesses[1], double(answers[0]))
+    assert torch.equal(guesses[2], double(answers[1]))
+
+
+@pytest.mark.parametrize("variant", srn.VARIANTS)
+def test_the_memory_alone_learns_across_scales(variant):
+    """No gradient flows back by the guess; by the ConvLSTM's state it does, which doubles in size too."""
+    given, _ = calls(Net(Config(variant).thin(8)), torch.rand(1, 3, 16, 32))
+
+    _, guesses, states = zip(*given, strict=True)
+    assert not any(guess.requires_grad for guess in guesses)
+    assert states[0] is None
+    if variant == "lstm":
+        assert [tuple(c.shape) for c, _ in states[1:]] == [(3, 16, 2, 4), (3, 16, 4, 8)]
+        assert all(part.requires_grad for state in states[1:] for part in state)
+    else:
+        assert states[1:] == (None, None)
+
+
+@pytest.mark.parametrize(("variant", "alone"), [("lstm", True), ("gray", True), ("color", False)])
+def test_channels_are_restored_alone(variant, alone):
+    """But for "color", red, green and blue are three grey images, in whatever order."""
+    net = Net(Config(variant).thin(8))
+    blurry = torch.rand(2, 3, 16, 16)
+
+    answer, swapped = net(blurry)[-1], net(blurry.flip(1))[-1].flip(1)
+
+    assert torch.allclose(answer, swapped, atol=1e-5) is alone
+
+
+def test_initialisation_is_the_authors():
+    """Xavier's bound sqrt(6 / (k k (Cin + Cout))), zero biases, and a ConvLSTM that starts near zero."""
+    net = Net(Config())
+
+    for name, layer in net.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            taps = layer.kernel_size[0] ** 2
+            bound = (6 / (taps * (layer.in_channels + layer.out_channels))) ** 0.5
+            expected = 2e-3 if "gates" in name else bound
+            assert layer.weight.abs().max().item() == pytest.approx(expected, rel=0.02)
+            assert not layer.bias.any()
+    # A normal distribution cut off at two deviations keeps 0.880 of its deviation.
+    assert net.scale.memory.gates.weight.std().item() == pytest.approx(0.880e-3, rel=0.01)
+
+
+def test_convert_names_what_is_wrong():
+    """A variable too few or too many is named in the error; what Adam keeps is not one."""
+    whole = variables(golden.case("srn_lstm"))
+    kept = {"Variable": np.zeros(()), "beta1_power": np.zeros(()), "g_net/enc1_1/weights/Adam_1": np.zeros(3)}
+
+    assert srn.convert(whole | kept).keys() == Net(Config().thin(8)).state_dict().keys()
+    with pytest.raises(ValueError, match="missing variable: g_net/convLSTM/LSTM_conv/biases"):
+        srn.convert({k: v for k, v in whole.items() if k != "g_net/convLSTM/LSTM_conv/biases"})
+    with pytest.raises(ValueError, match="unexpected variable: g_net/enc4_1/weights"):
+        srn.convert(whole | {"g_net/enc4_1/weights": np.zeros((5, 5, 2, 2), np.float32)})

@@ -1,0 +1,215 @@
+"""SVRNN: the authors' figures, their recurrence written out as a loop, and what each direction sees."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.models import svrnn
+from benchmark.models.svrnn import DIRECTIONS, Config, Net, Recurrence, all_ways, convert, double, scan
+from tests import golden
+
+
+def test_size_and_macs_are_those_of_the_authors_prototxt():
+    """9,227,027 parameters, and 755.992 G multiply-accumulates of convolutions at 720x1280."""
+    with torch.device("meta"):
+        net = Net(Config())
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        (answer,) = net(torch.empty(1, 3, 720, 1280, device="meta"))
+
+    assert sum(p.numel() for p in net.parameters()) == 9_227_027
+    assert counter.get_total_flops() / 2e9 == pytest.approx(755.992, abs=1e-3)
+    assert answer.shape == (1, 3, 720, 1280)
+
+
+def caffe(state: dict[str, Tensor]) -> dict[str, list[np.ndarray]]:
+    """Weights named "layer.weight", "layer.bias" as a Caffe model holds them."""
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in state)
+    return {layer: [state[f"{layer}.{what}"].numpy() for what in ("weight", "bias")] for layer in layers}
+
+
+def test_answers_are_the_authors():
+    """Same weights, same image: the authors' prototxt and C++ layers, run on exchanged rows and columns."""
+    entry = golden.case("svrnn")
+    net = Net(Config())
+    net.load_state_dict(convert(caffe(golden.weights(entry["shapes"], entry["gain"]))))
+
+    golden.check(entry, net)
+
+
+def looped(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """GateRecurrent, linear, as the authors' loop: h_t = g_t (h_{t-1} - x_t) + x_t along the first axis."""
+    h = np.zeros_like(x)
+    for t in range(len(x)):
+        h[t] = g[t] * ((h[t - 1] if t > 0 else 0) - x[t]) + x[t]
+    return h
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 7, 8, 21, 64])
+def test_recurrence_is_the_loop(steps):
+    """Values and derivatives at any length are those of the loop, run step by step."""
+    rng = np.random.default_rng(steps)
+    x, g, d = rng.standard_normal((3, steps, 2, 3))
+    g = np.tanh(g)
+    inputs = [torch.tensor(values, requires_grad=True) for values in (x, g)]
+
+    h = Recurrence.apply(*inputs)
+    by_x, by_g = torch.autograd.grad(h, inputs, torch.tensor(d))
+
+    expected = looped(x, g)
+    total = looped_back(g, d)
+    before = np.concatenate((np.zeros_like(x[:1]), expected[:-1]))
+    np.testing.assert_allclose(h.detach(), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(by_x, (1 - g) * total, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(by_g, (before - x) * total, rtol=0, atol=1e-13)
+
+
+def looped_back(g: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """The derivative by each h, from the last step to the first."""
+    total = d.copy()
+    for t in reversed(range(len(g) - 1)):
+        total[t] += g[t + 1] * total[t + 1]
+    return total
+
+
+def test_recurrence_has_the_derivatives_of_finite_differences():
+    """The hand-written derivatives agree with autograd's own numerical check."""
+    torch.manual_seed(0)
+    x, g = torch.randn(2, 6, 3, dtype=torch.float64).unbind()
+
+    assert torch.autograd.gradcheck(Recurrence.apply, (x.requires_grad_(), g.tanh().requires_grad_()))
+
+
+@pytest.mark.parametrize("gate", [-0.999999, -0.5, 0.0, 1e-30, 0.5, 0.999999])
+def test_long_rows_stay_exact(gate):
+    """Over 4,000 pixels in float32, whose gates multiply to 1 or to nothing, states are the closed form."""
+    steps = 4000
+
+    h = scan(torch.full((steps, 1), gate), torch.ones(steps, 1))
+
+    exact = float(np.float32(gate))
+    expected = (1 - exact ** torch.arange(1, steps + 1, dtype=torch.float64)) / (1 - exact)
+    torch.testing.assert_close(h[:, 0].double(), expected, rtol=1e-5, atol=1e-6)
+
+
+STEP = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_each_direction_runs_its_way(direction):
+    """One bright pixel leaves (1 - g) g^k at distance k in its direction and nothing elsewhere."""
+    gates = torch.full((1, 4, 5, 7), 9.0)  # those of other directions must not matter
+    gates[:, DIRECTIONS.index(direction)] = 0.5
+    x = torch.zeros(1, 1, 5, 7)
+    x[0, 0, 2, 3] = 1
+
+    seen = all_ways(x, gates)[0, DIRECTIONS.index(direction)]
+
+    expected = torch.zeros(5, 7)
+    row, column = 2, 3
+    for k in range(7):
+        if 0 <= row < 5 and 0 <= column < 7:
+            expected[row, column] = 0.5 * 0.5**k
+        row, column = row + STEP[direction][0], column + STEP[direction][1]
+    torch.testing.assert_close(seen, expected)
+
+
+def test_recurrence_is_exact_under_autocast():
+    """Half-precision features and gates give single-precision states: sums over rows are never rounded."""
+    torch.manual_seed(0)
+    x, gates = torch.randn(1, 2, 4, 40).bfloat16(), torch.randn(1, 8, 4, 40).tanh().bfloat16()
+
+    h = all_ways(x, gates)
+
+    torch.testing.assert_close(h, all_ways(x.float(), gates.float()), rtol=0, atol=0)
+
+
+def test_upsampling_is_the_authors():
+    """Even places are the pixels, odd ones means of neighbours, and outside is zero (`BiLinearResizeMat`)."""
+    x = torch.randn(1, 1, 3, 4, dtype=torch.float64)
+
+    larger = double(x)[0, 0]
+
+    outside = nn.functional.pad(x[0, 0], (0, 1, 0, 1))
+    for row in range(6):
+        for column in range(8):
+            rows, columns = {row // 2, (row + 1) // 2}, {column // 2, (column + 1) // 2}
+            mean = sum(outside[r, c] for r in rows for c in columns) / len(rows) / len(columns)
+            assert larger[row, column].item() == pytest.approx(mean.item())
+
+
+def test_every_parameter_learns():
+    """One answer as large as the input, at the smallest size and a flat one; no parameter is left out."""
+    torch.manual_seed(0)
+    net = Net(Config().thin(4))
+    answers = [*net(torch.rand(2, 3, 8, 8)), *net(torch.rand(2, 3, 16, 40))]
+
+    sum(answer.square().mean() for answer in answers).backward()
+
+    assert [tuple(answer.shape) for answer in answers] == [(2, 3, 8, 8), (2, 3, 16, 40)]
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_thin_keeps_the_structure():
+    """A thin network has the same layers, with at least four channels, and gates for each of them."""
+    full, thin, thinnest = Config(), Config().thin(2), Config().thin(99)
+
+    assert [(c.width, c.guide, c.layers) for c in (full, thin, thinnest)] == [
+        (16, 64, 4),
+        (8, 32, 4),
+        (4, 4, 4),
+    ]
+    assert list(Net(full).state_dict()) == list(Net(thin).state_dict()) == list(Net(thinnest).state_dict())
+
+
+def test_initialisation_is_the_authors():
+    """Weights are uniform with the variance 1 / inputs (Caffe's xavier), biases zero."""
+    net = Net(Config().thin(2))
+
+    for layer in (m for m in net.modules() if isinstance(m, nn.Conv2d)):
+        inputs = layer.weight[0].numel()
+        assert layer.weight.abs().max() <= (3 / inputs) ** 0.5
+        assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.1)
+        assert not layer.bias.any()
+
+
+def theirs(net: Net) -> dict[str, list[np.ndarray]]:
+    """A network's weights as the authors would save them: the inverse of `convert`."""
+    layers = {}
+    for name, place in svrnn.THEIRS.items():
+        weight, bias = (net.state_dict()[f"{place}.{what}"] for what in ("weight", "bias"))
+        weight = weight.transpose(2, 3)
+        if name == "convgd2_2":
+            order = np.argsort(svrnn.OF_GATES)
+            weight, bias = (svrnn.turned(blob, 0, 4, order.tolist()) for blob in (weight, bias))
+        if name.startswith("conv_rnn"):
+            weight = svrnn.turned(weight, 1, 1, np.argsort(svrnn.OF_RESULTS).tolist())
+        layers[name] = [weight.numpy(), bias.numpy()]
+    return layers
+
+
+def test_convert_undoes_the_authors_names():
+    """Weights under the authors' names, in their directions, become the same network's state dict."""
+    net = Net(Config().thin(4))
+    for bias in (p for p in net.parameters() if p.dim() == 1):
+        nn.init.normal_(bias)
+    layers = theirs(net)
+    layers["rnn3_2"] = [np.zeros((1, 1, 8, 8)), np.zeros((1, 1, 8, 8)), np.zeros((1, 1, 1, 8))]  # unused
+
+    torch.testing.assert_close(convert(layers), dict(net.state_dict()), rtol=0, atol=0)
+
+
+def test_convert_names_what_is_wrong():
+    """A layer too few or too many is named in the error."""
+    layers = theirs(Net(Config().thin(8)))
+    short, long = copy.copy(layers), copy.copy(layers)
+    del short["conv_rnn2"]
+    long["rnn5_1"] = []
+
+    with pytest.raises(ValueError, match="missing layer: conv_rnn2"):
+        convert(short)
+    with pytest.raises(ValueError, match="unexpected layer: rnn5_1"):
+        convert(long)
