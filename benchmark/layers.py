@@ -1,7 +1,7 @@
 """Blocks that more than one model uses; everything else stays in its model's file."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -63,8 +63,12 @@ def upsample(width: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(width, width // 2, kernel_size=4, stride=2, padding=1)
 
 
-def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def deform_conv(
+    x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None = None, masks: Tensor | None = None
+) -> Tensor:
     """A 3x3 deformable convolution: (B, C, H, W), (B, 18, H, W), (Cout, C, 3, 3) -> (B, Cout, H, W).
+
+    With masks (B, 9, H, W), a factor for each tap of each pixel, it is a modulated one (DCNv2).
 
     What torchvision's `deform_conv2d` computes. It is here because it is an operator, not a paper's idea:
     on a CPU torchvision's takes about ten times as long in training as sampling and a 1x1 convolution.
@@ -74,7 +78,7 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None 
     the right-hand one here; unless H and W are powers of two, rounding can make it the left-hand one.
     """
     if x.device.type != "cpu" or torch.jit.is_tracing():  # type: ignore[attr-defined]
-        return deform_conv2d(x, offsets, weight, bias, padding=1)
+        return deform_conv2d(x, offsets, weight, bias, padding=1, mask=masks)
     batch, cin, height, width = x.shape
     # Under autocast x and offsets come in half precision, too coarse for coordinates.
     x, offsets = x.to(weight.dtype), offsets.to(weight.dtype)
@@ -85,7 +89,10 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None 
     # grid_sample counts from -1 to 1, from edge to edge of the outermost pixels.
     places = torch.stack((column * (2 / width) + (1 / width - 1), row * (2 / height) + (1 / height - 1)), -1)
     samples = grid_sample(x, places.view(batch, 9 * height, width, 2), align_corners=False)
-    return conv2d(samples.view(batch, cin * 9, height, width), weight.flatten(1)[..., None, None], bias)
+    samples = samples.view(batch, cin, 9, height, width)
+    if masks is not None:
+        samples = samples * masks[:, None].to(weight.dtype)
+    return conv2d(samples.flatten(1, 2), weight.flatten(1)[..., None, None], bias)
 
 
 def halve(image: Tensor) -> Tensor:
@@ -104,6 +111,30 @@ def halve(image: Tensor) -> Tensor:
         before, after = (image.narrow(axis, start, 3).flip(axis) for start in (0, image.shape[axis] - 3))
         image = (torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2) * taps).sum(dim=-1)
     return image
+
+
+def renamed(weights: Mapping[str, Tensor], layers: Mapping[str, str], where: str = "") -> dict[str, Tensor]:
+    """The authors' weights under the names that the same layers have here.
+
+    Args:
+        weights: the authors' state dict.
+        layers: their names of layers, and ours, each with a weight and a bias. One of ours that ends in
+            ".body" is a `ResBlock`'s, whose two convolutions are numbered 0 and 2 on both sides.
+        where: named in errors, when there are several files.
+
+    Raises:
+        ValueError: a weight is missing or unexpected; the message names it.
+    """
+    left, state = dict(weights), {}
+    for theirs, ours in layers.items():
+        inner = (".0", ".2") if ours.endswith(".body") else ("",)
+        for end in (f"{number}.{what}" for number in inner for what in ("weight", "bias")):
+            if theirs + end not in left:
+                raise ValueError(f"missing weight: {theirs + end}{where}")
+            state[ours + end] = left.pop(theirs + end)
+    if left:
+        raise ValueError(f"unexpected weight: {min(left)}{where}")
+    return state
 
 
 def initialise(net: nn.Module) -> None:

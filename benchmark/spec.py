@@ -104,12 +104,13 @@ class Profile:
     def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
         """The runs that this profile trains and measures: the named ones, or all.
 
-        Runs of a model that no named run uses are in too, so that a new model is never left out.
+        The first run of a model that no named run uses is in too, so that a new model is never left out.
         """
         if not self.runs:
             return runs
         covered = {runs[name].model for name in self.runs}
-        return {name: run for name, run in runs.items() if name in self.runs or run.model not in covered}
+        first = {run.model: name for name, run in reversed(runs.items()) if run.model not in covered}
+        return {name: run for name, run in runs.items() if name in self.runs or name in first.values()}
 
     def at(self, run: Run) -> "Profile":
         """The profile with its overrides for a run: those of its model, then those of the run itself.

@@ -13,7 +13,7 @@ from benchmark.batch import Batch
 from benchmark.layers import deform_conv
 from benchmark.losses import flow_guided
 from benchmark.losses.flow_guided import off_path
-from benchmark.models.svdn import Config, Deformable, Modulated, Net, modulated_conv, sampling_points
+from benchmark.models.svdn import Config, Deformable, Modulated, Net, sampling_points
 from benchmark.spec import Normalise
 
 KINDS = ("modulated", "deformable", "plain")
@@ -105,7 +105,8 @@ def test_modulated_convolution_is_torchvisions(height, width, reach, bias):
     b = b.requires_grad_() if bias else None
     given += [b] if bias else []
 
-    ours = modulated_conv(*given[:4], b)
+    x, offsets, masks, weight = given[:4]
+    ours = deform_conv(x, offsets, weight, b, masks)
     theirs = deform_conv2d(given[0], given[1], given[3], b, padding=1, mask=given[2])
 
     torch.testing.assert_close(ours, theirs)
@@ -116,7 +117,7 @@ def test_masks_of_one_modulate_nothing():
     """Then it is the deformable convolution without masks."""
     x, offsets, weight = torch.randn(1, 4, 6, 9), torch.randn(1, 18, 6, 9), torch.randn(4, 4, 3, 3)
 
-    ours = modulated_conv(x, offsets, torch.ones(1, 9, 6, 9), weight, None)
+    ours = deform_conv(x, offsets, weight, None, torch.ones(1, 9, 6, 9))
 
     torch.testing.assert_close(ours, deform_conv(x, offsets, weight))
 

@@ -9,7 +9,8 @@ Sources   layers and turns Fig. 2, relativistic blur loss Fig. 3. Widths of BGAN
           which has no code for training with it and nothing of BGAN
 Unstated  loss: its signs are those of the relativistic average GAN (A. Jolicoeur-Martineau, ICLR 2019, and
           ESRGAN), the only ones that push 0 and pull 1 to 1/2 as Fig. 3 says
-          discriminators: "VGG19"; here the only kind in the authors' code that takes their crops of 128
+          discriminators: "VGG19"; here ESRGAN's, which is in the authors' code and takes crops of 128 like
+          theirs. That file has another such, with spectral in place of batch normalisation
           blocks of BGAN: one dense block each, as text and figure have it; the released deblurring network,
           which they describe alike, has three. Growth, shares, initialisation: that network's
           shortcut from the sharp image to the blurred one, clipping: as in that network

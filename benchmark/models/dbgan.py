@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from benchmark.layers import conv
+from benchmark.layers import conv, renamed
 
 SLOPE = 0.2  # of every LeakyReLU
 SHARE = 0.2  # of what a block found that is added
@@ -115,21 +115,12 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: a weight is missing or unexpected; the message names it.
     """
-    left = dict(weights)
     blocks = "model.1.sub1."
-    count = 1 + max((int(name.split(".")[3]) for name in left if name.startswith(blocks)), default=0)
+    count = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith(blocks)), default=0)
     layers = THEIRS | {
         f"{blocks}{block}.RDB{dense + 1}.conv{n + 1}.0": f"body.{block}.dense.{dense}.convs.{n}"
         for block in range(count)
         for dense in range(3)
         for n in range(5)
     }
-    state: dict[str, Tensor] = {}
-    for theirs, ours in layers.items():
-        for end in (".weight", ".bias"):
-            if theirs + end not in left:
-                raise ValueError(f"missing weight: {theirs + end}")
-            state[ours + end] = left.pop(theirs + end)
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}")
-    return state
+    return renamed(weights, layers)

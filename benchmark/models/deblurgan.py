@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import normal
+from benchmark.layers import normal, renamed
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,5 @@ def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: a weight is missing or unexpected; the message names it.
     """
-    left = {name: value for name, value in state.items() if ".running_" not in name}
-    converted = {}
-    for name, ours in theirs(state).items():
-        for what in ("weight", "bias"):
-            if f"{name}.{what}" not in left:
-                raise ValueError(f"missing weight: {name}.{what}")
-            converted[f"{ours}.{what}"] = left.pop(f"{name}.{what}")
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}")
-    return converted
+    kept = {name: value for name, value in state.items() if ".running_" not in name}
+    return renamed(kept, theirs(state))

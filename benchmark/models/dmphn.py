@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import Encoder, ResBlock, conv, initialise, upsample
+from benchmark.layers import Encoder, ResBlock, conv, initialise, renamed, upsample
 
 LEVELS = {"1": 1, "1-2": 2, "1-2-4": 3, "1-2-4-8": 4}  # the paper's names say how many patches each has
 
@@ -172,13 +172,7 @@ def convert(files: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
                 if (stage, level, half) not in parts:
                     raise ValueError(f"missing sub-network: {half} of stage {stage}, level {level}")
                 name = parts[stage, level, half]
-                left = dict(files[name])
-                for theirs, ours in layers.items():
-                    inner = (".0", ".2") if ours.endswith(".body") else ("",)
-                    for end in (f"{number}.{what}" for number in inner for what in ("weight", "bias")):
-                        if theirs + end not in left:
-                            raise ValueError(f"missing weight: {theirs + end} in {name}")
-                        state[f"stages.{stage - 1}.{half}s.{level - 1}.{ours}{end}"] = left.pop(theirs + end)
-                if left:
-                    raise ValueError(f"unexpected weight: {min(left)} in {name}")
+                given = renamed(files[name], layers, f" in {name}")
+                here = f"stages.{stage - 1}.{half}s.{level - 1}."
+                state |= {here + key: value for key, value in given.items()}
     return state

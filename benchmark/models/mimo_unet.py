@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark.layers import ResBlock, conv, upsample
+from benchmark.layers import ResBlock, conv, renamed, upsample
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,7 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: a weight is missing or unexpected; the message names it.
     """
-    left = dict(weights)
-    count = 1 + max((int(name.split(".")[3]) for name in left if name.startswith("Encoder.")), default=0)
+    count = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith("Encoder.")), default=0)
     layers = dict(THEIRS)
     for scale in range(3):
         for block in range(count):
@@ -167,13 +166,4 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
                 theirs, ours = f"layers.{block}.main.{n}.main.0", f"{block}.body.{2 * n}"
                 layers[f"Encoder.{scale}.{theirs}"] = f"encoders.{scale}.{ours}"
                 layers[f"Decoder.{2 - scale}.{theirs}"] = f"decoders.{scale}.{ours}"
-
-    state: dict[str, Tensor] = {}
-    for theirs, ours in layers.items():
-        for end in (".weight", ".bias"):
-            if theirs + end not in left:
-                raise ValueError(f"missing weight: {theirs + end}")
-            state[ours + end] = left.pop(theirs + end)
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}")
-    return state
+    return renamed(weights, layers)

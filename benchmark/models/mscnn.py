@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import ResBlock, conv, halve
+from benchmark.layers import ResBlock, conv, halve, renamed
 
 KERNEL = 5  # of every convolution (option.py)
 
@@ -74,9 +74,8 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: a weight is missing or unexpected; the message names it.
     """
-    left = dict(weights)
-    scales = 1 + max((int(name.split(".")[1]) for name in left if name.startswith("body_models.")), default=0)
-    blocks = max((int(name.split(".")[3]) for name in left if ".body." in name), default=1) - 1
+    scales = 1 + max((int(n.split(".")[1]) for n in weights if n.startswith("body_models.")), default=0)
+    blocks = max((int(name.split(".")[3]) for name in weights if ".body." in name), default=1) - 1
     inner = [f"{block}.body.{layer}" for block in range(1, blocks + 1) for layer in (0, 2)]
     layers = {  # theirs, which count scales from the finest: ours
         f"body_models.{scales - 1 - k}.body.{layer}": f"scales.{k}.{layer}"
@@ -84,13 +83,4 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         for layer in ("0", *inner, str(blocks + 1))
     }
     layers |= {f"conv_end_models.{scales - 1 - k}.uppath.0": f"enlarge.{k}.0" for k in range(scales - 1)}
-
-    state: dict[str, Tensor] = {}
-    for theirs, ours in layers.items():
-        for end in (".weight", ".bias"):
-            if theirs + end not in left:
-                raise ValueError(f"missing weight: {theirs + end}")
-            state[ours + end] = left.pop(theirs + end)
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}")
-    return state
+    return renamed(weights, layers)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import conv, upsample
+from benchmark.layers import conv, renamed, upsample
 
 SLOPE = 0.1  # of LeakyReLU below zero
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-resolution ancestor (EDSR)
@@ -158,14 +158,4 @@ def convert(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: a weight is missing or unexpected; the message names it.
     """
-    left = dict(theirs)
-    state: dict[str, Tensor] = {}
-    for name, ours in THEIRS.items():
-        inner = (".0", ".2") if ours.endswith(".body") else ("",)
-        for end in (f"{number}.{what}" for number in inner for what in ("weight", "bias")):
-            if name + end not in left:
-                raise ValueError(f"missing weight: {name + end}")
-            state[ours + end] = left.pop(name + end)
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}")
-    return state
+    return renamed(theirs, THEIRS)

@@ -26,8 +26,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, grid_sample, relu
-from torchvision.ops import deform_conv2d
+from torch.nn.functional import relu
 
 from benchmark.layers import ResBlock, conv, deform_conv, initialise, upsample
 
@@ -45,22 +44,6 @@ class Config:
     def thin(self, factor: int) -> "Config":
         """The same network with every width divided."""
         return replace(self, width=max(4, self.width // factor))
-
-
-def modulated_conv(x: Tensor, offsets: Tensor, masks: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`layers.deform_conv` with a factor per tap and pixel, (B, 9, H, W): torchvision's with a mask."""
-    if x.device.type != "cpu" or torch.jit.is_tracing():  # type: ignore[attr-defined]
-        return deform_conv2d(x, offsets, weight, bias, padding=1, mask=masks)
-    batch, cin, height, width = x.shape
-    x, offsets, masks = (tensor.to(weight.dtype) for tensor in (x, offsets, masks))
-    down, right = offsets.reshape(batch, 9, 2, height, width).unbind(dim=2)
-    tap = torch.arange(9).view(9, 1, 1)
-    row = down + (torch.arange(height).view(1, height, 1) + tap // 3 - 1)
-    column = right + (torch.arange(width).view(1, 1, width) + tap % 3 - 1)
-    places = torch.stack((column * (2 / width) + (1 / width - 1), row * (2 / height) + (1 / height - 1)), -1)
-    samples = grid_sample(x, places.view(batch, 9 * height, width, 2), align_corners=False)
-    modulated = samples.view(batch, cin, 9, height, width) * masks[:, None]
-    return conv2d(modulated.flatten(1, 2), weight.flatten(1)[..., None, None], bias)
 
 
 def sampling_points(offsets: Tensor) -> Tensor:
@@ -83,7 +66,7 @@ class Modulated(nn.Module):
         """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
         offsets = self.offsets(x)
         masks = self.masks(x).sigmoid()
-        filtered = modulated_conv(x, offsets, masks, self.filter.weight, self.filter.bias)
+        filtered = deform_conv(x, offsets, self.filter.weight, self.filter.bias, masks)
         return filtered, [sampling_points(offsets)]
 
 

@@ -94,24 +94,25 @@ def difference(inputs: Inputs, before: str, after: str, dataset: str) -> Differe
 
 
 def step(inputs: Inputs, before: Claim, after: Claim) -> Step:
-    """From one claim to another."""
+    """From one claim to another; in a table with networks across, they are named by their columns."""
+    named = [claim.column if before.row == after.row else claim.row for claim in (before, after)]
     printed = after.number[0] - before.number[0] if before.number and after.number else None
     runs = before.run or "", after.run or ""
     measured = difference(inputs, *runs, inputs.dataset(before.dataset)) if all(runs) else None
-    return Step(before.row, after.row, runs, printed, measured)
+    return Step(named[0], named[1], runs, printed, measured)
 
 
 def ladders(inputs: Inputs) -> Iterator[Ladder]:
-    """Every table whose rows are variants of one network: those that name a run with `ablates`."""
+    """Every table of one network's variants: those where most runs have `ablates`, down or across."""
     variants = {name for name, run in inputs.runs.items() if run.ablates}
     for paper in inputs.papers:
         for table in paper.tables:
             column = [claim for claim in table.claims.values() if claim.quantity == QUANTITY and claim.run]
-            rows = list({claim.row: claim for claim in column}.values())
-            if len(rows) < 2 or not variants & {claim.run for claim in rows}:
+            rungs = list({claim.run: claim for claim in column}.values())
+            if len(rungs) < 2 or 2 * len(variants & {claim.run for claim in rungs}) < len(rungs):
                 continue
-            steps = tuple(step(inputs, a, b) for a, b in pairwise(rows))
-            yield Ladder(short(paper), table.name, table.about, steps, step(inputs, rows[0], rows[-1]))
+            steps = tuple(step(inputs, a, b) for a, b in pairwise(rungs))
+            yield Ladder(short(paper), table.name, table.about, steps, step(inputs, rungs[0], rungs[-1]))
 
 
 def claimed(papers: list[Paper], parent: str, variant: str) -> tuple[Claim, Claim, str] | None:

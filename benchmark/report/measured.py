@@ -13,6 +13,7 @@ METRICS = Path(__file__).parents[1] / "metrics"
 
 # Recipes that differ from their parent's in these entries of the loss belong to one study.
 STUDIES = {
+    frozenset({"name"}): ("Loss", "loss"),
     frozenset({"distance"}): ("Distance in the loss", "distance"),
     frozenset({"small", "large"}): ("Weight λ of the branch losses", "λ"),
     frozenset({"mu"}): ("Threshold μ of the sharpness mask", "μ"),
@@ -162,7 +163,7 @@ def studies(inputs: Inputs) -> Iterator[Study]:
             labels = {name: f"{symbol} {entry(value)}" for value, name in everyone}
             yield Study(
                 title,
-                f"study-{'-'.join(sorted(changed))}",
+                f"study-{parent.name}-{'-'.join(sorted(changed))}",
                 parent.name,
                 tuple(
                     (label, inputs.curves[name]) for name, label in labels.items() if name in inputs.curves
