@@ -123,11 +123,19 @@ def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()
         "pretrained": sorted(given),
         "torch": torch.__version__,
         "device": device(),
-        "code": {
-            str(path.relative_to(HERE)): hashlib.sha256(path.read_bytes()).hexdigest() for path in code(run)
-        },
+        "code": texts(code(run)),
     }
+    return digest(made_by)
+
+
+def digest(made_by: dict[str, Any]) -> str:
+    """A hash of a nested dict."""
     return hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def texts(files: Iterable[Path]) -> dict[str, str]:
+    """A hash of each file of this package."""
+    return {str(path.relative_to(HERE)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def code(run: Run) -> list[Path]:
@@ -137,6 +145,12 @@ def code(run: Run) -> list[Path]:
         files.append(HERE / "losses" / f"{run.train.loss.get('name')}.py")
         if run.train.adversary:
             files.append(HERE / "adversaries" / f"{run.train.adversary.get('name')}.py")
+    return with_imports(files)
+
+
+def with_imports(files: list[Path]) -> list[Path]:
+    """Files of this package and all that they import of it; without those that decide no number."""
+    files = list(files)
     found: set[Path] = set()
     while files:
         file = files.pop()

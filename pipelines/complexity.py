@@ -1,17 +1,26 @@
-"""Stage complexity: every run's full network -> parameters and MACs, whatever the profile cuts."""
+"""Stage complexity: every run's full network -> parameters and MACs, whatever the profile cuts.
+
+A row is kept while its fingerprint (config, code of the model and of the counting, versions) is what it was.
+"""
 
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from benchmark import nets, spec
+from benchmark.measure import complexity
 from benchmark.measure.complexity import Complexity, count
-from benchmark.results import COMPLEXITY, columns, write
+from benchmark.results import COMPLEXITY, columns, read, write
 from pipelines import pool
+
+HEADER = [*columns(Complexity), "fingerprint"]
 
 
 def one(run: spec.Run) -> Complexity:
@@ -20,28 +29,32 @@ def one(run: spec.Run) -> Complexity:
     return count(run.name, nets.build(run))
 
 
-def rows() -> Iterator[Complexity]:
+def fingerprint(run: spec.Run) -> str:
+    """A hash of all that a count depends on; the same for runs with the same network."""
+    files = [Path(nets.__file__).parent / "models" / f"{run.model}.py", Path(complexity.__file__)]
+    versions = {package: version(package) for package in ("torch", "fvcore")}
+    made_by = {"config": run.config, "code": nets.texts(nets.with_imports(files)), "versions": versions}
+    return nets.digest(made_by)[:16]
+
+
+def rows() -> Iterator[dict[str, Any]]:
     """One row per run; runs with the same network share one count."""
-    runs = spec.load()[1].values()
-    first = {network(run): run for run in reversed(runs)}
-    processes, _ = pool.workers(len(first))
+    runs = spec.load()[1]
+    marks = {name: fingerprint(run) for name, run in runs.items()}
+    old = read(COMPLEXITY) if COMPLEXITY.exists() else []
+    known = {row["fingerprint"]: row for row in old if row.keys() == set(HEADER)}
+    new = {mark: runs[name] for name, mark in reversed(marks.items()) if mark not in known}
+    processes, _ = pool.workers(len(new) or 1)
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
-        counts = tqdm(
-            workers.map(one, first.values()), "complexity", len(first), unit="network", disable=None
-        )
-        counted = dict(zip(first, counts, strict=True))
-    for run in runs:
-        yield replace(counted[network(run)], run=run.name)
-
-
-def network(run: spec.Run) -> str:
-    """The same for runs with the same network."""
-    return f"{run.model} {sorted(run.config.items())}"
+        counts = tqdm(workers.map(one, new.values()), "complexity", len(new), unit="network", disable=None)
+        counted = {mark: asdict(made) for mark, made in zip(new, counts, strict=True)}
+    for name, mark in marks.items():
+        yield (known | counted)[mark] | {"run": name, "fingerprint": mark}
 
 
 def main() -> None:
     """Write results/complexity.csv."""
-    write(COMPLEXITY, columns(Complexity), map(asdict, rows()))
+    write(COMPLEXITY, HEADER, list(rows()))
 
 
 if __name__ == "__main__":

@@ -511,6 +511,44 @@ def test_crops_show_the_same_window(filled, made):
     np.testing.assert_array_equal(shown[-1], sharp)
 
 
+def keep_maps(root: Path) -> dict[int, np.ndarray]:
+    """Maps of a run at six moments of its training."""
+    folder = Results(PROFILE, root / "results").train("cdgnet") / "maps"
+    folder.mkdir(parents=True)
+    kept = {step: np.arange(12, dtype=np.float32).reshape(3, 4) * step for step in range(10, 70, 10)}
+    for step, values in kept.items():
+        np.savez_compressed(folder / f"{step:07d}.npz", large_map=values, small_map=values.T)
+    return kept
+
+
+def test_attention_maps_are_shown_through_training(tmp_path):
+    """First, last and two moments between; each map from its least to its greatest value."""
+    fill(tmp_path)
+    kept = keep_maps(tmp_path)
+    made = summary.summarise(read(tmp_path))
+    (run,) = made.maps.runs
+    tiles = run.rows[0].tiles
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(tiles[-1].uri.split(",")[1]))))
+
+    assert run.run == "cdgnet"
+    assert [row.name for row in run.rows] == ["large_map", "small_map"]
+    assert [tile.step for tile in tiles] == [10, 30, 40, 60]
+    assert [(tile.least, tile.greatest) for tile in tiles] == [(0, kept[t.step].max()) for t in tiles]
+    assert shown.shape[0] * 4 == shown.shape[1] * 3
+    assert shown[0, 0].astype(int).sum() < shown[-1, -1].astype(int).sum()  # dark to bright
+    assert "large_map of cdgnet at step 60" in page.render(made)
+
+
+def test_a_broken_map_is_named(tmp_path):
+    """A torn file ends in one line that names it."""
+    fill(tmp_path)
+    keep_maps(tmp_path)
+    (Results(PROFILE, tmp_path / "results").train("cdgnet") / "maps" / "0000010.npz").write_bytes(b"torn")
+
+    with pytest.raises(ValueError, match=r"0000010.npz: cannot be read as maps"):
+        summary.summarise(read(tmp_path))
+
+
 def test_a_missing_or_broken_image_is_said(tmp_path):
     """Images are not in git: without one, or with a truncated one, its place says so."""
     fill(tmp_path)

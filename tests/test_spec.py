@@ -50,7 +50,7 @@ def test_every_cut_is_said():
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")
     said = " / ".join(profile.at(runs["cdgnet"]).cuts(runs["cdgnet"].train))
 
-    assert "1,000 of 1,053,000 steps" in said
+    assert "1,500 of 1,053,000 steps" in said
     assert "crop 32 of 256" in said
     assert "widths divided by 4" in said
     assert "embedded data in place of the real set" in said
