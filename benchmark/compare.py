@@ -43,6 +43,15 @@ SETTINGS: dict[str, Callable[[spec.Recipe], object]] = {
 }
 
 
+# Claims that no measurement of a run can decide.
+ELSEWHERE = {
+    "setting": "a choice inside the architecture or protocol; no recipe entry holds it",
+    "data": "a fact about a dataset that this profile does not read",
+    "delta": "a difference between two cells; see those cells",
+    "ratio": "a ratio of two cells; see those cells",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One row of findings.csv: a claim, what was measured, and the verdict."""
@@ -100,22 +109,16 @@ def judge(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
     """(measured, verdict, reason) of one claim."""
     if claim.blank:
         return "", "untested", "the paper prints nothing here"
-    if claim.run is None:
-        return "", "untested", "no run for this system yet"
-    if claim.run not in evidence.runs:
+    if claim.run is not None and claim.run not in evidence.runs:
         return "", "untested", f"params.yaml has no run {claim.run!r}"
     if claim.value is None:
         return "", "untested", "printed in words, not as a number"
-    if claim.quantity in SETTINGS:
+    if claim.run is not None and claim.quantity in SETTINGS:
         return setting(claim, evidence)
-    if claim.quantity.startswith(("setting.", "data.", "delta.", "ratio.")):
-        kind = {
-            "setting": "a choice inside the architecture or protocol; no recipe entry holds it",
-            "data": "a fact about a dataset that this profile does not read",
-            "delta": "a difference between two cells; see those cells",
-            "ratio": "a ratio of two cells; see those cells",
-        }
-        return "", "untested", kind[claim.quantity.split(".")[0]]
+    if (kind := claim.quantity.split(".")[0]) in ELSEWHERE:
+        return "", "untested", ELSEWHERE[kind]
+    if claim.run is None:
+        return "", "untested", "no run for this system"
     if claim.quantity in RELATIVE:
         measured = evidence.values.get((claim.run, "", claim.quantity), "")
         if not measured:
