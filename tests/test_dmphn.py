@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from benchmark.models import dmphn
 from benchmark.models.dmphn import Config, Net, Stage
 from benchmark.pairs import image
+from tests import golden
 
 SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = SHARED / "weights" / "dmphn_1_2_4"
@@ -213,6 +214,20 @@ def test_convert_names_what_is_wrong():
         dmphn.convert(after(lambda f: f["decoder_s1_lv2"].pop("layer14.2.bias")))
     with pytest.raises(ValueError, match=r"unexpected weight: layer4\.0\.weight in encoder_s1_lv1"):
         dmphn.convert(after(lambda f: f["encoder_s1_lv1"].update({"layer4.0.weight": torch.zeros(1)})))
+
+
+def test_it_is_the_authors_network():
+    """With weights that depend on their names alone, DMPHN(1-2-4) gives what the authors' code gave."""
+    entry = golden.case("dmphn_1_2_4")
+    files: dict[str, dict[str, Tensor]] = {}
+    for name, value in golden.weights(entry["shapes"], entry["gain"]).items():
+        file, key = name.split("/")
+        files.setdefault(file, {})[key] = value
+    net = Net(Config())
+    net.load_state_dict(dmphn.convert(files))
+
+    assert entry["difference"] <= 1e-5
+    golden.check(entry, net, mean=0.5)
 
 
 @pytest.mark.skipif(

@@ -16,12 +16,13 @@ TRAINED = [name for name, run in RUNS.items() if run.train]
 
 
 def test_every_run_is_trained_and_measured():
-    """At least 24 runs, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
+    """At least 50 runs, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
     rows = {(row["run"], row["quantity"]): row for row in read(RESULTS.measurements)}
 
     assert {
         (name, q) for name in RUNS for q in ("psnr", "ssim", "ssim_matlab", "params", "macs_720p")
     } <= rows.keys()
+    assert len(TRAINED) >= 50
     assert sum(RUNS[name].model == "dmphn" for name in TRAINED) == 7
     assert sum(RUNS[name].model == "cdgnet" for name in TRAINED) >= 17
     assert {rows[name, "psnr"]["n"] for name in RUNS} == {str(PROFILE.images["test"])}
@@ -41,9 +42,12 @@ def test_means_are_those_of_the_images():
             assert float(row["value"]) == pytest.approx(mean(values), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [name for name in TRAINED if not RUNS[name].train.adversary])
 def test_the_loss_falls(name):
-    """The mean loss of the last tenth of the curve is below that of the first tenth."""
+    """The mean loss of the last tenth of the curve is below that of the first tenth.
+
+    With an adversary it need not: what the network is told changes with who tells it.
+    """
     losses = [float(row["loss"]) for row in read(RESULTS.curves) if row["run"] == name]
     tenth = len(losses) // 10
 
