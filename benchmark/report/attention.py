@@ -64,8 +64,10 @@ def moments(steps: list[int]) -> list[int]:
 
 
 def drawn(values: Map) -> str:
-    """The map in colours, least to greatest, nearest neighbours enlarged."""
-    low, high = float(values.min()), float(values.max())
+    """The map in colours, least to greatest, nearest neighbours enlarged; not finite is as least."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    values = np.where(np.isfinite(values), values, low)
     shown = matplotlib.colormaps["viridis"]((values - low) / ((high - low) or 1.0), bytes=True)[..., :3]
     times = max(1, WIDTH // values.shape[1])
     return uri(np.ascontiguousarray(shown.repeat(times, 0).repeat(times, 1)))
