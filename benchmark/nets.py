@@ -105,6 +105,10 @@ def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
     return (answer / normalise.scale + normalise.mean).clamp(0, 1)
 
 
+# Of a profile, what training does not depend on; which weights are at hand is hashed by itself.
+LEFT_OUT = ("name", "about", "runs", "pretrained")
+
+
 def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()) -> str:
     """A hash of everything a trained network depends on: when it is equal, training again changes nothing.
 
@@ -118,7 +122,7 @@ def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()
         "run": {
             k: v for k, v in asdict(run).items() if k not in ("about", "ablates", "test_on", "pixel_loss")
         },
-        "profile": {k: v for k, v in asdict(profile).items() if k not in ("name", "about", "runs")},
+        "profile": {k: v for k, v in asdict(profile).items() if k not in LEFT_OUT},
         "data": data,
         "pretrained": sorted(given),
         "torch": torch.__version__,

@@ -96,6 +96,7 @@ class Profile:
     thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
     lr_times: float = 1.0  # a run cut to a few hundred steps needs longer ones
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
+    pretrained: str = "fetch"  # or leave: weights of others are not asked for (760 MB)
     validate: int = 10  # points on the validation curve
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run; see `of`

@@ -25,7 +25,9 @@ def main() -> None:
     wanted = {run.train_on for run in runs.values()} | {name for run in runs.values() for name in run.test_on}
     for name in sorted({profile.data} if profile.data else wanted):
         plugins.load("datasets", name).prepare(folder(profile), profile.images)
-    pretrained.prepare(sorted({w for run in runs.values() if run.train for w in run.train.pretrained}))
+    recipes = [run.train for run in profile.of(runs).values() if run.train]
+    weights = {name for recipe in recipes for name in recipe.pretrained}
+    pretrained.prepare(sorted(weights) if profile.pretrained == "fetch" else [])
 
 
 if __name__ == "__main__":
