@@ -1,0 +1,185 @@
+"""What a training step is given: crops that repeat, augmentations that keep images and extras in step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import skimage.color
+import skimage.data
+import torch
+from PIL import Image
+
+from benchmark.pairs import Pairs
+from benchmark.training import augment
+from benchmark.training.augment import AUGMENT, flip, turn
+from benchmark.training.fit import sample
+from tests.samples import RECIPE, pairs
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    """The same step draws the same crops; blurry and sharp crops come from the same place."""
+    data = Pairs(["a"], [np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)] * 1,
+                 [np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)] * 1)  # fmt: skip
+    one, same, other = (sample(data, RECIPE, 0, step) for step in (4, 4, 5))
+
+    assert torch.equal(one.blurry, same.blurry)
+    assert not torch.equal(one.blurry, other.blurry)
+    assert torch.equal(one.blurry, one.sharp)
+    assert one.blurry.shape == (2, 3, 16, 16)
+    assert one.blurry.min() >= -0.5
+    assert one.blurry.max() <= 0.5
+
+
+def test_images_are_shrunk_before_they_are_cropped():
+    """DeblurGAN halves its images: the middle of a crop is the middle of Pillow's halved image."""
+    one = pairs(1, 64)
+    batch = sample(one, replace(RECIPE, crop=32, shrink=2, batch=1), 0, 0)  # the whole image
+    half = np.asarray(Image.fromarray(one.sharp[0]).resize((32, 32), Image.Resampling.BICUBIC))
+
+    assert np.allclose(batch.image(batch.sharp)[0].permute(1, 2, 0).numpy() * 255, half, atol=1e-3)
+    with pytest.raises(ValueError, match="32x32 is smaller than the crop of 64"):
+        sample(pairs(1, 32), replace(RECIPE, crop=32, shrink=2), 0, 0)
+
+
+def test_crops_larger_than_an_image_are_refused():
+    """A crop that does not fit names the image and both sizes."""
+    with pytest.raises(ValueError, match="s/0: 12x12 is smaller than the crop of 16"):
+        sample(pairs(1, 12), RECIPE, 0, 0)
+
+
+def crop(rng, side=8):
+    """A crop whose images are equal, with an image, vectors and a mask beside them."""
+    image = rng.random((side, side, 3)).astype(np.float32) * 0.5 + 0.25
+    motion, moving = rng.random((side, side, 2)), rng.random((side, side, 1))
+    plain = {"motion": motion.astype(np.float32), "moving": moving.astype(np.float32)}
+    return {"blurry": image, "sharp": image.copy(), "level_3": image.copy(), **plain}
+
+
+@pytest.mark.parametrize("name", AUGMENT)
+def test_augmentations_do_the_same_to_all_images(name):
+    """Whatever is drawn, images that were equal stay equal, and keep their size and type."""
+    rng = np.random.default_rng(0)
+    given = crop(rng)
+    for _ in range(10):
+        changed = AUGMENT[name](given, rng)
+
+        if name not in ("noise", "corrupt"):  # those are for the blurry image alone
+            assert np.array_equal(changed["blurry"], changed["sharp"])
+        assert np.array_equal(changed["sharp"], changed["level_3"])
+        assert {k: (v.shape, v.dtype) for k, v in changed.items()} == {
+            k: (v.shape, v.dtype) for k, v in given.items()
+        }
+
+
+def test_rotation_never_leaves_a_crop_as_it_is():
+    """DMPHN's stacks turn every crop by one, two or three quarters."""
+    rng = np.random.default_rng(0)
+    given = crop(rng)
+    for _ in range(10):
+        turned = AUGMENT["rotate"](given, rng)["sharp"]
+
+        assert any(np.array_equal(turned, np.rot90(given["sharp"], k)) for k in (1, 2, 3))
+
+
+@pytest.mark.parametrize(("name", "unchanged"), [("dihedral", 1 / 8), ("dihedral_ninth", 2 / 9)])
+def test_the_squares_symmetries_are_as_likely_as_they_should(name, unchanged):
+    """All eight appear; MPRNet's draw leaves two crops in nine as they are, MS-CNN's one in eight."""
+    rng = np.random.default_rng(0)
+    given = crop(rng)
+    seen = [AUGMENT[name](given, rng)["sharp"].tobytes() for _ in range(3000)]
+
+    assert len(set(seen)) == 8
+    assert seen.count(given["sharp"].tobytes()) / 3000 == pytest.approx(unchanged, abs=0.03)
+
+
+def test_hsv_saturation_is_scikit_images():
+    """Hue and value stay, saturation is scaled, as when converting there and back."""
+    rng = np.random.default_rng(0)
+    given = crop(rng)
+    times = np.random.default_rng(7).uniform(0.5, 1.5)
+    hsv = skimage.color.rgb2hsv(given["sharp"].astype(float)) * [1, times, 1]
+
+    changed = AUGMENT["saturate_hsv"](given, np.random.default_rng(7))["sharp"]
+
+    assert np.allclose(changed, skimage.color.hsv2rgb(hsv), atol=1e-6)
+
+
+def test_noise_is_for_the_blurry_image_alone():
+    """Its standard deviation is |N(0, 1)| * 2 / 255, so 2 / 255 in the root mean square."""
+    rng = np.random.default_rng(0)
+    given = crop(rng)
+    changed = [AUGMENT["noise"](given, rng) for _ in range(2000)]
+    spread = np.mean([np.square(c["blurry"] - given["blurry"]).mean() for c in changed]) ** 0.5
+
+    assert np.array_equal(changed[0]["sharp"], given["sharp"])
+    assert spread == pytest.approx(2 / 255, rel=0.1)
+
+
+@pytest.mark.parametrize("name", [f.__name__ for f in augment.CORRUPTIONS])
+def test_corruptions_keep_an_image_an_image(name):
+    """Each changes the image, keeps its size, and stays near it on average."""
+    rng = np.random.default_rng(0)
+    image = skimage.data.astronaut()[100:164, 200:264].astype(np.float32) / 255
+    changed = np.clip(getattr(augment, name)(image, rng), 0, 1)
+
+    assert changed.shape == image.shape
+    assert 0 < np.abs(changed - image).mean() < 0.25
+
+
+def test_temporal_augmentation_takes_a_shorter_exposure():
+    """The blurry image becomes one of its levels, and so do all levels above; or all stay."""
+    rng = np.random.default_rng(0)
+    frames = {"level_11": 4, "level_3": 2, "level_7": 3, "blurry": 5, "sharp": 1}
+    given = {name: np.full((2, 2, 3), value, np.float32) for name, value in frames.items()}
+    drawn = [
+        {name: int(image[0, 0, 0]) for name, image in AUGMENT["temporal"](given, rng).items()}
+        for _ in range(400)
+    ]
+
+    assert sorted({tuple(sorted(found.values())) for found in drawn}) == [
+        (1, 2, 2, 2, 2), (1, 2, 3, 3, 3), (1, 2, 3, 4, 4), (1, 2, 3, 4, 5)
+    ]  # fmt: skip
+    assert all(found == frames or found["blurry"] == found["level_11"] for found in drawn)
+    assert sum(found == frames for found in drawn) / 400 == pytest.approx(1 / 4, abs=0.07)
+
+
+def test_saturation_keeps_the_luma():
+    """Only the distance from grey changes."""
+    rng = np.random.default_rng(0)
+    given, luma = crop(rng), np.array([0.299, 0.587, 0.114])
+
+    assert np.allclose(AUGMENT["saturate"](given, rng)["sharp"] @ luma, given["sharp"] @ luma, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda c: turn(c, 1), lambda c: turn(c, 2), lambda c: flip(c, 0), lambda c: flip(c, 1)]
+)
+def test_motion_turns_with_its_image(change):
+    """A vector points from one landmark to another before; so it does after."""
+    start, end = (1, 2), (5, 3)  # row, column
+    image = np.zeros((8, 8, 3), np.float32)
+    image[start], image[end] = 1, 2
+    motion = np.zeros((8, 8, 2), np.float32)
+    motion[start] = (end[1] - start[1], end[0] - start[0])
+
+    changed = change({"sharp": image, "motion": motion})
+
+    (from_row, from_column), (to_row, to_column) = (
+        np.argwhere(changed["sharp"][..., 0] == v)[0] for v in (1, 2)
+    )
+    assert changed["motion"][from_row, from_column].tolist() == [to_column - from_column, to_row - from_row]
+
+
+def test_extras_are_cropped_with_their_images():
+    """A recipe gets the extras it names, from the same place as its images; "unpaired" is from elsewhere."""
+    data = pairs(3, 24)
+    data.extras["moving"] = [image[..., :1] > 127 for image in data.sharp]
+    data.extras["before"] = data.blurry
+    batch = sample(data, replace(RECIPE, extras=("moving", "before", "unpaired")), 0, 0)
+
+    assert list(batch.extras) == ["moving", "before", "unpaired"]
+    assert torch.equal(batch.extras["moving"], (batch.image(batch.sharp)[:, :1] * 255 > 127.5).float())
+    assert torch.equal(batch.extras["before"], batch.blurry)
+    assert not torch.equal(batch.extras["unpaired"], batch.blurry)
+    with pytest.raises(ValueError, match=r"extras: no 'motion' in this dataset; known: moving, before"):
+        sample(data, replace(RECIPE, extras=("motion",)), 0, 0)
