@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ class Validator:
                 maps = nets.attention(net, self.shown, self.normalise)
                 if maps:
                     self.keep.mkdir(parents=True, exist_ok=True)
-                    np.savez_compressed(self.keep / f"{step:07d}.npz", allow_pickle=False, **maps)
+                    np.savez_compressed(self.keep / f"{step:07d}.npz", **cast(Any, maps))
         net.train()
         return sum(values) / len(values)
 
