@@ -87,7 +87,9 @@ def fitting(net: nn.Module, side: int) -> int:
 
 
 def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
-    """The restored image: pad to what the network takes, restore, crop. (B, 3, H, W) in [0, 1] -> the same.
+    """The restored image: pad to what the network takes, restore, crop. (B, 3, H, W) in [0, 1] -> the same shape.
+
+    Values are the network's own, so some may lie outside [0, 1].
 
     The border is replicated, the padding most official test scripts that pad use (MS-CNN, SRN, PSS-NSC), at
     the bottom and right; a model whose authors do otherwise says so in its `padding` ("reflect").
@@ -102,10 +104,12 @@ def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
         x = pad(x, (0, right, 0, bottom), mode=mode)
     x = x.contiguous(memory_format=torch.channels_last)
     answer = net(x)[-1][..., :height, :width]
-    return (answer / normalise.scale + normalise.mean).clamp(0, 1)
+    return answer / normalise.scale + normalise.mean
 
 
-# Of a profile, what training does not depend on; which weights are at hand is hashed by itself.
+# Of a run, what its training does not depend on.
+SAID_ONLY = ("about", "ablates", "weights", "test_on", "pixel_loss")
+# Of a profile, the same; which weights are at hand is hashed by itself.
 LEFT_OUT = ("name", "about", "runs", "pretrained")
 
 
@@ -120,7 +124,7 @@ def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()
     """
     made_by = {
         "run": {
-            k: v for k, v in asdict(run).items() if k not in ("about", "ablates", "test_on", "pixel_loss")
+            k: v for k, v in asdict(run).items() if k not in SAID_ONLY
         },
         "profile": {k: v for k, v in asdict(profile).items() if k not in LEFT_OUT},
         "data": data,

@@ -79,6 +79,7 @@ class Run:
     train_on: str = "gopro"
     test_on: tuple[str, ...] = ("gopro",)
     ablates: str = ""  # the run this one is a variant of
+    weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
 
 
@@ -160,13 +161,16 @@ class Profile:
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a number means: its unit, which way is better, and how near counts as reproduced."""
+    """What a number means: one protocol of one metric."""
 
     name: str
     unit: str
     better: str  # "higher" or "lower"
-    band: float  # in the unit
-    about: str = ""  # the protocol, in one line
+    about: str  # the protocol, in one line
+    family: str = ""  # what papers print it as: "psnr", "ssim"; empty where they print its own name
+    sees: str = "rounded"  # which restored image: rounded or truncated to 8 bit, clipped, or as it is: float
+    pool: str = "mean"  # over a test set: mean of the images' values, or psnr of their mean squared error
+    version: int = 1  # another one gives other numbers
 
 
 def build(kind: type[T], where: str, entries: Any) -> T:

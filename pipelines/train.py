@@ -62,7 +62,8 @@ class Validator:
         """Validation PSNR in dB."""
         net.eval()
         with torch.inference_mode():
-            values = [float(psnr.measure(nets.restore(net, b, self.normalise), s)) for b, s in self.crops]
+            answers = [(nets.restore(net, b, self.normalise).clamp(0, 1), s) for b, s in self.crops]
+            values = [float(psnr.measure(restored, sharp)) for restored, sharp in answers]
             if self.keep:
                 maps = nets.attention(net, self.shown, self.normalise)
                 if maps:

@@ -37,8 +37,7 @@ def test_the_answer_has_the_inputs_size(name):
         answer = nets.restore(net, torch.rand(1, 3, 37, 51), spec.Normalise())
 
     assert answer.shape == (1, 3, 37, 51)
-    assert answer.min() >= 0
-    assert answer.max() <= 1
+    assert answer.isfinite().all()
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -103,7 +102,7 @@ def test_any_size_is_padded_restored_and_cropped(name):
         restored = nets.restore(net, image, spec.Normalise(0.5))
         answer = net(torch.from_numpy(padded).to(memory_format=torch.channels_last) - 0.5)[-1] + 0.5
 
-    assert torch.allclose(restored, answer[..., :height, :width].clamp(0, 1), atol=1e-6)
+    assert torch.allclose(restored, answer[..., :height, :width], atol=1e-6)
 
 
 @pytest.mark.parametrize("model", plugins.names("models"))

@@ -41,7 +41,7 @@ def score(
     net = net.to(device).to(memory_format=torch.channels_last).eval()
     for name, blurry, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
         with torch.inference_mode():
-            restored = restore(net, tensor(blurry, torch.float32).to(device))
+            restored = restore(net, tensor(blurry, torch.float32).to(device)).clamp(0, 1)
         rounded = restored.mul(255).round().byte()[0].permute(1, 2, 0).cpu().numpy()
         truth = tensor(sharp)
         values = {key: float(measure(tensor(rounded), truth)) for key, measure in metrics.items()}

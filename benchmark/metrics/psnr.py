@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmark.spec import Quantity
 
-QUANTITY = Quantity("psnr", "dB", "higher", band=0.1, about="RGB, per image, then the mean")
+QUANTITY = Quantity("psnr", "dB", "higher", family="psnr", about="RGB, per image, then the mean")
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:

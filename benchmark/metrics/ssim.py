@@ -10,7 +10,7 @@ from torch.nn.functional import conv2d
 
 from benchmark.spec import Quantity
 
-QUANTITY = Quantity("ssim", "1", "higher", band=0.002, about="Gaussian 11/1.5, per RGB channel")
+QUANTITY = Quantity("ssim", "1", "higher", family="ssim", about="Gaussian 11/1.5, per RGB channel")
 
 RADIUS, SIGMA = 5, 1.5
 C1, C2 = 0.01**2, 0.03**2

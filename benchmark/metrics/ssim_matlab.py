@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from benchmark.metrics.ssim import RADIUS, blend, index, window
 from benchmark.spec import Quantity
 
-QUANTITY = Quantity("ssim_matlab", "1", "higher", band=0.002, about="MATLAB ssim, 11x11x11 over RGB")
+QUANTITY = Quantity("ssim_matlab", "1", "higher", family="ssim", about="MATLAB ssim, 11x11x11 over RGB")
 
 
 def mixing(channels: int, like: Tensor) -> Tensor:
