@@ -6,10 +6,17 @@ export PYTHONWARNINGS := ignore::FutureWarning
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
-.PHONY: repro test check pins clean
+.PHONY: repro authors test check pins clean
 
 repro: .venv/ready
 	@dvc repro --quiet
+	@python -m benchmark.report
+
+# DATA: folders, with ':' between, that hold real sets and authors' weights.
+DATA ?= data
+authors: .venv/ready
+	@DEBLUR_DATA='$(DATA)' dvc repro --quiet --force --single-item doctor authors
+	@python -m benchmark.compare > /dev/null
 	@python -m benchmark.report
 
 test: .venv/ready check
@@ -31,7 +38,7 @@ check: .venv/ready
 
 # After a change of pyproject.toml's dependencies. No URLs, so that any index serves it.
 pins:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.txt
+	uv pip compile pyproject.toml --group dev --group perceptual --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.txt
 
 clean:
 	rm -rf .venv data checkpoints results/*/train results/*/images

@@ -1,23 +1,39 @@
 """Claims beside measurements: `python -m benchmark.compare` writes the findings and is the CI gate.
 
-A claim and a measurement share the key (run, dataset, quantity), so this is a join. It exits with 1 on a
-difference that nothing explains, on an explanation nothing needs, and when it could test nothing at all.
+A claim and a measurement share the key (run, dataset, quantity), so this is a join, made twice: with what
+is trained here, and with what the authors' weights give. It exits with 1 on a difference that nothing
+explains, on an explanation nothing needs, and when it could test nothing at all.
 """
 
 import argparse
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-from benchmark import claims, spec
-from benchmark.claims import Claim
-from benchmark.results import COMPLEXITY, Results, columns, read, write
+from benchmark import claims, decode, spec
+from benchmark.claims import Claim, Paper
+from benchmark.decode import FAMILIES, TOLERANCE, Decoded
+from benchmark.results import COMPLEXITY, DATASETS, Results, columns, read, write
 
-# How near counts as close: relative for counts, in the quantity's own unit otherwise.
-# docs/protocols.md argues for each.
+
+@dataclass(frozen=True)
+class Band:
+    """How far a measured number may be from the printed one, in its unit."""
+
+    agrees: float  # beyond the print's rounding
+    below: float  # still close when it is lower
+    above: float  # and when it is higher
+
+
+# docs/protocols.md argues for each. Those of counts are relative, and say what is close.
 RELATIVE = {"params": 0.005, "size": 0.005, "macs_256": 0.01, "macs_720p": 0.01}
-ABSOLUTE = {"psnr": 0.1, "ssim": 0.002}
+AUTHORS = {
+    "psnr": Band(TOLERANCE["psnr"], 0.10, 0.10),
+    "ssim": Band(TOLERANCE["ssim"], 0.003, 0.003),
+}
+RETRAINED = {"psnr": Band(0.30, 0.60, 0.30), "ssim": Band(0.004, 0.008, 0.004)}
 VERDICTS = ("agrees", "close", "explained", "differs", "untested")
 
 # Printed settings are compared with the recipe of params.yaml, before any profile cuts it.
@@ -68,6 +84,27 @@ class Finding:
     measured: str
     verdict: str  # one of VERDICTS
     reason: str
+    protocol: str = ""  # the metric that the printed number is held against; empty for other quantities
+    authors: str = ""  # measured with the authors' weights; empty when there are none
+    authors_n: str = ""  # on so many images
+    authors_verdict: str = ""  # one of VERDICTS; empty for what weights do not decide
+    authors_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One side of a finding: what was measured here, or with the authors' weights."""
+
+    measured: str = ""
+    verdict: str = "untested"
+    reason: str = ""
+    images: str = ""  # measured on so many
+
+
+NOTHING = Judgement(verdict="")  # weights do not decide a size or a setting
+
+
+Key = tuple[str, str, str]  # run, dataset, quantity
 
 
 @dataclass(frozen=True)
@@ -76,103 +113,197 @@ class Evidence:
 
     profile: spec.Profile
     runs: dict[str, spec.Run]  # every run of params.yaml
-    values: dict[tuple[str, str, str], str]  # (run, dataset, quantity) -> value
+    counts: dict[tuple[str, str], str]  # (run, quantity) -> value
+    measured: dict[Key, dict[str, str]]  # rows of the profile's measurements.csv
+    authors: dict[Key, dict[str, str]]  # and of the author weights'
+    totals: dict[str, int]  # official number of test pairs of each real set
+    decoded: list[Decoded]
+
+    def protocol(self, claim: Claim) -> tuple[str, str]:
+        """The metric a printed PSNR or SSIM is held against, and the words for it where it is a default.
+
+        A table's is the decoded one. A sentence has that of its paper's tables, where they have but one.
+        """
+        if claim.quantity not in FAMILIES:
+            return claim.quantity, ""
+        here = (claim.paper, claim.dataset, claim.quantity)
+        paper = [d for d in self.decoded if (d.paper, d.dataset, d.family) == here]
+        table = [d for d in paper if d.table == claim.table] or paper
+        known = {d.protocol for d in table if d.verdict == "decided"}
+        if len(known) == 1:
+            return known.pop(), ""
+        return claim.quantity, f"held against {claim.quantity}, as the protocol is not decided"
+
+    def fits(self, claim: Claim) -> str:
+        """The words for a cell that only a protocol other than its table's fits."""
+        found = (
+            d.fits(claim)
+            for d in self.decoded
+            if (d.paper, d.table) == (claim.paper, claim.table) and d.family == claim.quantity
+        )
+        return next((f"fits {name} instead" for name in found if name), "")
+
+    def part(self, row: dict[str, str]) -> str:
+        """The words for a measurement on a part of its test set; empty for the whole."""
+        total, images = self.totals.get(row["dataset"], 0), int(row["n"])
+        if images == total:
+            return ""
+        return (
+            f"{images:,} of {total:,} images"
+            if total
+            else f"{images:,} images; {DATASETS} has no size of the set"
+        )
 
 
-def gather(profile: str = "") -> Evidence:
-    """Read params.yaml, results/complexity.csv and the profile's measurements.
+def rows(path: Path) -> dict[Key, dict[str, str]]:
+    """Measurements by key; none when there is no such file."""
+    return {(r["run"], r["dataset"], r["quantity"]): r for r in read(path)} if path.exists() else {}
+
+
+def gather(papers: list[Paper], profile: str = "") -> Evidence:
+    """Read params.yaml, results/complexity.csv, the measurements and what is known of the real sets.
 
     Raises:
         ValueError: a file is missing or malformed.
     """
     active, runs = spec.load(profile=profile)
-    rows = read(COMPLEXITY)
-    values = {(row["run"], "", key): row[key] for row in rows for key in ("params", "macs_256", "macs_720p")}
-    values |= {(row["run"], "", "size"): str(4 * int(row["params"])) for row in rows}  # float32 weights
-    measured = Results(active.name).measurements
-    if measured.exists():
-        values |= {(r["run"], r["dataset"], r["quantity"]): r["value"] for r in read(measured)}
-    return Evidence(active, runs, values)
+    sizes = read(COMPLEXITY)
+    counts = {(row["run"], key): row[key] for row in sizes for key in ("params", "macs_256", "macs_720p")}
+    counts |= {(row["run"], "size"): str(4 * int(row["params"])) for row in sizes}  # float32 weights
+    authors = Results("authors")
+    images: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in read(authors.quality) if authors.quality.exists() else []:
+        images[row["run"], row["dataset"]][row["quantity"]][row["image"]] = float(row["value"])
+    sets = read(DATASETS) if DATASETS.exists() else []
+    totals = {row["dataset"]: int(row["expected"]) for row in sets if row["split"] == "test"}
+    decoded = list(decode.tables(papers, images, totals))
+    return Evidence(
+        active,
+        runs,
+        counts,
+        rows(Results(active.name).measurements),
+        rows(authors.measurements),
+        totals,
+        decoded,
+    )
 
 
-def gap(claim: Claim, measured: float) -> str:
+def gap(claim: Claim, measured: float, bands: dict[str, Band]) -> str:
     """The verdict on two numbers alone: "agrees", "close" or "differs"."""
     assert claim.value is not None
-    distance = abs(measured - claim.value)
-    if distance <= claim.rounding * (1 + 1e-9):
+    apart = measured - claim.value
+    relative = RELATIVE.get(claim.quantity, 0.0) * abs(claim.value)
+    band = bands.get(claim.quantity, Band(0.0, relative, relative))
+    if abs(apart) <= (claim.rounding + band.agrees) * (1 + 1e-9):
         return "agrees"
-    band = RELATIVE.get(claim.quantity, 0.0) * abs(claim.value) + ABSOLUTE.get(claim.quantity, 0.0)
-    return "close" if distance <= band else "differs"
+    return "close" if -band.below <= apart <= band.above else "differs"
 
 
-def judge(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
-    """(measured, verdict, reason) of one claim."""
+def untestable(claim: Claim, evidence: Evidence) -> str:
+    """Why no measurement can decide a claim; empty when one could."""
     if claim.blank:
-        return "", "untested", "the paper prints nothing here"
+        return "the paper prints nothing here"
     if claim.run is not None and claim.run not in evidence.runs:
-        return "", "untested", f"params.yaml has no run {claim.run!r}"
+        return f"params.yaml has no run {claim.run!r}"
     if claim.value is None:
-        return "", "untested", "printed in words, not as a number"
-    if claim.run is not None and claim.quantity in SETTINGS:
-        return setting(claim, evidence)
-    if (kind := claim.quantity.split(".")[0]) in ELSEWHERE:
-        return "", "untested", ELSEWHERE[kind]
-    if claim.run is None:
-        return "", "untested", "no run for this system"
+        return "printed in words, not as a number"
+    kind = claim.quantity.split(".")[0]
+    if kind in ELSEWHERE and (claim.run is None or claim.quantity not in SETTINGS):
+        return ELSEWHERE[kind]
+    return "no run for this system" if claim.run is None else ""
+
+
+def judge(claim: Claim, evidence: Evidence) -> tuple[Judgement, Judgement]:
+    """A claim beside what is counted or trained here, and beside the authors' weights."""
+    if reason := untestable(claim, evidence):
+        return Judgement(reason=reason), NOTHING
+    if claim.quantity in SETTINGS:
+        return settle(claim, setting(claim, evidence), NOTHING)
     if claim.quantity in RELATIVE:
-        measured = evidence.values.get((claim.run, "", claim.quantity), "")
-        if not measured:
-            return "", "untested", f"{claim.quantity} of {claim.run} is not in {COMPLEXITY}"
-        return settle(claim, measured, gap(claim, float(measured)))
-    return quality(claim, evidence)
+        counted = evidence.counts.get((claim.run or "", claim.quantity), "")
+        if not counted:
+            return Judgement(reason=f"{claim.quantity} of {claim.run} is not in {COMPLEXITY}"), NOTHING
+        return settle(claim, Judgement(counted, gap(claim, float(counted), {})), NOTHING)
+    return settle(claim, retrained(claim, evidence), weights(claim, evidence))
 
 
-def settle(claim: Claim, measured: str, verdict: str) -> tuple[str, str, str]:
-    """Bring an explanation into the verdict; one that nothing needs is itself a difference."""
-    if not claim.explain:
-        return measured, verdict, ""
-    if verdict == "agrees":
-        return measured, "differs", f"agrees, but the claims file explains a difference: {claim.explain}"
-    return measured, "explained" if verdict == "differs" else verdict, claim.explain
+def settle(claim: Claim, *sides: Judgement) -> tuple[Judgement, Judgement]:
+    """Bring an explanation into both verdicts; one that neither needs is itself a difference."""
+    if claim.explain and {side.verdict for side in sides} - {"untested", ""} == {"agrees"}:
+        needless = f"agrees, but the claims file explains a difference: {claim.explain}"
+        sides = tuple(
+            s if s.verdict != "agrees" else replace(s, verdict="differs", reason=needless) for s in sides
+        )
+    elif claim.explain:
+        known = {"differs": "explained", "close": "close"}
+        sides = tuple(
+            replace(s, verdict=known[s.verdict], reason=claim.explain) if s.verdict in known else s
+            for s in sides
+        )
+    here, authors = sides
+    return here, authors
 
 
-def setting(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
+def setting(claim: Claim, evidence: Evidence) -> Judgement:
     """A printed setting beside the recipe that trains the run."""
     recipe = evidence.runs[claim.run or ""].train
     ours = SETTINGS[claim.quantity](recipe) if recipe else None
     if ours is None:
-        return "", "untested", "the recipe has no such entry"
+        return Judgement(reason="the recipe has no such entry")
     same = abs(float(str(ours)) - (claim.value or 0.0)) <= 1e-9 * abs(claim.value or 1.0)
-    return settle(claim, str(ours), "agrees" if same else "differs")
+    return Judgement(str(ours), "agrees" if same else "differs")
 
 
-def quality(claim: Claim, evidence: Evidence) -> tuple[str, str, str]:
-    """A quality or time claim: tested only where nothing was cut and the data are the paper's."""
-    run = evidence.runs[claim.run or ""]
-    if run.name not in evidence.profile.of(evidence.runs):
-        return "", "untested", f"profile {evidence.profile.name} leaves this run out"
-    measured = evidence.values.get((run.name, claim.dataset or "", claim.quantity), "")
-    cuts = evidence.profile.at(run).cuts(run.train) if run.train else []
-    if evidence.profile.data:
-        cuts = cuts or [f"{evidence.profile.data} data in place of the real set"]
-        measured = evidence.values.get((run.name, evidence.profile.data, claim.quantity), "")
-    if not measured:
-        return (
-            "",
-            "untested",
-            f"{claim.quantity} on {claim.dataset or 'no named dataset'} is not measured in this profile",
-        )
+def retrained(claim: Claim, evidence: Evidence) -> Judgement:
+    """A quality or time: tested only where nothing was cut and the images are the paper's, all of them."""
+    profile, run = evidence.profile, evidence.runs[claim.run or ""]
+    if run.name not in profile.of(evidence.runs):
+        return Judgement(reason=f"profile {profile.name} leaves this run out")
+    quantity, default = evidence.protocol(claim)
+    row = evidence.measured.get((run.name, profile.data or claim.dataset or "", quantity))
+    if row is None or not row["value"]:
+        where = claim.dataset or "no named dataset"
+        return Judgement(reason=f"{quantity} on {where} is not measured in this profile")
+    cuts = profile.at(run).cuts(run.train) if run.train else []
+    if profile.data:
+        cuts = cuts or [f"{profile.data} data in place of the real set"]
+    elif part := evidence.part(row):
+        cuts = [*cuts, part]
     if cuts:
-        return measured, "untested", "; ".join(cuts)
-    return settle(claim, measured, gap(claim, float(measured)))
+        return Judgement(row["value"], "untested", "; ".join(cuts))
+    verdict = gap(claim, float(row["value"]), RETRAINED if run.train else AUTHORS)
+    words = [default, evidence.fits(claim)]
+    if verdict == "differs" and float(row["value"]) > (claim.value or 0.0):
+        words.append("better than printed by more than retraining explains")
+    return Judgement(row["value"], verdict, "; ".join(filter(None, words)))
 
 
-def findings(evidence: Evidence) -> Iterator[Finding]:
+def weights(claim: Claim, evidence: Evidence) -> Judgement:
+    """A quality beside what the authors' weights give: tested only on the whole set."""
+    if claim.quantity not in FAMILIES:
+        return NOTHING
+    run = evidence.runs[claim.run or ""]
+    quantity, default = evidence.protocol(claim)
+    where = claim.dataset or "no named dataset"
+    lacks = evidence.authors.get((run.name, where, claim.quantity))  # said once for all protocols
+    if lacks and not lacks["value"]:
+        return Judgement(reason=lacks["note"])
+    row = evidence.authors.get((run.name, where, quantity))
+    if row is None:
+        known = run.weights or run.train is None
+        why = f"{quantity} on {where} is not measured" if known else "no weights of its authors are known"
+        return Judgement(reason=why)
+    if part := evidence.part(row):
+        return Judgement(row["value"], "untested", part, row["n"])
+    words = filter(None, [default, evidence.fits(claim)])
+    return Judgement(row["value"], gap(claim, float(row["value"]), AUTHORS), "; ".join(words), row["n"])
+
+
+def findings(papers: list[Paper], evidence: Evidence) -> Iterator[Finding]:
     """One finding per claim, in printed order."""
-    for paper in claims.read():
+    for paper in papers:
         for claim in paper.claims():
-            measured, verdict, reason = judge(claim, evidence)
-            value = "" if claim.value is None else f"{claim.value:.10g}"
+            here, authors = judge(claim, evidence)
             yield Finding(
                 claim.paper,
                 claim.table,
@@ -182,41 +313,57 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
                 claim.dataset or "",
                 claim.quantity,
                 claim.printed,
-                value,
-                measured,
-                verdict,
-                reason,
+                "" if claim.value is None else f"{claim.value:.10g}",
+                here.measured,
+                here.verdict,
+                here.reason,
+                evidence.protocol(claim)[0] if authors.verdict else "",
+                authors.measured,
+                authors.images,
+                authors.verdict,
+                authors.reason,
             )
 
 
 def main() -> int:
-    """Write findings.csv, print the verdicts, return the exit status."""
+    """Write decoded.csv and findings.csv, print the verdicts, return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.compare", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--profile", default="", help="default: the one params.yaml names")
     try:
-        evidence = gather(parser.parse_args().profile)
-        found = list(findings(evidence))
+        papers = claims.read()
+        evidence = gather(papers, parser.parse_args().profile)
+        found = list(findings(papers, evidence))
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
-    write(Results(evidence.profile.name).findings, columns(Finding), map(asdict, found))
+    results = Results(evidence.profile.name)
+    write(results.decoded, columns(Decoded), map(asdict, evidence.decoded))
+    write(results.findings, columns(Finding), map(asdict, found))
+    for d in evidence.decoded:
+        if d.verdict != "untested":
+            print(
+                f"PROTOCOL {d.paper}, {d.table}, {d.column}: {d.protocol or '?'}, {d.verdict}. {d.evidence}"
+            )
     counts = Counter(finding.verdict for finding in found)
     print(f"{len(found)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
+    published = Counter(finding.authors_verdict for finding in found if finding.authors_verdict)
+    print(f"{published.total()} with author weights: " + ", ".join(f"{published[v]} {v}" for v in VERDICTS))
     print("not tested, because:")
     for reason, times in Counter(f.reason for f in found if f.verdict == "untested").most_common():
         print(f"  {times:4d}  {reason}")
     for f in found:
+        place = f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed} ({f.claimed})"
         if f.verdict == "differs":
-            print(
-                f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed}"
-                f" ({f.claimed}), measured {f.measured}. {f.reason}"
-            )
-    if len(found) == counts["untested"]:
+            print(f"{place}, measured {f.measured}. {f.reason}")
+        if f.authors_verdict == "differs":
+            print(f"{place}, with author weights {f.authors}. {f.authors_reason}")
+    verdicts = counts + published
+    if verdicts.keys() <= {"untested"}:
         print("compare: no claim could be tested; that is a failure", file=sys.stderr)
         return 1
-    return 1 if counts["differs"] else 0
+    return 1 if verdicts["differs"] else 0
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def fitting(net: nn.Module, side: int) -> int:
 
 
 def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
-    """The restored image: pad to what the network takes, restore, crop. (B, 3, H, W) in [0, 1] -> the same shape.
+    """The restored image: pad to what the network takes, restore, crop. (B, 3, H, W) -> (B, 3, H, W).
 
-    Values are the network's own, so some may lie outside [0, 1].
+    The blurry image is in [0, 1]; values of the answer are the network's own, so some may lie outside.
 
     The border is replicated, the padding most official test scripts that pad use (MS-CNN, SRN, PSS-NSC), at
     the bottom and right; a model whose authors do otherwise says so in its `padding` ("reflect").
@@ -110,7 +110,7 @@ def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
 # Of a run, what its training does not depend on.
 SAID_ONLY = ("about", "ablates", "weights", "test_on", "pixel_loss")
 # Of a profile, the same; which weights are at hand is hashed by itself.
-LEFT_OUT = ("name", "about", "runs", "pretrained")
+LEFT_OUT = ("name", "about", "runs", "pretrained", "perceptual")
 
 
 def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()) -> str:
@@ -123,9 +123,7 @@ def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()
         given: which pretrained weights are at hand.
     """
     made_by = {
-        "run": {
-            k: v for k, v in asdict(run).items() if k not in SAID_ONLY
-        },
+        "run": {k: v for k, v in asdict(run).items() if k not in SAID_ONLY},
         "profile": {k: v for k, v in asdict(profile).items() if k not in LEFT_OUT},
         "data": data,
         "pretrained": sorted(given),
@@ -170,7 +168,7 @@ def with_imports(files: list[Path]) -> list[Path]:
 
 # Imported by what trains, but no number depends on them; `spec` decides what a recipe is, and the recipe
 # itself is in the fingerprint.
-NO_ARITHMETIC = ("spec", "plugins", "pairs")
+NO_ARITHMETIC = ("spec", "plugins", "pairs", "fetch")
 
 
 def imported(source: str) -> set[str]:

@@ -4,28 +4,17 @@ Nothing here is needed to run: what a recipe does without a file is said in word
 results. A file put into the folder by hand is as good as a download.
 """
 
-import hashlib
-import http.client
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
-from typing import Protocol
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from benchmark.fetch import File, digest, find, get
+
 FOLDER = Path("data/pretrained")
-PATIENCE = 4.0  # seconds until a server must have answered
-STALL = 30.0  # seconds without a byte until a download has broken
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,22 +62,6 @@ WEIGHTS: dict[str, Source] = {
 }
 
 
-class UnreachableError(ValueError):
-    """There is no way to the server: asking it for other files is no use."""
-
-
-class Answer(Protocol):
-    """A server's answer, its body still to come."""
-
-    headers: http.client.HTTPMessage
-
-    def read(self, size: int) -> bytes:
-        """The next bytes; none at the end."""
-
-    def close(self) -> None:
-        """No more will be read."""
-
-
 def source(name: str) -> Source:
     """Where a file of weights is from.
 
@@ -101,13 +74,13 @@ def source(name: str) -> Source:
 
 
 def path(name: str, folder: Path = FOLDER) -> Path | None:
-    """The file, or None when it is not at hand.
+    """The file, in the folder or in `pretrained` of a place for data; None when it is not at hand.
 
     Raises:
         ValueError: no such weights.
     """
     file = folder / source(name).file
-    return file if file.exists() else None
+    return file if file.exists() else find(f"{FOLDER.name}/{file.name}")
 
 
 def lacks(names: Iterable[str], folder: Path = FOLDER) -> list[str]:
@@ -134,121 +107,25 @@ def read(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def digest(file: Path) -> str:
-    """Its sha256, in hexadecimal digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def fetch(name: str, folder: Path = FOLDER) -> Path:
-    """The file, downloaded unless it is there. It appears in the folder whole and right, or not at all.
+def fetch(name: str, folder: Path = FOLDER, silent: set[str] | None = None) -> Path:
+    """The file, downloaded into the folder unless it is at hand; `silent` as for `fetch.get`.
 
     Raises:
         UnreachableError: the server does not answer.
         ValueError: no such weights, or the server sends something else; the message is one line.
     """
-    entry = source(name)
-    file = folder / entry.file
-    if file.exists() and digest(file).startswith(entry.sha256):
-        return file
-    folder.mkdir(parents=True, exist_ok=True)
-    answer = ask(entry.url)
-    handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            found = copy(answer, out.write, entry.url)
-        if not found.startswith(entry.sha256):
-            start = found[: len(entry.sha256)]
-            raise ValueError(f"{entry.url}: its sha256 starts {start}, not {entry.sha256}")
-        Path(part).chmod(0o644)
-        os.replace(part, file)
-    finally:
-        answer.close()
-        Path(part).unlink(missing_ok=True)
-    return file
-
-
-def ask(url: str) -> Answer:
-    """A server's answer.
-
-    Names that do not resolve and addresses that swallow packets take minutes to fail, and no timeout covers
-    them. So a thread asks, and is left behind when it takes too long.
-
-    Raises:
-        UnreachableError: there is none in time.
-        ValueError: it is an error.
-    """
-    box: SimpleQueue[Answer | Exception] = SimpleQueue()
-    given_up = Event()
-
-    def run() -> None:
-        try:
-            answer = urlopen(url, timeout=STALL)
-        except Exception as error:  # whatever it is, it belongs to who asked
-            box.put(error)
-            return
-        if given_up.is_set():
-            answer.close()
-        else:
-            box.put(answer)
-
-    Thread(target=run, daemon=True).start()
-    try:
-        answer = box.get(timeout=PATIENCE)
-    except Empty:
-        given_up.set()
-        raise UnreachableError(f"{url}: no answer in {PATIENCE:g} s") from None
-    if isinstance(answer, HTTPError):
-        answer.close()
-        raise ValueError(f"{url}: {line(answer)}")
-    if isinstance(answer, OSError):
-        reason = answer.reason if isinstance(answer, URLError) else answer
-        raise UnreachableError(f"{url}: {line(reason)}")
-    if isinstance(answer, Exception):
-        raise ValueError(f"{url}: {line(answer)}")
-    return answer
-
-
-def copy(answer: Answer, write: Callable[[bytes], object], url: str) -> str:
-    """Write a body away; its sha256.
-
-    Raises:
-        ValueError: the connection broke.
-    """
-    hashed, size = hashlib.sha256(), 0
-    length = int(answer.headers.get("Content-Length") or 0)
-    while True:
-        try:
-            chunk = answer.read(CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise ValueError(f"{url}: the connection broke after {size} bytes: {line(error)}") from None
-        if not chunk:
-            break
-        write(chunk)
-        hashed.update(chunk)
-        size += len(chunk)
-    if size < length:
-        raise ValueError(f"{url}: the connection broke after {size} of {length} bytes")
-    return hashed.hexdigest()
-
-
-def line(reason: object) -> str:
-    """An error's text on one line."""
-    return " ".join(str(reason).split()) or type(reason).__name__
+    entry, found = source(name), path(name, folder)
+    if found and digest(found).startswith(entry.sha256):
+        return found
+    return get(File((entry.url,), entry.file, sha256=entry.sha256), folder, silent)
 
 
 def prepare(names: Sequence[str], folder: Path = FOLDER) -> None:
     """Get what can be had; one line for each that cannot. A server that does not answer is asked once."""
     folder.mkdir(parents=True, exist_ok=True)
-    silent: set[str | None] = set()
+    silent = set[str]()
     for name in names:
-        host = urlsplit(source(name).url).hostname
         try:
-            if host in silent and path(name, folder) is None:
-                raise UnreachableError(f"{source(name).url}: {host} does not answer")
-            print(f"{name}: {fetch(name, folder)}")
-        except UnreachableError as error:
-            silent.add(host)
+            print(f"{name}: {fetch(name, folder, silent)}")
+        except ValueError as error:
             print(f"{name}: {error}; {source(name).without}")
-        except (ValueError, OSError) as error:  # an OSError is a full disk
-            print(f"{name}: {line(error)}; {source(name).without}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")
+DATASETS = Path("results/datasets.csv")  # one row per real dataset and split
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Results:
-    """The files of one profile."""
+    """The files of one profile, or of the authors' weights."""
 
-    profile: str
+    profile: str  # or "authors"
     root: Path = Path("results")
 
     def _at(self, *parts: str) -> Path:
@@ -69,6 +70,11 @@ class Results:
         return self._at("environment.json")
 
     @property
+    def decoded(self) -> Path:
+        """One row per printed column of PSNR or SSIM: the protocol it used."""
+        return self._at("decoded.csv")
+
+    @property
     def findings(self) -> Path:
         """One row per claim."""
         return self._at("findings.csv")
@@ -77,6 +83,15 @@ class Results:
     def report(self) -> Path:
         """The HTML report."""
         return self._at("report.html")
+
+
+def text(value: float) -> str:
+    """A number as tables hold it: six decimals, or nine digits where six decimals are few.
+
+    >>> text(30.7738123), text(0.00083676512)
+    ('30.773812', '0.00083676512')
+    """
+    return f"{value:.6f}" if abs(value) >= 0.1 else f"{value:.9g}"
 
 
 def write(path: Path, header: Iterable[str], rows: Iterable[Mapping[str, object]]) -> None:

@@ -14,7 +14,7 @@ import yaml
 T = TypeVar("T")
 
 # What a profile cannot override for single runs.
-WHOLE = {"name", "about", "data", "images", "runs", "overrides"}
+WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides"}
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Profile:
     lr_times: float = 1.0  # a run cut to a few hundred steps needs longer ones
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
     pretrained: str = "fetch"  # or leave: weights of others are not asked for (760 MB)
+    perceptual: tuple[str, ...] = ()  # pyiqa's metrics; see perceptual.py
     validate: int = 10  # points on the validation curve
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
@@ -256,7 +257,8 @@ def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, 
                 f"runs.{run.name}.ablates: no run {run.ablates!r}; {nearest(run.ablates, list(runs))}"
             )
     entry = {"name": name, **raw["profiles"][name]}
-    entry["runs"] = tuple(entry.get("runs", ()))
+    for key in ("runs", "perceptual"):
+        entry[key] = tuple(entry.get(key, ()))
     active = build(Profile, f"profiles.{name}", entry)
     for wanted in active.runs:
         if wanted not in runs:

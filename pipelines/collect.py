@@ -10,12 +10,12 @@ from dataclasses import asdict
 
 import torch
 
-from benchmark import nets, plugins, spec
+from benchmark import nets, perceptual, plugins, spec
 from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, write
 from pipelines import data, pool, train
 
 UNITS = {"params": "1", "macs_256": "MAC", "macs_720p": "MAC"}
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "dvc")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
 
 
 def counts(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
@@ -39,16 +39,11 @@ def counts(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measure
 
 
 def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """Mean over a test set's images, with the spread between them in the note."""
-    values: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in read(Results(profile.name).quality):
-        values[row["run"], row["dataset"], row["quantity"]].append(float(row["value"]))
-    units = {name: plugins.load("metrics", name).QUANTITY.unit for name in plugins.names("metrics")}
-    for (name, dataset, quantity), found in values.items():
+    """A test set's value under each metric, with the spread between its images in the note."""
+    known = quantities()
+    for (name, dataset, quantity), found in values(Results(profile.name)).items():
         recipe = runs[name].train
-        mean = sum(found) / len(found)
-        spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
-        note = f"sd over images {spread:.4f}"
+        value, note = pooled(found, known[quantity])
         cuts = profile.at(runs[name]).cuts(recipe) if recipe else []
         record = Results(profile.name).train(name) / "record.json"
         notes = json.loads(record.read_text(encoding="utf-8"))["notes"]
@@ -56,14 +51,57 @@ def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurem
             name,
             dataset,
             quantity,
-            f"{mean:.6f}",
-            units[quantity],
+            value,
+            known[quantity].unit,
             len(found),
             nets.device_name(),
             torch.__version__,
             profile.name,
-            "; ".join([note, *cuts, *notes]),
+            "; ".join(filter(None, [note, *cuts, *notes])),
         )
+
+
+def absent(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
+    """Perceptual metrics that the profile asks for and that could not be had: no value, and why."""
+    found = values(Results(profile.name))
+    missing = [name for name in profile.perceptual if not any(name == key[2] for key in found)]
+    _, reasons = perceptual.available(missing)
+    for name, run in runs.items():
+        for dataset in [profile.data] if profile.data else run.test_on:
+            for quantity, reason in reasons.items():
+                unit = perceptual.entry(quantity).quantity.unit
+                where = (nets.device_name(), torch.__version__, profile.name)
+                yield Measurement(name, dataset, quantity, "", unit, 0, *where, reason)
+
+
+def quantities() -> dict[str, spec.Quantity]:
+    """What each column of numbers means: the files in metrics/, and the perceptual metrics."""
+    files = (plugins.load("metrics", name).QUANTITY for name in plugins.names("metrics"))
+    offered = (perceptual.entry(name).quantity for name in perceptual.names())
+    return {quantity.name: quantity for quantity in (*offered, *files)}
+
+
+def values(results: Results) -> dict[tuple[str, str, str], list[float]]:
+    """Per-image values by run, dataset and quantity."""
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in read(results.quality):
+        found[row["run"], row["dataset"], row["quantity"]].append(float(row["value"]))
+    return found
+
+
+def pooled(found: list[float], quantity: spec.Quantity) -> tuple[str, str]:
+    """One value of many images as its quantity pools them, and how they spread, in words.
+
+    >>> pooled([20.0, 40.0], spec.Quantity("psnr", "dB", "higher", ""))
+    ('30.000000', 'sd over images 14.1421')
+    >>> pooled([0.01, 0.0001], spec.Quantity("psnr_pooled", "dB", "higher", "", pool="psnr"))
+    ('22.967086', 'of the mean over images')
+    """
+    mean = sum(found) / len(found)
+    if quantity.pool == "psnr":
+        return f"{-10 * math.log10(mean) if mean else math.inf:.6f}", "of the mean over images"
+    spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
+    return f"{mean:.6f}", f"sd over images {spread:.4f}" if len(found) > 1 else ""
 
 
 def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
@@ -97,7 +135,7 @@ def main() -> None:
     """Write measurements.csv, curves.csv and environment.json."""
     profile, runs = spec.load()
     results, chosen = Results(profile.name), profile.of(runs)
-    rows = [*counts(profile, chosen), *means(profile, chosen)]
+    rows = [*counts(profile, chosen), *means(profile, chosen), *absent(profile, chosen)]
     write(results.measurements, columns(Measurement), map(asdict, rows))
     curves = (
         {"run": name, **row}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmark import nets, plugins, spec
-from benchmark.measure.quality import score
-from benchmark.results import Results, read, write
+from benchmark import nets, perceptual, plugins, spec
+from benchmark.measure.quality import Metric, score
+from benchmark.results import Results, read, text, write
 from benchmark.training import checkpoint
 from pipelines import data, pool
 
@@ -29,7 +29,8 @@ def measure(name: str, tick: pool.Tick) -> str:
     if run.train:
         weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")
         net.load_state_dict(weights)
-    metrics = {quantity: plugins.load("metrics", quantity).measure for quantity in plugins.names("metrics")}
+    metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
+    metrics |= perceptual.available(profile.perceptual, device=nets.device())[0]
     rows = []
     for dataset in [profile.data] if profile.data else run.test_on:
         pairs = data.pairs(profile, dataset, "test")
@@ -39,7 +40,7 @@ def measure(name: str, tick: pool.Tick) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.image).save(path)
             rows += [
-                dict(zip(HEADER, (name, dataset, image.name, quantity, f"{value:.6f}"), strict=True))
+                dict(zip(HEADER, (name, dataset, image.name, quantity, text(value)), strict=True))
                 for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))

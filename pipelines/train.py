@@ -29,7 +29,7 @@ VALIDATION, SIDE = 4, 128  # centre crops of the test images; the curve shows th
 
 def fingerprint(run: spec.Run, profile: spec.Profile) -> str:
     """A hash of all that the run's training depends on."""
-    manifest = data.folder(profile) / "manifest.json"
+    manifest = data.manifest(profile)
     images = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else str(manifest)
     given = [name for name in (run.train.pretrained if run.train else ()) if pretrained.path(name)]
     return nets.fingerprint(run, profile.at(run), images, given)

@@ -1,36 +1,52 @@
 """Verdicts: each kind, and the gate's exit status."""
 
 import csv
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from benchmark import compare, spec
 from benchmark.claims import Claim
-from benchmark.compare import Evidence, judge
+from benchmark.compare import Evidence, Judgement, judge
+from benchmark.decode import Decoded
+from benchmark.results import Measurement, Results, columns, read, write
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
 CLAIM = Claim("p", "Table 1", "Ours", "PSNR", "cdgnet", "gopro", "psnr", "30.67")
+SSIM = replace(CLAIM, column="SSIM", quantity="ssim", printed="0.945")
 PARAMS = replace(CLAIM, quantity="params", printed="6.7", scale=1e6)
 MACS = replace(PARAMS, quantity="macs_720p", printed="689.20", scale=1e9)
+DECODED = Decoded("p", "Table 1", "SSIM", "gopro", "ssim", "ssim_matlab", "decided", "", "", "", 3, "")
 
 
-def evidence(**values):
-    """Evidence of the paper profile with these values of run cdgnet: psnr on gopro, counts on nothing."""
-    keys = {key: ("cdgnet", "gopro" if key in ("psnr", "ssim") else "", key) for key in values}
-    return Evidence(PROFILE, RUNS, {keys[key]: value for key, value in values.items()})
+def rows(values, n=1111, run="cdgnet", dataset="gopro"):
+    """Measurements of one run on one dataset."""
+    return {
+        (run, dataset, name): {"dataset": dataset, "value": value, "n": str(n), "note": "no such file"}
+        for name, value in values.items()
+    }
+
+
+def evidence(*decoded, authors=None, profile=PROFILE, **values):
+    """Evidence of the paper profile with these values of run cdgnet, qualities on gopro."""
+    measured = {key: value for key, value in values.items() if key.startswith(("psnr", "ssim"))}
+    counts = {("cdgnet", key): value for key, value in values.items() if key not in measured}
+    return Evidence(profile, RUNS, counts, rows(measured), authors or {}, {"gopro": 1111}, list(decoded))
 
 
 @pytest.mark.parametrize(
     ("claim", "measured", "verdict"),
     [
-        (CLAIM, {"psnr": "30.6749"}, "agrees"),
-        (CLAIM, {"psnr": "30.58"}, "close"),
-        (CLAIM, {"psnr": "30.5"}, "differs"),
-        (CLAIM, {"psnr": "30.9"}, "differs"),
-        (replace(CLAIM, quantity="ssim", printed="0.945"), {"ssim": "0.9466"}, "close"),
+        (CLAIM, {"psnr": "30.3651"}, "agrees"),
+        (CLAIM, {"psnr": "30.9749"}, "agrees"),
+        (CLAIM, {"psnr": "30.08"}, "close"),
+        (CLAIM, {"psnr": "30.06"}, "differs"),
+        (CLAIM, {"psnr": "30.98"}, "differs"),
+        (SSIM, {"ssim": "0.9406"}, "agrees"),
+        (SSIM, {"ssim": "0.9375"}, "close"),
+        (SSIM, {"ssim": "0.9365"}, "differs"),
         (PARAMS, {"params": "6749999"}, "agrees"),
         (PARAMS, {"params": "6760000"}, "differs"),
         (MACS, {"macs_720p": "687085977600"}, "close"),
@@ -46,10 +62,92 @@ def evidence(**values):
 )  # fmt: skip
 def test_verdicts(claim, measured, verdict):
     """Rounding, band, explanation and the reasons for not testing."""
-    _, found, reason = judge(claim, evidence(**measured))
+    here, _ = judge(claim, evidence(**measured))
 
-    assert found == verdict
-    assert reason or verdict in ("agrees", "close", "differs")
+    assert here.verdict == verdict
+    assert here.reason or verdict in ("agrees", "close", "differs")
+
+
+@pytest.mark.parametrize(
+    ("claim", "value", "verdict"),
+    [
+        (CLAIM, "30.6949", "agrees"),
+        (CLAIM, "30.6451", "agrees"),
+        (CLAIM, "30.58", "close"),
+        (CLAIM, "30.76", "close"),
+        (CLAIM, "30.56", "differs"),
+        (SSIM, "0.9464", "agrees"),
+        (SSIM, "0.9478", "close"),
+        (SSIM, "0.9419", "differs"),
+        (replace(CLAIM, explain="because"), "29.2", "explained"),
+        (replace(CLAIM, explain="because"), "30.67", "differs"),
+    ],
+)
+def test_author_weights_have_a_narrower_band(claim, value, verdict):
+    """On the whole test set they must give the printed number but for rounding and libraries."""
+    here, authors = judge(claim, evidence(authors=rows({claim.quantity: value})))
+
+    assert (here.verdict, authors.verdict) == ("untested", verdict)
+    assert (authors.measured, authors.images) == (value, "1111")
+
+
+def test_a_part_of_the_set_tests_nothing():
+    """Ten images are shown, with their number, whatever they give."""
+    _, authors = judge(CLAIM, evidence(authors=rows({"psnr": "30.67"}, n=10)))
+
+    assert authors == Judgement("30.67", "untested", "10 of 1,111 images", "10")
+    assert judge(CLAIM, replace(evidence(), measured=rows({"psnr": "30.67"}, n=10)))[0].verdict == "untested"
+
+
+def test_why_there_is_no_value_with_author_weights():
+    """None are known, none could be had, the images are not at hand; a size has nothing to do with them."""
+    dmphn = replace(CLAIM, run="dmphn_1_2_4")
+    runs = RUNS | {"dmphn_1_2_4": replace(RUNS["dmphn_1_2_4"], weights="dmphn_1_2_4")}
+
+    assert judge(CLAIM, replace(evidence(), runs=RUNS))[1].reason == "no weights of its authors are known"
+    assert judge(dmphn, replace(evidence(), runs=runs))[1].reason == "psnr on gopro is not measured"
+    assert judge(CLAIM, evidence(authors=rows({"psnr": ""}, n=0)))[1].reason == "no such file"
+    assert judge(SSIM, evidence(DECODED, authors=rows({"ssim": ""}, n=0)))[1].reason == "no such file"
+    assert judge(PARAMS, evidence(params="6700000"))[1] == Judgement(verdict="")
+
+
+def test_better_than_printed_needs_a_reason_too():
+    """A retrained network far above its paper's number is another network, or another protocol."""
+    here, _ = judge(CLAIM, evidence(psnr="31.2"))
+
+    assert here.verdict == "differs"
+    assert "better than printed" in here.reason
+
+
+def test_one_explanation_serves_both_sides():
+    """What one side needs, the other may have for nothing; what neither needs is a difference."""
+    claim = replace(CLAIM, explain="because")
+    both = [judge(claim, evidence(psnr="30.5", authors=rows({"psnr": v}))) for v in ("29.2", "30.67")]
+
+    assert [(here.verdict, authors.verdict) for here, authors in both] == [
+        ("agrees", "explained"),
+        ("differs", "differs"),
+    ]
+
+
+def test_the_decoded_protocol_is_the_one_held_against():
+    """In its table and in the prose of its paper; elsewhere the family's own name, and the reason says so."""
+    known = evidence(DECODED, authors=rows({"ssim": "0.901", "ssim_matlab": "0.945"}))
+    undecided = replace(known, decoded=[replace(DECODED, verdict="inconclusive")])
+    elsewhere = replace(SSIM, paper="q")
+
+    assert judge(SSIM, known)[1].verdict == "agrees"
+    assert judge(replace(SSIM, table="Sec. 4.1"), known)[1].verdict == "agrees"
+    assert judge(elsewhere, known)[1].verdict == "differs"
+    assert judge(SSIM, undecided)[1].reason == "held against ssim, as the protocol is not decided"
+
+
+def test_a_cell_of_another_protocol_says_which():
+    """A row that the decoder flags differs from its table, and the reason names what it fits."""
+    mixed = replace(DECODED, mixed="Ours: ssim_cw; Theirs: ssim")
+    _, authors = judge(SSIM, evidence(mixed, authors=rows({"ssim_matlab": "0.9"})))
+
+    assert (authors.verdict, authors.reason) == ("differs", "fits ssim_cw instead")
 
 
 @pytest.mark.parametrize(
@@ -65,22 +163,20 @@ def test_verdicts(claim, measured, verdict):
 def test_printed_settings_are_held_against_the_recipe(quantity, printed, verdict):
     """A setting in the prose agrees with params.yaml, or differs, whatever the profile cuts."""
     claim = replace(CLAIM, quantity=quantity, printed=printed)
+    embedded, _ = spec.load(ROOT / "params.yaml", "embedded")
 
-    assert judge(claim, evidence())[1] == verdict
-    assert (
-        judge(claim, replace(evidence(), profile=spec.load(ROOT / "params.yaml", "embedded")[0]))[1]
-        == verdict
-    )
+    assert judge(claim, evidence())[0].verdict == verdict
+    assert judge(claim, evidence(profile=embedded))[0].verdict == verdict
 
 
 def test_a_cut_profile_tests_no_quality():
     """On stand-in data the value is shown beside the claim but never judged."""
     profile, _ = spec.load(ROOT / "params.yaml", "embedded")
-    shown = Evidence(profile, RUNS, {("cdgnet", "embedded", "psnr"): "30.67"})
-    measured, verdict, reason = judge(CLAIM, shown)
+    shown = replace(evidence(profile=profile), measured=rows({"psnr": "30.67"}, 12, dataset="embedded"))
+    here, _ = judge(CLAIM, shown)
 
-    assert (measured, verdict) == ("30.67", "untested")
-    assert "embedded data in place of the real set" in reason
+    assert (here.measured, here.verdict) == ("30.67", "untested")
+    assert "embedded data in place of the real set" in here.reason
 
 
 @pytest.fixture
@@ -127,6 +223,54 @@ def test_an_unexplained_difference_fails_the_gate(project, capsys):
 
     assert compare.main() == 1
     assert "DIFFERS  sgenet, Table 1, DMPHN [28], Params.: printed 21.7" in capsys.readouterr().out
+
+
+def measured(folder, values, n=1111):
+    """results/authors and results/datasets.csv for DMPHN's weights on GoPro."""
+    authors = Results("authors", folder / "results")
+    row = ("dmphn_1_2_4", "gopro")
+    write(
+        authors.measurements,
+        columns(Measurement),
+        [asdict(Measurement(*row, q, v, "", n, "cpu", "2", "authors")) for q, v in values.items()],
+    )
+    images = [f"s{i % 11}/{i:06}" for i in range(n)]
+    cells = [(*row, image, q, v) for q, v in values.items() for image in images]
+    header = ("run", "dataset", "image", "quantity", "value")
+    write(authors.quality, header, [dict(zip(header, cell, strict=True)) for cell in cells])
+    sizes = [
+        {"dataset": "gopro", "split": split, "expected": n} for split, n in (("train", 2103), ("test", 1111))
+    ]
+    write(folder / "results" / "datasets.csv", ("dataset", "split", "expected"), sizes)
+
+
+def test_author_weights_that_differ_fail_the_gate(project, tmp_path, capsys):
+    """CDGNet's table has DMPHN with 30.21 dB: 30.2 passes, 29.9 on all 1,111 images does not."""
+    project(committed())
+    measured(tmp_path, {"psnr": "30.2"})
+
+    assert compare.main() == 0
+    measured(tmp_path, {"psnr": "29.9"})
+    capsys.readouterr()
+    assert compare.main() == 1
+    said = capsys.readouterr().out
+    assert "DIFFERS  cdgnet, Table 1, DMPHN 2019 [15], PSNR↑: printed 30.21 (30.21), with author" in said
+    assert "PROTOCOL cdgnet, Table 1, PSNR↑: psnr, inconclusive" in said
+
+
+def test_author_weights_on_ten_images_pass_the_gate(project, tmp_path):
+    """They test nothing, and the findings say so beside the value."""
+    project(committed())
+    measured(tmp_path, {"psnr": "29.9"}, n=10)
+
+    assert compare.main() == 0
+    results = Results(spec.load()[0].name, tmp_path / "results")
+    found = [f for f in read(results.findings) if f["authors"]]
+    assert {(f["authors"], f["authors_n"], f["authors_verdict"]) for f in found} == {
+        ("29.9", "10", "untested")
+    }
+    assert {f["authors_reason"] for f in found} == {"10 of 1,111 images"}
+    assert {d["verdict"] for d in read(results.decoded)} == {"untested", "inconclusive"}
 
 
 def test_a_gate_that_tests_nothing_fails(project, capsys, monkeypatch):

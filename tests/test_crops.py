@@ -8,8 +8,10 @@ import skimage.color
 import skimage.data
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from benchmark.pairs import Pairs
+from benchmark.spec import Normalise
 from benchmark.training import augment
 from benchmark.training.augment import AUGMENT, flip, turn
 from benchmark.training.fit import sample
@@ -28,6 +30,91 @@ def test_batches_depend_on_seed_and_step_alone():
     assert one.blurry.shape == (2, 3, 16, 16)
     assert one.blurry.min() >= -0.5
     assert one.blurry.max() <= 0.5
+
+
+def plainly(data, recipe, seed, step):
+    """`sample` in plain numpy: floats from the start, image by image."""
+
+    def colours(change, crop):
+        return {k: change(np.ascontiguousarray(x)).astype(np.float32) for k, x in crop.items()}
+
+    def saturate(crop, rng):
+        times, luma = np.float32(rng.uniform(0.8, 1.2)), np.array([0.299, 0.587, 0.114], np.float32)
+        return colours(
+            lambda x: np.clip((x @ luma)[..., None] + times * (x - (x @ luma)[..., None]), 0, 1), crop
+        )
+
+    def saturate_hsv(crop, rng):
+        times = rng.uniform(0.5, 1.5)
+        return colours(
+            lambda x: np.clip(x.max(-1, keepdims=True) - times * (x.max(-1, keepdims=True) - x), 0, 1), crop
+        )
+
+    def noise(crop, rng):
+        deviation = abs(rng.standard_normal()) * 2 / 255
+        noisy = crop["blurry"] + deviation * rng.standard_normal(crop["blurry"].shape)
+        return crop | {"blurry": np.clip(noisy, 0, 1).astype(np.float32)}
+
+    def shuffle_channels(crop, rng):
+        order = rng.permutation(3)
+        return colours(lambda x: x[..., order], crop)
+
+    plain = {f.__name__: f for f in (saturate, saturate_hsv, noise, shuffle_channels)}
+    plain["saturate_third"] = lambda crop, rng: saturate(crop, rng) if rng.random() < 1 / 3 else crop
+    rng, side = np.random.default_rng([seed, step]), recipe.crop
+    crops = []
+    for _ in range(recipe.batch):
+        index = rng.integers(len(data))
+        y, x = (int(rng.integers(n - side + 1)) for n in data.sharp[index].shape[:2])
+        crop = {
+            k: images[index][y : y + side, x : x + side].astype(np.float32) / 255
+            for k, images in (("blurry", data.blurry), ("sharp", data.sharp))
+        }
+        for name in recipe.augment:
+            crop = plain.get(name, AUGMENT[name])(crop, rng)
+        crops.append(crop)
+    n = recipe.normalise
+    stacked = (np.stack([np.ascontiguousarray(crop[kind]) for crop in crops]) for kind in ("blurry", "sharp"))
+    return [((x - np.float32(n.mean)) * np.float32(n.scale)).transpose(0, 3, 1, 2) for x in stacked]
+
+
+@pytest.mark.parametrize(
+    ("augmentations", "normalise"),
+    [
+        ([], Normalise()),
+        (["flip_horizontal", "flip_vertical"], Normalise(0.5, 2)),
+        (["rotate", "saturate"], Normalise(0.5)),  # DMPHN's stacks
+        (["saturate_third", "dihedral_ninth"], Normalise()),  # MPRNet
+        (["dihedral", "shuffle_channels", "saturate_hsv", "noise"], Normalise(0.5, 255)),  # MS-CNN
+        (["flip_or_transpose", "corrupt"], Normalise(0.5, 2)),  # DeblurGAN-v2
+    ],
+)
+def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normalise):
+    """Keeping bytes until a colour changes, and writing into the same memory again, changes no bit."""
+    data, room = pairs(3, 40), {}
+    recipe = replace(RECIPE, batch=8, crop=24, augment=tuple(augmentations), normalise=normalise)
+    for step in range(4):
+        batch = sample(data, recipe, 3, step, "cpu", room)
+        blurry, sharp = plainly(data, recipe, 3, step)
+
+        assert np.array_equal(batch.blurry.numpy(), blurry)
+        assert np.array_equal(batch.sharp.numpy(), sharp)
+        assert batch.blurry.is_contiguous(memory_format=torch.channels_last)
+        assert batch.blurry.permute(0, 2, 3, 1).data_ptr() == room["blurry"].data_ptr()
+
+
+@pytest.mark.parametrize("name", AUGMENT)
+def test_bytes_and_floats_are_augmented_alike(name):
+    """A crop of bytes, which stay as they are, gives what its floats give, bit for bit."""
+    for seed in range(8):
+        data = pairs(2, 20)
+        images = {"blurry": data.blurry[0], "sharp": data.sharp[0], "level_3": data.blurry[1]}
+        given, before = ({kind: image.copy() for kind, image in images.items()} for _ in range(2))
+        floats = {kind: image.astype(np.float32) / 255 for kind, image in given.items()}
+        ours, theirs = (AUGMENT[name](crop, np.random.default_rng(seed)) for crop in (given, floats))
+
+        assert all(np.array_equal(augment.unit(ours[kind]), theirs[kind]) for kind in given)
+        assert all(np.array_equal(given[kind], before[kind]) for kind in given)
 
 
 def test_images_are_shrunk_before_they_are_cropped():
@@ -113,6 +200,20 @@ def test_noise_is_for_the_blurry_image_alone():
 
     assert np.array_equal(changed[0]["sharp"], given["sharp"])
     assert spread == pytest.approx(2 / 255, rel=0.1)
+
+
+def test_the_median_is_scipys():
+    """Whatever the size drawn, the borders and the number of strips, of bytes as of floats."""
+    image = np.random.default_rng(0).integers(0, 256, (70, 9, 3), np.uint8)
+    sizes = set()
+    for seed in range(12):
+        size = int(np.random.default_rng(seed).choice([3, 5, 7]))
+        expected = ndimage.median_filter(image, size=(size, size, 1), mode="reflect")
+        sizes.add(size)
+
+        assert np.array_equal(augment.median(image, np.random.default_rng(seed)), expected)
+        assert np.array_equal(augment.median(image / 255, np.random.default_rng(seed)), expected / 255)
+    assert sizes == {3, 5, 7}
 
 
 @pytest.mark.parametrize("name", [f.__name__ for f in augment.CORRUPTIONS])

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmark import spec
-from benchmark.results import COMPLEXITY, Results
+from benchmark.results import COMPLEXITY, DATASETS, Results
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -28,13 +28,18 @@ def outs(stage):
 
 def test_dvc_and_code_name_the_same_files():
     """Each stage's outputs in dvc.yaml are the paths that benchmark/results.py gives."""
-    results = Results("${profile}")
+    results, authors = Results("${profile}"), Results("authors")
 
     assert outs("complexity") == {str(COMPLEXITY)}
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
-    assert outs("compare") == {str(results.findings)}
+    assert outs("compare") == {str(results.findings), str(results.decoded)}
+    assert outs("doctor") == {str(DATASETS)}
+    assert outs("authors") == {
+        str(path)
+        for path in (authors.quality, authors.measurements, authors.quality.with_name("record.json"))
+    }
     assert outs("report") == {str(results.report)}
 
 

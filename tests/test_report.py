@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmark import claims
 from benchmark.compare import VERDICTS, Finding
-from benchmark.report import ablation, crops, figures, headlines, page, printed, summary
+from benchmark.report import ablation, cells, crops, figures, headlines, page, printed, summary
 from benchmark.report.__main__ import main
 from benchmark.results import Results, columns, write
 from tests.invented import (
@@ -183,9 +183,9 @@ def test_a_difference_without_a_reason_says_so():
     claim = claims.Claim("p", "t", "r", "c", "run", None, "params", "20", scale=1e6)
     found = Finding("p", "t", "r", "c", "run", "", "params", "20", "20000000", "21000000", "differs", "")
 
-    assert printed.cell(claim, found, "") == (
-        printed.Cell("20", "differs", "21", "+5 %"),
-        printed.UNEXPLAINED,
+    assert cells.cell(claim, found, "") == (
+        cells.Cell("20", "differs", "21", "+5 %"),
+        cells.UNEXPLAINED,
     )
 
 
@@ -211,7 +211,7 @@ def test_ours_is_in_the_printed_unit_and_precision(text, scale, measured, ours):
     """Our number reads like the printed one: its unit, its scale, its decimals."""
     claim = claims.Claim("", "", "", "", None, None, "x", text, scale=scale)
 
-    assert printed.like(claim, measured) == ours
+    assert cells.like(claim, measured) == ours
 
 
 def test_hostile_text_is_escaped(text):
@@ -268,7 +268,8 @@ def test_empty_folder_gives_a_page_that_says_so(empty):
     """Without a single result the page has all tables, and says in each place what is not measured yet."""
     bare, whole = empty
 
-    for section in ("verdicts", "sizes", "quality", "convergence", "crops"):
+    sections = ("verdicts", "protocols", "authors", "datasets", "sizes", "quality", "convergence", "crops")
+    for section in sections:
         found = whole[whole.index(f'<section id="{section}"') :]
         assert "not measured yet" in found[: found.index("</section>")].lower(), section
     assert all(headlines.WAITING in sentence for sentence in bare.headlines)
@@ -286,7 +287,7 @@ def test_findings_of_older_claims_do_not_count(filled, tmp_path):
     assert summary.summarise(read(tmp_path)).waiting == 1
 
 
-def test_five_findings_have_the_numbers_of_the_tables(made):
+def test_five_findings_have_the_numbers_of_the_tables(filled, made):
     """Each of the five sentences carries the counts and values that the tables give."""
     found = findings()
     tested = [f for f in found if f.verdict != "untested"]
@@ -305,15 +306,17 @@ def test_five_findings_have_the_numbers_of_the_tables(made):
     assert f"printed {worst.printed}" in made.headlines[2]
     assert headlines.apart(worst) in made.headlines[2]
     assert f"{sum(s.sign == 'same' for x in made.ladders for s in x.steps)} of" in made.headlines[3]
-    assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} trained runs" in made.headlines[4]
-    assert f"{best}, has {mean[best]:.2f} dB ({gains[best]:+.2f} dB)" in made.headlines[4]
+    without = headlines.restoration(made.quality, read(filled))
+    assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} trained runs" in without
+    assert f"{best}, has {mean[best]:.2f} dB ({gains[best]:+.2f} dB)" in without
 
 
 @pytest.mark.parametrize(
     ("quantity", "claimed", "measured", "bands", "words"),
     [
-        ("psnr", "30", "29.5", 5, "0.5 dB apart"),
-        ("ssim", "0.94", "0.93", 5, "0.01 apart"),
+        ("psnr", "30", "29.4", 1, "0.6 dB apart"),
+        ("psnr", "30", "30.6", 2, "0.6 dB apart"),
+        ("ssim", "0.94", "0.932", 1, "0.008 apart"),
         ("macs_720p", "100", "150", 50, "1.50 times apart"),
         ("setting.epochs", "100", "50", 50, "2.00 times apart"),
     ],
@@ -470,7 +473,11 @@ def replaced(path: Path, old: str, new: str) -> None:
         (f"{PROFILE}/quality.csv", "psnr,2", "psnr,x2", "is not a number"),
         (f"{PROFILE}/curves.csv", "0.1,", "nan,", "loss is nan"),
         (f"{PROFILE}/findings.csv", "agrees", "aggrees", "verdict 'aggrees'; known: agrees, close"),
+        (f"{PROFILE}/findings.csv", ",10,untested,", ",ten,untested,", "authors_n 'ten' is not a number"),
+        (f"{PROFILE}/decoded.csv", "decided", "guessed", "verdict 'guessed'; known: decided, inconclusive"),
         (f"{PROFILE}/environment.json", "{", "", "cannot be read as JSON"),
+        ("authors/measurements.csv", "25.5", "x25.5", "is not a number"),
+        ("datasets.csv", "partial", "fine", "verdict 'fine'; known: complete, partial, broken, absent"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, file, old, new, message):

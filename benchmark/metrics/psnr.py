@@ -1,6 +1,6 @@
 """PSNR over the three channels of each image; the papers' tables average it over images.
 
-Pooling the squared error over a test set instead gives another, lower number.
+Pooling the squared error over a test set instead gives another, lower number (`psnr_pooled`).
 """
 
 from torch import Tensor

@@ -3,12 +3,16 @@
 The third axis is colour, so the window mixes the channels; borders are replicated and count.
 MPRNet, SRN, SVRNN and most GoPro tables print this number, which is higher than the
 per-channel one on the same pixels.
+
+MATLAB takes L = 255 for 8-bit images, C1 = (0.01 L)^2 and C2 = (0.03 L)^2 as the paper, and computes
+8-bit images in single precision; that is this with more digits.
 """
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from benchmark.metrics._tiles import Window, mean_index
 from benchmark.metrics.ssim import RADIUS, blend, index, window
 from benchmark.spec import Quantity
 
@@ -24,8 +28,8 @@ def mixing(channels: int, like: Tensor) -> Tensor:
     return matrix
 
 
-def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
+def reference(restored: Tensor, sharp: Tensor) -> Tensor:
+    """The formula as it is written, in the precision of its arguments; shapes as in `measure`."""
     matrix = mixing(restored.shape[1], restored)
 
     def blend3(z: Tensor) -> Tensor:
@@ -34,3 +38,9 @@ def measure(restored: Tensor, sharp: Tensor) -> Tensor:
 
     x, y = restored, sharp
     return index(*(blend3(z) for z in (x, y, x * x, y * y, x * y))).mean(dim=(1, 2, 3))
+
+
+def measure(restored: Tensor, sharp: Tensor) -> Tensor:
+    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
+    taps = window(torch.empty(0, dtype=torch.float64))
+    return mean_index(restored, sharp, Window(taps, RADIUS, mixing(restored.shape[1], taps)))

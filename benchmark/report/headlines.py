@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmark.compare import ABSOLUTE, RELATIVE, VERDICTS, Finding
+from benchmark.compare import RELATIVE, RETRAINED, VERDICTS, Finding
+from benchmark.report import authors
 from benchmark.report.ablation import SURE, Ladder
+from benchmark.report.cells import like, part
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import QualityTable
-from benchmark.report.printed import PrintedPaper, key, like
+from benchmark.report.printed import PrintedPaper, key, short
 
 WAITING = "not measured yet (`dvc repro` makes it)"
 SIZES = ("params", "size")
@@ -30,16 +32,16 @@ def off(finding: Finding) -> float:
 
 def bands(finding: Finding) -> float:
     """How many times its quantity's band for `close` a measured number is off; 1 % where there is none."""
-    apart = abs(float(finding.measured) - float(finding.claimed))
-    if finding.quantity in ABSOLUTE:
-        return apart / ABSOLUTE[finding.quantity]
+    apart = float(finding.measured) - float(finding.claimed)
+    if band := RETRAINED.get(finding.quantity):
+        return abs(apart) / (band.above if apart > 0 else band.below)
     return off(finding) / RELATIVE.get(finding.quantity, 0.01)
 
 
 def apart(finding: Finding) -> str:
     """The gap in words: a difference for qualities, a ratio for the rest."""
     claimed, measured = float(finding.claimed), float(finding.measured)
-    if finding.quantity in ABSOLUTE:
+    if finding.quantity in RETRAINED:
         return f"{abs(measured - claimed):.3g}{' dB' if finding.quantity == 'psnr' else ''} apart"
     low, high = sorted((abs(claimed), abs(measured)))
     return f"{high / low:.2f} times apart" if low else "not zero on both sides"
@@ -146,10 +148,10 @@ def ablations(ladders: Sequence[Ladder], inputs: Inputs) -> str:
 
 def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
     """How many networks restore more than the blurred input has."""
-    table = next((t for t in quality if any(name == "psnr" for name, _ in t.quantities)), None)
+    table = next((t for t in quality if any(one.name == "psnr" for one in t.main)), None)
     if table is None:
         return f"Restoration quality: {WAITING}."
-    at = [name for name, _ in table.quantities].index("psnr")
+    at = [one.name for one in table.main].index("psnr")
     found = [(row, row.cells[at]) for row in table.rows]
     floor = next((cell.mean for row, cell in found if cell and row.run == inputs.blurred), None)
     trained = [(row, cell, cell.gain) for row, cell in found if cell and cell.gain is not None]
@@ -165,14 +167,63 @@ def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
     )
 
 
+def decoding(inputs: Inputs) -> str:
+    """How many printed columns have told their protocol."""
+    if not inputs.decoded:
+        return f"the protocols of the printed columns: {WAITING}"
+    shorts = {paper.key: short(paper) for paper in inputs.papers}
+    known = [one for one in inputs.decoded if one.verdict == "decided"]
+    places = "; ".join(f"{shorts[d.paper]} {d.table} {d.column}: `{d.protocol}`" for d in known)
+    counts = Counter(one.verdict for one in inputs.decoded)
+    return (
+        f"of {plural(len(inputs.decoded), 'printed PSNR or SSIM column')}, the protocol is decided for "
+        f"{len(known) or 'none'}{f' ({places})' if places else ''}, inconclusive for "
+        f"{counts['inconclusive']} and untested for {counts['untested']}"
+    )
+
+
+def published(tables: Sequence[authors.Table], inputs: Inputs) -> str:
+    """What published weights gain on real images, and what they say about protocols; empty without any."""
+    scores = {
+        (table, row.run): value
+        for table in tables
+        for row in table.rows
+        for one, value in zip(table.quantities, row.values, strict=True)
+        if one.name == "psnr" and value is not None
+    }
+    gains = {
+        (table, run): value - scores[table, inputs.blurred]
+        for (table, run), value in scores.items()
+        if run != inputs.blurred and (table, inputs.blurred) in scores
+    }
+    if not gains:
+        return ""
+    table, run = max(gains, key=lambda place: gains[place])
+    images = next(row.images for row in table.rows if row.run == run)
+    runs = len({run for _, run in gains})
+    return (
+        f"With the authors’ weights, {plural(runs, 'run')} "
+        f"{'is' if runs == 1 else 'are'} measured on real images; the best gain is that of {run}, to "
+        f"{scores[table, run]:.2f} dB from the blurred input’s {scores[table, inputs.blurred]:.2f} dB "
+        f"({part(images, table.total) or f'all {images:,}'} images of {table.dataset}); {decoding(inputs)}."
+    )
+
+
 def five(
-    inputs: Inputs, papers: Sequence[PrintedPaper], ladders: Sequence[Ladder], quality: Sequence[QualityTable]
+    inputs: Inputs,
+    papers: Sequence[PrintedPaper],
+    ladders: Sequence[Ladder],
+    quality: Sequence[QualityTable],
+    weights: Sequence[authors.Table],
 ) -> tuple[str, ...]:
-    """Claims, sizes, the widest gap, ablations, restoration: always these, so that pages can be compared."""
+    """Claims, sizes, the widest gap, ablations, restoration: always these, so that pages can be compared.
+
+    Restoration is that of published weights on real images where there is some.
+    """
     return (
         claims_tested(papers, inputs),
         sizes_hold(inputs),
         contradiction(papers, inputs),
         ablations(ladders, inputs),
-        restoration(quality, inputs),
+        published(weights, inputs) or restoration(quality, inputs),
     )

@@ -12,9 +12,12 @@ from typing import Any
 
 from benchmark import claims, results, spec
 from benchmark.compare import VERDICTS, Finding
-from benchmark.results import COMPLEXITY, Measurement, Results
+from benchmark.decode import VERDICTS as DECODED
+from benchmark.decode import Decoded
+from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results
 
 Key = tuple[str, str, str]  # run, dataset, quantity
+STATES = ("complete", "partial", "broken", "absent")  # of a dataset's split
 COUNTS = ("params", "macs_256", "macs_720p", "macs_720p_torch", "macs_720p_deformable")
 
 
@@ -42,6 +45,23 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """One row of datasets.csv: a split of a real dataset, as the doctor found it."""
+
+    dataset: str
+    split: str
+    verdict: str  # one of STATES
+    images: int
+    expected: int  # 0: no official number
+    sequences: int
+    expected_sequences: int
+    response: str
+    digest: str
+    where_from: str
+    problems: str
+
+
+@dataclass(frozen=True)
 class Source:
     """A file the page was made from; an empty digest says that it is not there."""
 
@@ -63,6 +83,9 @@ class Inputs:
     images: dict[Key, dict[str, float]]  # value of each image
     curves: dict[str, Curve]
     findings: list[Finding]
+    authors: dict[Key, Measurement]  # with published weights, on real images
+    decoded: list[Decoded]
+    checked: list[Checked]
     environment: dict[str, Any]
     sources: tuple[Source, ...]
 
@@ -84,6 +107,11 @@ class Inputs:
         """A measured mean, None when there is none."""
         row = self.measurements.get((run, dataset, quantity))
         return float(row.value) if row and row.value else None
+
+    def total(self, dataset: str) -> int:
+        """Images of a real dataset's official test set; 0 when the doctor does not know it."""
+        found = (one.expected for one in self.checked if (one.dataset, one.split) == (dataset, "test"))
+        return next(found, 0)
 
     def cut(self) -> bool:
         """Whether the profile changes what a paper did, so that its quality numbers prove nothing."""
@@ -168,16 +196,49 @@ def training(path: Path) -> dict[str, Curve]:
     return made
 
 
+def allowed(path: Path, index: int, row: dict[str, str], column: str, known: Iterable[str]) -> None:
+    """Refuse a cell that is none of the known words.
+
+    Raises:
+        ValueError: the message names file, row, column and the known words.
+    """
+    if row[column] not in known:
+        words = ", ".join(filter(None, known))
+        raise ValueError(f"{path}, row {index}: {column} {row[column]!r}; known: {words}")
+
+
 def verdicts(path: Path) -> list[Finding]:
     """What `benchmark.compare` found."""
-    header = results.columns(Finding)
-    found = [Finding(**{key: row[key] for key in header}) for row in rows(path, header)]
-    for i, finding in enumerate(found, 1):
-        if finding.verdict not in VERDICTS:
-            raise ValueError(f"{path}, row {i}: verdict {finding.verdict!r}; known: {', '.join(VERDICTS)}")
-        for column in ("claimed", "measured"):
-            if getattr(finding, column):
-                number(path, i, vars(finding), column)
+    header, found = results.columns(Finding), []
+    for i, row in enumerate(rows(path, header), 1):
+        allowed(path, i, row, "verdict", VERDICTS)
+        allowed(path, i, row, "authors_verdict", ("", *VERDICTS))
+        for column in ("claimed", "measured", "authors", "authors_n"):
+            if row[column]:
+                number(path, i, row, column)
+        found.append(Finding(**{key: row[key] for key in header}))
+    return found
+
+
+def protocols(path: Path) -> list[Decoded]:
+    """What `benchmark.decode` inferred of each printed column."""
+    header, found = results.columns(Decoded), []
+    for i, row in enumerate(rows(path, header), 1):
+        allowed(path, i, row, "verdict", DECODED)
+        entry: dict[str, Any] = {**{k: row[k] for k in header}, "rows": int(number(path, i, row, "rows"))}
+        found.append(Decoded(**entry))
+    return found
+
+
+def datasets(path: Path) -> list[Checked]:
+    """What the doctor found."""
+    header, found = results.columns(Checked), []
+    for i, row in enumerate(rows(path, header), 1):
+        allowed(path, i, row, "verdict", STATES)
+        entry: dict[str, Any] = {key: row[key] for key in header}
+        for column in ("images", "expected", "sequences", "expected_sequences"):
+            entry[column] = int(number(path, i, row, column)) if row[column] else 0
+        found.append(Checked(**entry))
     return found
 
 
@@ -213,8 +274,19 @@ def read(
     """
     active, runs = spec.load(params, profile)
     where = Results(active.name, root)
-    complexity = root / COMPLEXITY.name
-    used = [complexity, where.measurements, where.curves, where.findings, where.quality, where.environment]
+    complexity, checked = root / COMPLEXITY.name, root / DATASETS.name
+    authors = Results("authors", root).measurements
+    used = [
+        complexity,
+        checked,
+        authors,
+        where.measurements,
+        where.curves,
+        where.decoded,
+        where.findings,
+        where.quality,
+        where.environment,
+    ]
     folder = papers or Path(claims.__file__).parent
     sources = [source(path, f"{root.name}/{path.relative_to(root).as_posix()}") for path in used]
     sources += [source(params, params.name)]
@@ -230,6 +302,9 @@ def read(
         each_image(where.quality),
         training(where.curves),
         verdicts(where.findings),
+        measured(authors),
+        protocols(where.decoded),
+        datasets(checked),
         machine(where.environment),
         tuple(sources),
     )

@@ -1,15 +1,19 @@
 """What was counted, measured and recorded of every run."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
 from typing import Any
 
+from benchmark import perceptual
 from benchmark.report.inputs import Counted, Curve, Inputs
+from benchmark.results import Measurement
+from benchmark.spec import Quantity
 
 METRICS = Path(__file__).parents[1] / "metrics"
+MAIN = ("psnr", "ssim", "ssim_matlab")  # the quality table's own; the others are folded away below it
 
 # Recipes that differ from their parent's in these entries of the loss belong to one study.
 STUDIES = {
@@ -30,6 +34,21 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """A measured quantity: its unit, and what its file says it is."""
+
+    name: str
+    unit: str
+    declared: Quantity | None  # None for what is no longer here
+    about: str  # the first sentence of its file
+
+    @property
+    def family(self) -> str:
+        """What papers print it as; empty where they print its own name."""
+        return self.declared.family if self.declared else ""
+
+
+@dataclass(frozen=True)
 class Quality:
     """One metric of one run: mean and spread over images, and how far above the blurred input."""
 
@@ -45,7 +64,7 @@ class QualityRow:
     run: str
     about: str
     images: int
-    cells: tuple[Quality | None, ...]
+    cells: tuple[Quality | None, ...]  # one for each main quantity, then one for each other
     note: str
 
 
@@ -54,8 +73,9 @@ class QualityTable:
     """Every run on one dataset, the blurred input first."""
 
     dataset: str
-    quantities: tuple[tuple[str, str], ...]  # name, unit
-    protocols: tuple[tuple[str, str], ...]  # name, what exactly is measured
+    main: tuple[Protocol, ...]
+    others: tuple[Protocol, ...]
+    lacking: tuple[tuple[str, str], ...]  # a quantity that no run has, and the reason
     rows: tuple[QualityRow, ...]
 
 
@@ -90,44 +110,64 @@ def absence(inputs: Inputs, run: str) -> str:
     return "" if run in inputs.chosen else f"left out by profile {inputs.profile.name}"
 
 
-def quality_row(inputs: Inputs, run: str, dataset: str, quantities: list[str]) -> QualityRow:
+def quality_row(inputs: Inputs, run: str, dataset: str, quantities: Iterable[Protocol]) -> QualityRow:
     """One run's row; an unmeasurable value leaves its reason in the note."""
     cells: list[Quality | None] = []
     images, notes = 0, [absence(inputs, run)]
     for quantity in quantities:
-        row, mean = inputs.measurements.get((run, dataset, quantity)), inputs.mean(run, dataset, quantity)
+        key = run, dataset, quantity.name
+        row, mean = inputs.measurements.get(key), inputs.mean(*key)
         if row is None or mean is None:
             cells.append(None)
             notes.append(row.note if row else "")
             continue
         images = row.n
-        values = list(inputs.images.get((run, dataset, quantity), {}).values())
+        values = list(inputs.images.get(key, {}).values())
         spread = stdev(values) if len(values) > 1 else None
-        floor = inputs.mean(inputs.blurred, dataset, quantity)
+        floor = inputs.mean(inputs.blurred, dataset, quantity.name)
         cells.append(Quality(mean, spread, None if floor is None or run == inputs.blurred else mean - floor))
     said = "; ".join(dict.fromkeys(note for note in notes if note))
     return QualityRow(run, inputs.runs[run].about, images, tuple(cells), said)
 
 
-def protocol(quantity: str) -> str:
-    """The first sentence of a metric's file; it is read, not imported, since metrics import torch."""
+def protocol(quantity: str, unit: str) -> Protocol:
+    """What a metric's file says; it is read, not imported, since metrics import torch."""
     path = METRICS / f"{quantity}.py"
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else None
-    return " ".join((docstring or "").split("\n\n")[0].split())
+    if not path.exists():
+        offered = perceptual.entry(quantity).quantity if quantity in perceptual.names() else None
+        return Protocol(quantity, unit, offered, f"pyiqa: {offered.about}." if offered else "")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    about = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name("QUANTITY")], value=ast.Call(args=args, keywords=named)):
+                entries = {entry.arg or "": ast.literal_eval(entry.value) for entry in named}
+                return Protocol(quantity, unit, Quantity(*map(ast.literal_eval, args), **entries), about)
+    raise ValueError(f"{path}: QUANTITY = Quantity(...) is missing")
+
+
+def protocols(measured: Iterable[Measurement]) -> list[Protocol]:
+    """Every quality that has a value, in the order of the rows."""
+    units = {row.quantity: row.unit for row in measured if row.dataset and row.value}
+    return [protocol(*pair) for pair in units.items()]
 
 
 def quality(inputs: Inputs) -> Iterator[QualityTable]:
     """One table per dataset on which something was measured."""
-    datasets: dict[str, dict[str, str]] = {}
+    datasets: dict[str, list[Measurement]] = {}
     for row in inputs.measurements.values():
         if row.dataset:
-            datasets.setdefault(row.dataset, {})[row.quantity] = row.unit
-    for dataset, units in datasets.items():
+            datasets.setdefault(row.dataset, []).append(row)
+    for dataset, found in datasets.items():
         wanted = [name for name, run in inputs.runs.items() if inputs.profile.data or dataset in run.test_on]
         first = sorted(wanted, key=lambda name: name != inputs.blurred)
-        rows = tuple(quality_row(inputs, name, dataset, list(units)) for name in first)
-        said = ((name, protocol(name)) for name in units)
-        yield QualityTable(dataset, tuple(units.items()), tuple(pair for pair in said if pair[1]), rows)
+        known = protocols(found)
+        main = tuple(one for one in known if one.name in MAIN)
+        others = tuple(one for one in known if one.name not in MAIN)
+        names = {one.name for one in known}
+        lacking = {row.quantity: row.note for row in found if row.quantity not in names}
+        rows = tuple(quality_row(inputs, name, dataset, (*main, *others)) for name in first)
+        yield QualityTable(dataset, main, others, tuple(lacking.items()), rows)
 
 
 def curves(inputs: Inputs) -> tuple[Trained, ...]:

@@ -11,11 +11,33 @@ from benchmark.compare import VERDICTS
 from benchmark.report import figures
 from benchmark.report.ablation import SURE
 from benchmark.report.crops import SHOWN, SIDE
+from benchmark.report.printed import BLURRED
 from benchmark.report.summary import Summary
 
-SYMBOLS = {"agrees": "✓", "close": "≈", "explained": "≠", "differs": "✗", "untested": "○"}
+SYMBOLS = {
+    # of claims
+    "agrees": "✓",
+    "close": "≈",
+    "explained": "≠",
+    "differs": "✗",
+    "untested": "○",
+    # of protocols
+    "decided": "✓",
+    "inconclusive": "?",
+    # of datasets
+    "complete": "✓",
+    "partial": "◐",
+    "broken": "✗",
+    "absent": "○",
+}
+SEES = {
+    "rounded": "rounded to 8 bits",
+    "truncated": "truncated to 8 bits",
+    "clipped": "unrounded, within [0, 1]",
+    "float": "unrounded, as the network gives it",
+}
 MEANINGS = {
-    "agrees": "equal to the last printed digit",
+    "agrees": "equal to the last printed digit; PSNR and SSIM to a band of their own, below",
     "close": "within the band below",
     "explained": "differs, for a reason that the claims file states",
     "differs": "differs, and nothing explains it",
@@ -73,6 +95,8 @@ def environment() -> Environment:
     made.globals |= {
         "verdicts": VERDICTS,
         "symbols": SYMBOLS,
+        "sees": SEES,
+        "blurred": BLURRED,
         "meanings": MEANINGS,
         "sure": SURE,
         "side": SIDE,

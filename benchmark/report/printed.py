@@ -2,27 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmark.claims import NUMBER, SCALES, Claim, Paper, Table
-from benchmark.compare import ABSOLUTE, RELATIVE, Finding
+from benchmark.claims import Claim, Paper, Table
+from benchmark.compare import Finding
+from benchmark.decode import FAMILIES, Decoded
+from benchmark.report.cells import Cell, Real, authors, cell, like, part
 from benchmark.report.inputs import Inputs
 
-NOT_COMPARED = "not compared yet: `python -m benchmark.compare` does it"
-UNEXPLAINED = "nothing explains this difference yet"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One printed cell. Text and dashes have no verdict; a claim without a finding has `waiting`."""
-
-    text: str
-    verdict: str = ""  # one of compare.VERDICTS
-    ours: str = ""  # in the printed unit and precision
-    gap: str = ""
-    stand_in: bool = False  # ours is no test of the claim: other images, or a cut training
-    waiting: bool = False
-    notes: tuple[int, ...] = ()  # footnotes, from 1
+BLURRED = "blurred input"
 
 
 @dataclass(frozen=True)
@@ -36,7 +24,7 @@ class Head:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table in the paper's layout."""
+    """A table in the paper's layout, and the blurred input where PSNR or SSIM are printed."""
 
     anchor: str
     name: str
@@ -46,6 +34,7 @@ class PrintedTable:
     footnotes: tuple[str, ...]
     note: str
     hardware: str
+    decoded: tuple[Decoded, ...]
 
 
 @dataclass(frozen=True)
@@ -72,8 +61,13 @@ class PrintedPaper:
     tables: tuple[PrintedTable, ...]
     prose: tuple[Said, ...]
     counts: dict[str, int]
+    authors: dict[str, int]  # verdicts on what the authors' weights give
     dashes: int  # claims among `untested` where the paper prints nothing
     waiting: int  # claims that findings.csv does not know in their present form
+
+
+Line = list[tuple[Claim, str]]  # printed PSNRs or SSIMs, and what each is held against ("": nothing)
+Rows = list[tuple[Head, tuple[Cell, ...]]]
 
 
 class Footnotes:
@@ -100,74 +94,48 @@ def short(paper: Paper) -> str:
     return last.rstrip(")") if before else paper.title
 
 
-def like(claim: Claim, measured: float, exact: bool = True) -> str:
-    """A measured number in the printed unit and precision; more digits where a difference would vanish.
-
-    >>> claim = Claim("", "", "", "", None, None, "macs_720p", "689.20", scale=1e9)
-    >>> like(claim, 687.086e9), like(claim, 689.204e9), like(claim, 689.204e9, exact=False)
-    ('687.09', '689.20', '689.204')
-    """
-    found = NUMBER.fullmatch(claim.printed.strip())
-    assert found
-    assert claim.value is not None
-    unit, digits = found["unit"] or "", found["mantissa"] or ""
-    if abs(measured - claim.value) <= 1e-9 * abs(claim.value):
-        return claim.printed
-    value = measured / claim.scale / SCALES.get(unit, 1)
-    if found["ten"]:
-        return f"{value:g} {unit}".strip()
-    decimals = len(digits.partition(".")[2])
-    comma = "," if "," in digits else ""
-    while not exact and decimals < 9 and f"{value:{comma}.{decimals}f}" == digits:
-        decimals += 1
-    return f"{value:{comma}.{decimals}f} {unit}".strip()
-
-
-def distance(claim: Claim, measured: float) -> str:
-    """How far off, in per cent for counts and in the unit for qualities; empty for the rest.
-
-    >>> distance(Claim("", "", "", "", None, None, "params", "20", scale=1e6), 20.2e6)
-    '+1 %'
-    """
-    if claim.quantity in RELATIVE and claim.value:
-        percent = 100 * (measured - claim.value) / claim.value
-        return f"{percent:+.0f} %" if abs(percent) >= 10 else f"{percent:+.2g} %"
-    if claim.quantity in ABSOLUTE and claim.value is not None:
-        return f"{measured - claim.value:+.3g}"
-    return ""
-
-
-def cell(claim: Claim, finding: Finding | None, stand_in: str) -> tuple[Cell, str]:
-    """A claim's cell without footnotes, and its reason."""
-    if claim.blank:
-        return Cell(claim.printed), ""
-    if finding is None:
-        return Cell(claim.printed, waiting=True), NOT_COMPARED
-    if not finding.measured or claim.value is None:
-        return Cell(claim.printed, finding.verdict), finding.reason
-    measured, agrees = float(finding.measured), finding.verdict == "agrees"
-    if finding.verdict == "untested":
-        ours = like(claim, measured)
-        return Cell(claim.printed, "untested", ours, stand_in=True), f"{stand_in}: {finding.reason}"
-    gap = "" if agrees else distance(claim, measured)
-    reason = finding.reason or (UNEXPLAINED if finding.verdict == "differs" else "")
-    return Cell(claim.printed, finding.verdict, like(claim, measured, exact=agrees), gap), reason
-
-
 class Join:
     """Claims to findings, by place and in printed order where a place says two things."""
 
     def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
         self.found: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
         for finding in inputs.findings:
             self.found[key(finding)].append(finding)
         on = f"on {inputs.profile.data} images" if inputs.profile.data else "after a cut training"
         self.stand_in = f"our value is measured {on} and tests nothing here"
 
-    def cell(self, claim: Claim) -> tuple[Cell, str]:
-        """A claim's cell and reason; a finding of an older claims file does not count."""
+    def finding(self, claim: Claim) -> Finding | None:
+        """The next finding on a claim; one of an older claims file does not count."""
         found = self.found.get(key(claim))
-        return cell(claim, found.pop(0) if found else None, self.stand_in)
+        return found.pop(0) if found else None
+
+    def cell(self, claim: Claim, finding: Finding | None) -> tuple[Cell, tuple[str, ...]]:
+        """A claim's cell and the reasons for its verdicts."""
+        made, reason = cell(claim, finding, self.stand_in)
+        real, why = authors(claim, finding, self.inputs.total(claim.dataset or ""))
+        return replace(made, authors=real), (why, reason)
+
+    def blurred(self, line: Line) -> tuple[Cell, str]:
+        """The blurred input beside the numbers of a column (or row), and a reason.
+
+        On the paper's dataset where it was measured; on the stand-in otherwise.
+        """
+        dataset = shared(claim.dataset for claim, _ in line)
+        model = next((claim for claim, _ in line if claim.value is not None), None)
+        if model is None or not dataset:
+            return Cell(""), ""
+        protocol = shared(name for _, name in line if name) or model.quantity
+        run = self.inputs.blurred
+        row = self.inputs.authors.get((run, dataset, protocol))
+        if row and row.value:
+            total = self.inputs.total(dataset)
+            return Cell("", authors=Real(like(model, float(row.value)), part=part(row.n, total))), ""
+        value = self.inputs.mean(run, self.inputs.dataset(dataset), protocol)
+        if value is None:
+            return Cell(""), ""
+        stand_in = bool(self.inputs.profile.data)
+        return Cell("", ours=like(model, value), stand_in=stand_in), self.stand_in if stand_in else ""
 
 
 def key(one: Claim | Finding) -> tuple[str, ...]:
@@ -188,9 +156,18 @@ def remark(claim: Claim, table: Table) -> str:
     return "; ".join(part for part in (claim.note, hardware) if part)
 
 
+def fitting(claim: Claim, decoded: Iterable[Decoded], reasons: Iterable[str]) -> str:
+    """What the decoder says of a number that only another protocol than its column's fits, once."""
+    kind = claim.dataset, claim.quantity
+    name = next((fit for d in decoded if (d.dataset, d.family) == kind and (fit := d.fits(claim))), "")
+    said = any(f"fits {name} instead" in reason for reason in reasons)
+    return f"the protocol decoder: this number fits `{name}` instead" if name and not said else ""
+
+
 def lay_out(table: Table, anchor: str, join: Join) -> PrintedTable:
     """The table with measured numbers and footnotes."""
     notes = Footnotes()
+    decoded = tuple(one for one in join.inputs.decoded if (one.paper, one.table) == (table.paper, table.name))
     down = {j: [c for (_, at), c in table.claims.items() if at == j] for j in range(len(table.columns))}
     across = {i: [c for (at, _), c in table.claims.items() if at == i] for i in range(len(table.rows))}
     by_row = any(shared(c.run for c in claims) for claims in across.values())
@@ -198,7 +175,8 @@ def lay_out(table: Table, anchor: str, join: Join) -> PrintedTable:
     for j, text in enumerate(table.columns):
         common[j] = shared(remark(claim, table) for claim in down[j])
         heads.append(Head(text, "" if by_row else shared(c.run for c in down[j]), notes.number(common[j])))
-    rows = []
+    lines: dict[int, Line] = defaultdict(list)  # by column, or by row where systems stand across
+    rows: Rows = []
     for i, (label, texts) in enumerate(table.rows):
         cells = []
         for j, text in enumerate(texts):
@@ -206,19 +184,43 @@ def lay_out(table: Table, anchor: str, join: Join) -> PrintedTable:
             if claim is None:
                 cells.append(Cell(text))
                 continue
-            made, reason = join.cell(claim)
+            finding = join.finding(claim)
+            made, reasons = join.cell(claim, finding)
             own = remark(claim, table)
-            numbers = notes.number(reason, "" if own == common[j] else own)
-            cells.append(Cell(**{**vars(made), "notes": numbers}))
+            odd = fitting(claim, decoded, reasons)
+            numbers = notes.number(*reasons, odd, "" if own == common[j] else own)
+            cells.append(replace(made, notes=numbers))
+            if claim.quantity in FAMILIES:
+                lines[j if by_row else i].append((claim, finding.protocol if finding else ""))
         rows.append((Head(label, shared(c.run for c in across[i]) if by_row else ""), tuple(cells)))
+    floor = []
+    for k in range(len(table.columns) if by_row else len(rows)):
+        made, reason = join.blurred(lines[k])
+        floor.append(replace(made, notes=notes.number(reason)))
+    if any(made.ours or made.authors for made in floor):
+        first = Head(BLURRED, join.inputs.blurred)
+        if by_row:
+            rows = [(first, tuple(floor)), *rows]
+        else:
+            heads = [first, *heads]
+            rows = [(head, (made, *cells)) for made, (head, cells) in zip(floor, rows, strict=True)]
     return PrintedTable(
-        anchor, table.name, table.about, tuple(heads), tuple(rows), tuple(notes.texts), table.note, table.on
+        anchor,
+        table.name,
+        table.about,
+        tuple(heads),
+        tuple(rows),
+        tuple(notes.texts),
+        table.note,
+        table.on,
+        decoded,
     )
 
 
 def said(claim: Claim, join: Join) -> Said:
-    """A prose number with its reason beside it."""
-    made, reason = join.cell(claim)
+    """A prose number with its reasons beside it."""
+    made, reasons = join.cell(claim, join.finding(claim))
+    reason = "; ".join(reason for reason in reasons if reason)
     return Said(claim.table, claim.row, claim.column, made, reason, claim.note)
 
 
@@ -232,6 +234,7 @@ def papers(inputs: Inputs) -> tuple[PrintedPaper, ...]:
         dashes = sum(claim.blank for claim in paper.claims()) if inputs.findings else 0
         counts = Counter(c.verdict for c in cells if c.verdict)
         counts["untested"] += dashes
+        weights = Counter(c.authors.verdict for c in cells if c.authors and c.authors.verdict)
         url = paper.url if paper.url and paper.url.startswith(("https://", "http://")) else ""
         made.append(
             PrintedPaper(
@@ -243,6 +246,7 @@ def papers(inputs: Inputs) -> tuple[PrintedPaper, ...]:
                 tuple(tables),
                 tuple(prose),
                 dict(counts),
+                dict(weights),
                 dashes,
                 sum(c.waiting for c in cells),
             )

@@ -5,9 +5,10 @@ import platform
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmark.compare import ABSOLUTE, RELATIVE, VERDICTS
-from benchmark.report import ablation, attention, crops, headlines, measured, printed
-from benchmark.report.inputs import Inputs, Source
+from benchmark.compare import AUTHORS, RELATIVE, RETRAINED, VERDICTS
+from benchmark.decode import FAMILIES, Decoded
+from benchmark.report import ablation, attention, authors, crops, headlines, measured, printed
+from benchmark.report.inputs import Checked, Inputs, Source
 from benchmark.spec import Profile
 
 TOOLS = ("jinja2", "matplotlib", "pillow", "seaborn")  # what draws the page
@@ -32,10 +33,16 @@ class Summary:
     environment: tuple[tuple[str, str], ...]
     headlines: tuple[str, ...]
     totals: dict[str, int]  # verdict -> claims
+    authors_totals: dict[str, int]  # verdict -> claims, of the authors' weights
     bands: tuple[str, ...]  # what counts as close, in words
     compared: bool  # findings.csv is there
     waiting: int  # claims it does not know
     papers: tuple[printed.PrintedPaper, ...]
+    decoded: tuple[Decoded, ...]
+    protocols: tuple[measured.Protocol, ...]  # all that something was measured under
+    weights: tuple[authors.Table, ...]
+    lacks: tuple[authors.Lack, ...]
+    checked: tuple[Checked, ...]
     ladders: tuple[ablation.Ladder, ...]
     groups: tuple[ablation.Group, ...]
     sizes: tuple[measured.Size, ...]
@@ -75,7 +82,12 @@ def bands() -> tuple[str, ...]:
     """
     return (
         *(f"{name} within {100 * share:g} %" for name, share in RELATIVE.items()),
-        *(f"{name} within {band:g}{' dB' if name == 'psnr' else ''}" for name, band in ABSOLUTE.items()),
+        *(
+            f"{name} {kind} within {band.below:g}{unit}{' below' if band.above <= band.agrees else ''} "
+            f"(agrees within {band.agrees:g}{unit})"
+            for kind, known in (("of authors’ weights", AUTHORS), ("of a retrained network", RETRAINED))
+            for (name, band), unit in zip(known.items(), FAMILIES.values(), strict=True)
+        ),
     )
 
 
@@ -90,22 +102,30 @@ def tools() -> tuple[tuple[str, str], ...]:
 def summarise(inputs: Inputs) -> Summary:
     """Everything the page says."""
     papers, quality = printed.papers(inputs), tuple(measured.quality(inputs))
-    ladders = tuple(ablation.ladders(inputs))
-    totals: Counter[str] = Counter(dict.fromkeys(VERDICTS, 0))
+    ladders, weights = tuple(ablation.ladders(inputs)), tuple(authors.tables(inputs))
+    totals, published = Counter(dict.fromkeys(VERDICTS, 0)), Counter(dict.fromkeys(VERDICTS, 0))
     for paper in papers:
         totals.update(paper.counts)
+        published.update(paper.authors)
+    rows = [*inputs.authors.values(), *inputs.measurements.values()]
     return Summary(
         profile=inputs.profile,
         cut=inputs.cut(),
         cuts=cuts(inputs),
         left_out=tuple(name for name in inputs.runs if name not in inputs.chosen),
         environment=environment(inputs),
-        headlines=headlines.five(inputs, papers, ladders, quality),
+        headlines=headlines.five(inputs, papers, ladders, quality, weights),
         totals=dict(totals),
+        authors_totals=dict(published),
         bands=bands(),
         compared=bool(inputs.findings),
         waiting=sum(paper.waiting for paper in papers),
         papers=papers,
+        decoded=tuple(inputs.decoded),
+        protocols=tuple(sorted(measured.protocols(rows), key=lambda one: one.name)),
+        weights=weights,
+        lacks=authors.lacks(inputs),
+        checked=tuple(inputs.checked),
         ladders=ladders,
         groups=tuple(ablation.groups(inputs)),
         sizes=measured.sizes(inputs),

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark.batch import Batch
 from benchmark.pairs import Pairs
-from benchmark.spec import Recipe
+from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
-from benchmark.training.augment import AUGMENT, Crop
+from benchmark.training.augment import AUGMENT, Crop, tensor
 from benchmark.training.objective import Objective, Players, objective_of, schedule_of
 
 POINTS = 100  # on the loss curve; each is a mean over its share of the steps
+Room = dict[str, Tensor]  # by name: the (B, side, side, C) memory of a batch
 UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
 
 
@@ -52,24 +53,21 @@ def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
     """
     side = recipe.crop * recipe.shrink
     index = int(rng.integers(len(pairs)))
-    height, width = pairs.blurry[index].shape[:2]
+    whole: dict[str, NDArray[Any]] = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
+    height, width = whole["blurry"].shape[:2]
     if min(height, width) < side:
         raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
     y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    whole: dict[str, NDArray[Any]] = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
     for name in recipe.extras:
         if name != UNPAIRED:
             if name not in pairs.extras:
                 raise ValueError(f"extras: no {name!r} in this dataset; known: {', '.join(pairs.extras)}")
             whole[name] = pairs.extras[name][index]
-    crop = {
-        name: smaller(image[y : y + side, x : x + side], recipe.shrink).astype(np.float32)
-        for name, image in whole.items()
+    crop = {name: smaller(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
+    # A copy in memory's own order: pixels that are first read when they are turned would miss the cache.
+    return {
+        name: x.astype(x.dtype if x.shape[-1] == 3 else np.float32, order="C") for name, x in crop.items()
     }
-    for image in crop.values():
-        if image.shape[-1] == 3:
-            image /= 255
-    return crop
 
 
 def smaller(image: NDArray[Any], times: int) -> NDArray[Any]:
@@ -86,31 +84,43 @@ def smaller(image: NDArray[Any], times: int) -> NDArray[Any]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
-def sample(pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu") -> Batch:
+def sample(
+    pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu", room: Room | None = None
+) -> Batch:
     """The batch of a step: it depends on seed and step alone, so a resumed run draws the same one.
+
+    Given the same `room` again, a batch on the CPU lies where the last one lay, whose values are gone: new
+    memory takes longer to come by than to fill.
 
     Raises:
         ValueError: as `draw`.
     """
     rng = np.random.default_rng([seed, step])
-    crops: dict[str, list[NDArray[np.float32]]] = {}
-    for _ in range(recipe.batch):
+    stacked = {} if room is None else room
+    for i in range(recipe.batch):
         crop = draw(pairs, recipe, rng)
         for name in recipe.augment:
             crop = AUGMENT[name](crop, rng)
         if UNPAIRED in recipe.extras:
             crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
         for name, image in crop.items():
-            crops.setdefault(name, []).append(image)
-    n = recipe.normalise
-    tensors = {}
-    for name, images in crops.items():
-        stacked = np.stack(images)
-        if stacked.shape[-1] == 3:
-            stacked = (stacked - np.float32(n.mean)) * np.float32(n.scale)
-        # NHWC in memory is channels_last, about three times as fast on CPU.
-        tensors[name] = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
-    return Batch(tensors.pop("blurry"), tensors.pop("sharp"), n, tensors)
+            if name not in stacked:
+                stacked[name] = torch.empty(recipe.batch, *image.shape)
+            put(image, stacked[name][i], recipe.normalise)
+    # NHWC in memory is channels_last, about three times as fast on CPU.
+    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in stacked.items()}
+    return Batch(tensors.pop("blurry"), tensors.pop("sharp"), recipe.normalise, tensors)
+
+
+def put(image: NDArray[Any], out: Tensor, normalise: Normalise) -> None:
+    """Write a crop, (side, side, C), into its place in a batch; an image in the network's range."""
+    values = tensor(image)
+    if image.dtype == np.uint8:
+        torch.div(values, 255, out=out)
+    else:
+        out.copy_(values)
+    if image.shape[-1] == 3 and normalise != Normalise():  # subtracting nothing takes as long
+        out.sub_(normalise.mean).mul_(normalise.scale)
 
 
 def fit(
@@ -156,9 +166,10 @@ def fit(
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
     validations = {math.ceil(steps * k / settings.validate) for k in range(1, settings.validate + 1)}
     saved = time.monotonic()
+    room: Room = {}
     for step in range(start, steps):
         lr = o.lr * schedule(recipe.epochs * step / steps)
-        batch = sample(pairs, recipe, settings.seed, step, settings.device)
+        batch = sample(pairs, recipe, settings.seed, step, settings.device, room)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout and noise, as resumable as the crops
         loss = turn(players, optimisers, objective, batch, lr, settings, step)
         window.append(loss)

@@ -1,0 +1,11 @@
+"""RealBlur-R: the same scenes as `realblur_j`, developed from the cameras' raw images and denoised (BM3D)."""
+
+from dataclasses import replace
+from functools import partial
+
+from benchmark.datasets import realblur_j
+from benchmark.realset import listed
+
+SOURCE = realblur_j.SOURCE | {"what": "RealBlur-R: the scenes of RealBlur-J, from raw images"}
+SET = replace(realblur_j.SET, name="realblur_r", shots=partial(listed, lists="RealBlur_R_{split}_list.txt"))
+prepare, pairs = SET.prepare, SET.pairs

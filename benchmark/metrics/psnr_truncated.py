@@ -1,0 +1,14 @@
+"""PSNR of the image as programs save it that cut off the fraction instead of rounding.
+
+torchvision's `save_image` did until 2019 and `to_pil_image` still does; DMPHN and DeblurGAN were scored so.
+It costs 0.03 dB at 31 dB and more above.
+"""
+
+from benchmark.metrics import psnr
+from benchmark.spec import Quantity
+
+QUANTITY = Quantity(
+    "psnr_truncated", "dB", "higher", family="psnr", sees="truncated", about="RGB, truncated to 8 bit"
+)
+
+measure = psnr.measure

@@ -1,0 +1,253 @@
+"""Perceptual metrics, all of them pyiqa's: which are offered, what each needs, and why one cannot be had.
+
+pyiqa is imported when a metric is loaded, and nothing else here needs it or torch. Its licence (PolyForm
+Noncommercial 1.0.0) allows less than this project's, so it is a dependency group of its own, and none of its
+code is here.
+docs/perceptual.md says more about both.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmark import fetch
+from benchmark.fetch import File
+from benchmark.spec import Quantity
+
+FOLDER = Path("data/pretrained")
+HUB = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
+RELEASE = "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights"
+LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
+DISTS = "https://raw.githubusercontent.com/dingkeyan93/DISTS/master/DISTS_pytorch"
+TORCHVISION = "https://download.pytorch.org/models"
+
+# While a network is built, no hub is asked for anything and no file of weights can run anything.
+SWITCHES = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric that is offered, under pyiqa's name for it."""
+
+    quantity: Quantity
+    reference: str  # full: compares with the sharp image; none: judges the restored one alone
+    files: tuple[File, ...] = ()  # the metric's own, then the classifier whose features it compares
+    licence: str = ""  # of these files
+
+
+def own(name: str, sha256: str = "", first: str = "", size: int = 0) -> File:
+    """A metric's own file. pyiqa's author hosts it twice; `first` is where its authors have the same."""
+    return File((*filter(None, [first]), f"{HUB}/{name}", f"{RELEASE}/{name}"), name, size, sha256)
+
+
+# The digits in a file's name are its published sum; a file without is trusted as it first comes.
+ALEXNET = File((f"{TORCHVISION}/alexnet-owt-7be5be79.pth",), "alexnet-owt-7be5be79.pth", sha256="7be5be79")
+VGG16 = File((f"{TORCHVISION}/vgg16-397923af.pth",), "vgg16-397923af.pth", sha256="397923af")
+ENTRIES = (
+    Entry(
+        Quantity("lpips", "1", "lower", "LPIPS 0.1 on AlexNet"),
+        "full",
+        (own("LPIPS_v0.1_alex-df73285e.pth", "df73285e", f"{LPIPS}/alex.pth", 6009), ALEXNET),
+        "BSD-2-Clause; AlexNet BSD-3-Clause",
+    ),
+    Entry(
+        Quantity("lpips-vgg", "1", "lower", "LPIPS 0.1 on VGG16"),
+        "full",
+        (own("LPIPS_v0.1_vgg-a78928a0.pth", "a78928a0", f"{LPIPS}/vgg.pth", 7289), VGG16),
+        "BSD-2-Clause; VGG16 BSD-3-Clause",
+    ),
+    Entry(
+        Quantity("dists", "1", "lower", "DISTS on VGG16"),
+        "full",
+        (own("DISTS_weights-f5e65c96.pth", "f5e65c96", f"{DISTS}/weights.pt", 12288), VGG16),
+        "MIT; VGG16 BSD-3-Clause",
+    ),
+    Entry(Quantity("ms_ssim", "1", "higher", "SSIM at five scales, Y of YIQ, rounded"), "full"),
+    Entry(
+        Quantity("cw_ssim", "1", "higher", "SSIM of a steerable pyramid (Sampat et al. 2009), Y of YIQ"),
+        "full",
+    ),
+    Entry(Quantity("fsim", "1", "higher", "feature similarity with colour (Zhang et al. 2011)"), "full"),
+    Entry(
+        Quantity("vif", "1", "higher", "visual information fidelity (Sheikh and Bovik 2006), Y of YIQ"),
+        "full",
+    ),
+    Entry(Quantity("gmsd", "1", "lower", "gradient magnitude deviation (Xue et al. 2014), Y of YIQ"), "full"),
+    Entry(
+        Quantity("niqe", "1", "lower", "NIQE with its authors' model (Mittal et al. 2013)"),
+        "none",
+        (own("niqe_modelparameters.mat"),),
+        "any purpose, with notice and citation (University of Texas at Austin)",
+    ),
+    Entry(
+        Quantity("ilniqe", "1", "lower", "IL-NIQE with its authors' model (Zhang et al. 2015)"),
+        "none",
+        (own("ILNIQE_templateModel.mat"),),
+        "none stated",
+    ),
+    Entry(
+        Quantity("brisque", "1", "lower", "BRISQUE with its authors' model (Mittal et al. 2012)"),
+        "none",
+        (own("brisque_svm_weights.pth"),),
+        "any purpose, with notice and citation (University of Texas at Austin)",
+    ),
+    Entry(
+        Quantity("musiq", "1", "higher", "MUSIQ trained on KonIQ-10k (Ke et al. 2021)"),
+        "none",
+        (own("musiq_koniq_ckpt-e95806b9.pth", "e95806b9"),),
+        "Apache-2.0",
+    ),
+    Entry(Quantity("piqe", "1", "lower", "PIQE (Venkatanath et al. 2015)"), "none"),
+)
+
+
+class Metric:
+    """A metric with the two names that a file in metrics/ has."""
+
+    def __init__(self, known: Entry, net: Any, device: str) -> None:
+        self.QUANTITY = known.quantity
+        self.reference, self.net, self.device = known.reference, net, device
+
+    def measure(self, restored: Any, sharp: Any) -> Any:
+        """Tensors (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,); in float32, which pyiqa is calibrated in.
+
+        Raises:
+            ValueError: pyiqa does not take the images, as most metrics do not when they are small.
+        """
+        images = (restored, sharp) if self.reference == "full" else (restored,)
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                values = self.net(*(image.float().to(self.device) for image in images))
+            except RuntimeError as error:
+                size, why = "x".join(map(str, restored.shape[-2:])), fetch.line(error)
+                raise ValueError(f"{self.QUANTITY.name}: pyiqa does not measure {size}: {why}") from None
+        return values.reshape(len(restored)).to(restored)
+
+
+def names() -> list[str]:
+    """The metrics offered.
+
+    >>> names()[:3]
+    ['lpips', 'lpips-vgg', 'dists']
+    """
+    return [known.quantity.name for known in ENTRIES]
+
+
+def entry(name: str) -> Entry:
+    """What is offered under a name.
+
+    Raises:
+        ValueError: nothing; the message has the nearest name, or all of them.
+
+    >>> entry("lpip")
+    Traceback (most recent call last):
+    ValueError: perceptual: no 'lpip'; did you mean 'lpips'?
+    """
+    for known in ENTRIES:
+        if known.quantity.name == name:
+            return known
+    close = get_close_matches(name, names(), n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names())}"
+    raise ValueError(f"perceptual: no {name!r}; {hint}")
+
+
+def prepare(wanted: Iterable[str], folder: Path = FOLDER) -> None:
+    """Get the weights that can be had, a line for each file. A server that does not answer is asked once."""
+    silent: set[str] = set()
+    for name in wanted:
+        for file in entry(name).files:
+            try:
+                print(f"{name}: {at_hand(file, folder) or fetch.get(file, folder, silent)}")
+            except ValueError as error:
+                print(f"{name}: {error}; without it there is no {name}")
+
+
+def at_hand(file: File, folder: Path) -> Path | None:
+    """The file in the folder, or in any place that holds data; None when it is in none.
+
+    Raises:
+        ValueError: its contents are not what its name promises.
+    """
+    path = folder / file.name
+    found = path if path.is_file() else fetch.find(file.name)
+    if found and not (digest := fetch.digest(found)).startswith(file.sha256):
+        raise ValueError(f"{found}: its sha256 starts {digest[:8]}, not {file.sha256}; remove it")
+    return found
+
+
+def paths(name: str, folder: Path = FOLDER) -> list[Path]:
+    """The files of a metric.
+
+    Raises:
+        ValueError: the metric cannot be had: why, in one line.
+    """
+    files = entry(name).files
+    if find_spec("pyiqa") is None:
+        raise ValueError(f"{name}: pyiqa is not installed")
+    found = {file.name: at_hand(file, folder) for file in files}
+    if missing := [file for file, path in found.items() if path is None]:
+        raise ValueError(f"{name}: weights not at hand: {', '.join(missing)}")
+    return [path for path in found.values() if path]
+
+
+def load(name: str, folder: Path = FOLDER, device: str = "cpu") -> Metric:
+    """A metric with its weights. Nothing is asked of the web; `prepare` does that.
+
+    Raises:
+        ValueError: it cannot be had: why, in one line.
+    """
+    found = paths(name, folder)
+    options = {"pretrained_model_path": str(found[0])} if found else {}
+    with confined(found[1:]):
+        try:
+            import pyiqa
+
+            net = pyiqa.create_metric(name, device=device, **options)
+        except Exception as error:  # whatever pyiqa, torch or the file has against it
+            raise ValueError(f"{name}: pyiqa cannot load it: {fetch.line(error)}") from None
+    return Metric(entry(name), net, device)
+
+
+def available(
+    wanted: Iterable[str], folder: Path = FOLDER, device: str = "cpu"
+) -> tuple[dict[str, Metric], dict[str, str]]:
+    """The metrics that can be had, and why the others cannot.
+
+    Raises:
+        ValueError: a name that is not offered.
+    """
+    metrics, reasons = dict[str, Metric](), dict[str, str]()
+    for name in [entry(name).quantity.name for name in wanted]:
+        try:
+            metrics[name] = load(name, folder, device)
+        except ValueError as error:
+            reasons[name] = str(error)
+    return metrics, reasons
+
+
+@contextmanager
+def confined(classifiers: list[Path]) -> Iterator[None]:
+    """What pyiqa builds in: torch.hub has these files alone, the switches are set, nothing is printed."""
+    with TemporaryDirectory() as home:
+        checkpoints = Path(home, "hub", "checkpoints")
+        checkpoints.mkdir(parents=True)
+        for path in classifiers:
+            (checkpoints / path.name).symlink_to(path.resolve())
+        switches = SWITCHES | {"TORCH_HOME": home}
+        before = {key: os.environ[key] for key in switches if key in os.environ}
+        os.environ |= switches
+        try:
+            with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):
+                yield
+        finally:
+            for key in switches:
+                del os.environ[key]
+            os.environ |= before

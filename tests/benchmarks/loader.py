@@ -1,0 +1,107 @@
+"""Training batches from PNG files, read each time, against the same batches from the memory-mapped store.
+
+    python tests/benchmarks/loader.py FOLDER
+
+Run it in the project's root; FOLDER has GOPRO_Large. A batch is 8 pairs of crops of 256, float32, with the
+augmentations and the normalisation of a run's recipe, on one thread. Both sides are measured in turns.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark import spec, store
+from benchmark.pairs import Pairs, image
+from benchmark.training.fit import Room, sample
+
+ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from the store
+RUNS = {
+    "dmphn_1_2_4": "no augmentation",
+    "sgenet": "two flips",
+    "dmphn_stack2": "rotation, saturation",
+    "mprnet": "a third saturated, nine symmetries",
+    "mscnn": "eight symmetries, channels, saturation, noise",
+    "deblurganv2_inception": "a tenth flipped, a tenth transposed, half corrupted",
+}
+
+
+@dataclass
+class Files:
+    """A list of images that are read whenever they are asked for."""
+
+    paths: list[Path]
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return image(self.paths[index])
+
+
+def seconds(work: Callable[[int], object], first: int, count: int) -> list[float]:
+    """What each of so many batches takes."""
+    taken = []
+    for step in range(first, first + count):
+        begun = time.perf_counter()
+        work(step)
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def compare(what: str, files: Callable[[int], object], mapped: Callable[[int], object]) -> None:
+    """Print milliseconds a batch, and the ratio of the medians."""
+    mapped(0)
+    slow, fast = [], []
+    for turn in range(ROUNDS):
+        slow += seconds(files, turn * BATCHES, 1)
+        fast += seconds(mapped, turn * BATCHES, BATCHES)
+    one, other = (1e3 * statistics.median(taken) for taken in (slow, fast))
+    mean = 1e3 * statistics.mean(fast)
+    print(
+        f"{what}: files {one:.1f} ms, store {other:.2f} ms (mean {mean:.2f}), ratio {one / other:.0f}",
+        flush=True,
+    )
+
+
+def bare(pairs: Pairs, step: int) -> list[NDArray[np.uint8]]:
+    """8 pairs of crops as bytes, nothing else."""
+    rng = np.random.default_rng(step)
+    crops = []
+    for index in rng.integers(len(pairs), size=8):
+        y, x = rng.integers(720 - 256), rng.integers(1280 - 256)
+        crops += [kind[index][y : y + 256, x : x + 256].copy() for kind in (pairs.blurry, pairs.sharp)]
+    return crops
+
+
+def main(root: Path) -> None:
+    """Compare both for bare crops and for each of the recipes."""
+    torch.set_num_threads(1)
+    blurry = sorted((root / "GOPRO_Large").glob("*/*/blur/*.png"))
+    sharp = [path.parents[1] / "sharp" / path.name for path in blurry]
+    shots = [SimpleNamespace(blurry=b, sharp=s) for b, s in zip(blurry, sharp, strict=True)]
+    names = [path.stem for path in blurry]
+    _, runs = spec.load()
+    with tempfile.TemporaryDirectory() as folder:
+        files, mapped = (
+            Pairs(names, Files(blurry), Files(sharp)),
+            Pairs(names, *store.load(shots, Path(folder))),
+        )
+        compare("bare crops", partial(bare, files), partial(bare, mapped))
+        for name, augmentations in RUNS.items():
+            recipe = replace(runs[name].train, batch=8, crop=256)
+            room: Room = {}
+            files_batch, mapped_batch = (
+                partial(sample, pairs, recipe, 0, room=room) for pairs in (files, mapped)
+            )
+            compare(f"{name} ({augmentations})", files_batch, mapped_batch)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,246 @@
+"""Stage authors: published weights on real sets, measured once, kept, and said where they cannot be had."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+
+from benchmark import published
+from benchmark.models import dmphn
+from benchmark.pairs import image
+from benchmark.plugins import names
+from benchmark.published import Asset, Published
+from benchmark.results import read
+from pipelines import authors
+from tests.test_dmphn import authors_names
+
+PARAMS = """
+profile: tiny
+profiles: {tiny: {about: "", data: embedded}}
+runs:
+  blurred: {model: identity, about: ""}
+  small: &small
+    model: dmphn
+    about: ""
+    config: {levels: "1", width: 4}
+    train:
+      {epochs: 1, batch: 1, crop: 8, optimiser: {lr: 1}, schedule: {}, loss: {}, normalise: {mean: 0.5}}
+    weights: small
+    test_on: [gopro, hide]
+  lost: {<<: *small, weights: lost, test_on: [gopro]}
+  evil: {<<: *small, weights: evil, test_on: [gopro]}
+  untold: {<<: *small, weights: ""}
+"""
+RESULTS = Path("results/authors")
+
+
+def add(*frames):
+    """Put pairs of one test sequence on the shelf."""
+    for frame in frames:
+        rng = np.random.default_rng(int(frame))
+        for kind in ("blur", "sharp"):
+            path = Path("shelf/GOPRO_Large/test/GOPR0384_11_00", kind, f"{frame}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (32, 48, 3), np.uint8)).save(path)
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """A folder with two GoPro pairs, a small network's weights, runs that name them; what was measured."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "shelf"))
+    Path("params.yaml").write_text(PARAMS)
+    shelf = tmp_path / "shelf" / "small"
+    shelf.mkdir(parents=True)
+    for name, state in authors_names(dmphn.Net(dmphn.Config("1", width=4))).items():
+        torch.save(state, shelf / f"{name}.pkl")
+    torch.save({"a": Path}, shelf / "evil.pkl")
+    files = tuple(Asset(path.name) for path in sorted(shelf.glob("*coder*")))
+    known = {"of": "a test", "licence": "MIT"}
+    entries = {
+        "small": Published("small", "small", reads="parts", files=files, **known),
+        "evil": Published("evil", "evil", folder="small", files=(Asset("evil.pkl"),), **known),
+        "lost": Published("lost", "lost", missing="the authors lost them", **known),
+    }
+    monkeypatch.setattr(published, "load", lambda: entries)
+    add("000001", "000002")
+    scored = []
+    score = authors.measure
+
+    def measure(run, entry, files, dataset, pairs):
+        scored.append((run.name, dataset, len(pairs)))
+        return score(run, entry, files, dataset, pairs)
+
+    monkeypatch.setattr(authors, "measure", measure)
+    return scored
+
+
+def tables():
+    """The three files as they are on disk."""
+    return [(RESULTS / name).read_bytes() for name in ("quality.csv", "record.json", "measurements.csv")]
+
+
+def values(run, quantity):
+    """A run's values on GoPro by image."""
+    rows = (row for row in read(RESULTS / "quality.csv") if row["run"] == run and row["quantity"] == quantity)
+    return {row["image"]: float(row["value"]) for row in rows}
+
+
+def test_weights_are_measured_under_every_protocol(measured):
+    """Per image, of the saved picture; and one row per protocol that says of how many images."""
+    authors.main()
+
+    assert ("small", "gopro", 2) in measured
+    assert {row["quantity"] for row in read(RESULTS / "quality.csv")} == set(names("metrics"))
+    for frame, value in values("small", "psnr").items():
+        saved = image(RESULTS / "images" / "small" / "gopro" / f"{frame}.png")
+        sequence, number = frame.split("/")
+        sharp = image(Path("shelf/GOPRO_Large/test", sequence, "sharp", f"{number}.png"))
+        assert value == pytest.approx(peak_signal_noise_ratio(sharp, saved), abs=1e-6)
+    rows = {(row["run"], row["dataset"], row["quantity"]): row for row in read(RESULTS / "measurements.csv")}
+    row = rows["small", "gopro", "psnr"]
+    assert float(row["value"]) == pytest.approx(np.mean(list(values("small", "psnr").values())), abs=1e-6)
+    assert (row["n"], row["profile"]) == ("2", "authors")
+    assert row["note"].startswith("2 of 1,111 images; sd over images ")
+    pooled = -10 * np.log10(np.mean(list(values("small", "psnr_pooled").values())))
+    assert float(rows["small", "gopro", "psnr_pooled"]["value"]) == pytest.approx(pooled, abs=1e-6)
+    assert float(rows["blurred", "gopro", "psnr"]["value"]) < 12  # two images that have nothing in common
+
+
+def test_what_cannot_be_had_is_a_row_with_the_reason(measured, capsys):
+    """Neither a system without weights, a hostile file nor a set that is not there stops the others."""
+    authors.main()
+
+    rows = {(row["run"], row["dataset"]): row for row in read(RESULTS / "measurements.csv")}
+    assert rows["lost", "gopro"]["note"] == "the authors lost them"
+    assert rows["evil", "gopro"]["note"].startswith("small/evil.pkl: refused, not a file of plain tensors")
+    assert rows["small", "hide"]["note"].startswith("hide: not at hand; ")
+    for key in (("lost", "gopro"), ("evil", "gopro"), ("small", "hide")):
+        assert (rows[key]["value"], rows[key]["n"]) == ("", "0")
+    assert not any(run == "untold" for run, _ in rows)
+    assert json.loads((RESULTS / "record.json").read_text())["small"]["gopro"]["total"] == 1111
+    printed = capsys.readouterr().out.splitlines()
+    assert "authors: gopro: 2 of 1,111 images" in printed
+    assert "evil.pkl: refused, not a file of plain tensors" in printed[-1]
+
+
+def test_what_was_measured_is_kept(measured):
+    """Not again while nothing changes, and not less when data, weights or some of the images are gone."""
+    authors.main()
+    before = tables()
+    measured.clear()
+
+    authors.main()
+    assert before == tables()
+
+    Path("shelf/GOPRO_Large/test/GOPR0384_11_00/blur/000002.png").unlink()
+    authors.main()
+    Path("shelf").rename("hidden")
+    authors.main()
+    assert before[0] == tables()[0]
+    assert [m for m in measured if m[0] != "evil"] == []
+
+
+def test_more_images_or_another_network_are_measured(measured):
+    """A further image, and a configuration that changed, are a reason to measure."""
+    authors.main()
+    measured.clear()
+
+    add("000003")
+    authors.main()
+    assert {("blurred", "gopro", 3), ("small", "gopro", 3)} <= set(measured)
+    assert len(values("small", "psnr")) == 3
+
+    measured.clear()
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("mean: 0.5", "mean: 0.4"))
+    authors.main()
+    assert [m for m in measured if m[0] != "evil"] == [("small", "gopro", 3)]
+
+
+def test_a_run_that_is_gone_leaves_nothing(measured):
+    """Its rows go with it."""
+    authors.main()
+    Path("params.yaml").write_text(PARAMS.replace("weights: small", "weights: ''"))
+
+    authors.main()
+
+    assert {row["run"] for row in read(RESULTS / "quality.csv")} == {"blurred"}
+
+
+def test_an_interrupted_stage_keeps_what_is_finished(measured, monkeypatch):
+    """The first run's values are on disk while the second is measured, and are not measured again."""
+    whole = authors.measure
+
+    def once(run, *more):
+        if run.name == "small":
+            raise KeyboardInterrupt
+        return whole(run, *more)
+
+    monkeypatch.setattr(authors, "measure", once)
+    assert authors.main() == 130
+    assert {row["run"] for row in read(RESULTS / "quality.csv")} == {"blurred"}
+
+    measured.clear()
+    monkeypatch.setattr(authors, "measure", whole)
+    authors.main()
+    assert ("blurred", "gopro", 2) not in measured
+    assert ("small", "gopro", 2) in measured
+
+
+def test_weights_that_are_not_listed_are_an_error(measured):
+    """The message names the run and the nearest entry."""
+    Path("params.yaml").write_text(PARAMS.replace("weights: lost", "weights: loss"))
+
+    with pytest.raises(
+        ValueError, match=r"runs.lost.weights: no 'loss' in published.yaml; did you mean 'lost'\?"
+    ):
+        authors.main()
+
+
+# Printed by others for the same pixels: run, frame, quantity, value to its last digit.
+GOLDEN = """
+identity    GOPR0384_11_00/000001 psnr           24.050
+identity    GOPR0384_11_00/000001 ssim           0.7170
+identity    GOPR0384_11_00/000001 ssim_matlab    0.79629
+identity    GOPR0384_11_00/000001 ssim_uniform   0.69542
+identity    GOPR0384_11_00/000002 psnr           24.60
+identity    GOPR0384_11_00/000004 psnr           25.42
+identity    GOPR0384_11_00/000007 psnr           30.27
+identity    GOPR0384_11_00/000014 psnr           23.58
+identity    GOPR0385_11_01/003081 psnr           25.67
+identity    GOPR0396_11_00/000001 psnr           25.107
+identity    GOPR0396_11_00/000001 ssim           0.82099
+identity    GOPR0396_11_00/000001 ssim_matlab    0.9114
+identity    GOPR0396_11_00/000001 ssim_uniform   0.8259
+identity    GOPR0410_11_00/000138 psnr           25.88
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr           30.774
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr           30.7738
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_truncated 30.7462
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_float     30.7798
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_clipped   30.7805
+dmphn_1_2_4 GOPR0384_11_00/000001 ssim           0.8972
+dmphn_1_2_4 GOPR0384_11_00/000001 ssim_matlab    0.9263
+dmphn_1_2_4 GOPR0384_11_00/000002 psnr_truncated 30.31
+dmphn_1_2_4 GOPR0384_11_00/000004 psnr_truncated 26.37
+dmphn_1_2_4 GOPR0384_11_00/000007 psnr_truncated 33.61
+dmphn_1_2_4 GOPR0384_11_00/000014 psnr_truncated 29.76
+dmphn_1_2_4 GOPR0396_11_00/000001 psnr           26.863
+dmphn_1_2_4 GOPR0396_11_00/000001 ssim           0.8677
+dmphn_1_2_4 GOPR0396_11_00/000001 ssim_matlab    0.9342
+"""
+
+
+def test_the_committed_table_has_the_golden_values():
+    """DMPHN(1-2-4) with its weights, and the blurred frames: every printed number, digit for digit."""
+    rows = read(Path(__file__).parents[1] / RESULTS / "quality.csv")
+    found = {(row["run"], row["image"], row["quantity"]): row for row in rows if row["dataset"] == "gopro"}
+    for line in GOLDEN.strip().splitlines():
+        run, frame, quantity, printed = line.split()
+        digits = len(printed.split(".")[1])
+        apart = abs(float(found[run, frame, quantity]["value"]) - float(printed))
+        assert apart <= 0.5 * 10**-digits + 1e-6, line
