@@ -77,24 +77,24 @@ def test_the_formula_is_anothers(metric, pair):
 def images():
     """Pairs that are hard in different ways, (H, W, 3) in [0, 1], most of them with 8 bits."""
     rng = np.random.default_rng(2)
-    rows, columns = (z[..., None] for z in np.mgrid[:160, :192])
+    rows, columns = (z[..., None] for z in np.mgrid[:480, :192])
 
     def eight(array):
         return np.round(255 * np.clip(array, 0, 1)) / 255 * np.ones((1, 1, 3))
 
     def noise(scale):
-        return scale * rng.standard_normal((160, 192, 3))
+        return scale * rng.standard_normal((480, 192, 3))
 
     board = (rows // 24 + columns // 24) % 2
     large = (rows // 32 + columns // 32) % 2
     colour = np.array([0.9, 0.2, 0.5])
     return {
-        "noise": (rng.random((160, 192, 3)), rng.random((160, 192, 3))),
+        "noise": (rng.random((480, 192, 3)), rng.random((480, 192, 3))),
         "even": (eight(0.5 + 0 * board), eight(0.6 + 0 * board)),
         "black and white": (eight(0.0 * board), eight(1.0 + 0 * board)),
         "saturated": (eight(0.99 + noise(0.02)), eight(0.98 + noise(0.02))),
         "dark": (eight(0.01 + noise(0.01)), eight(0.01 + noise(0.01))),
-        "ramps": (eight(columns / 192), eight(rows / 160)),
+        "ramps": (eight(columns / 192), eight(rows / 480)),
         "board": (eight(0.6 * board), eight(0.6 * np.roll(board, 3, axis=1))),
         "board, other contrast": (eight(0.6 * board + 0.2), eight(0.3 * board + 0.5)),
         "board, inverted": (eight(0.5 * board + 0.25), eight(0.75 - 0.5 * board)),

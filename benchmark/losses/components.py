@@ -5,7 +5,7 @@ from torch.nn.functional import pad
 
 from benchmark.batch import Batch
 from benchmark.losses.pixel import DISTANCES
-from benchmark.metrics.ssim import RADIUS, ssim_map
+from benchmark.metrics._formula import RADIUS, ssim_map
 
 
 def local_ssim(blurry: Tensor, sharp: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, l1_loss, mse_loss
 
 from benchmark.batch import Batch
 from benchmark.layers import halve
-from benchmark.metrics.ssim import ssim_map
+from benchmark.metrics._formula import ssim_map
 
 
 def one_minus_ssim(x: Tensor, y: Tensor, batch: Batch) -> Tensor:

@@ -1,0 +1,38 @@
+"""SSIM as Wang et al. 2004 write it, Gaussian window 11, sigma 1.5: what its protocols and losses share."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+RADIUS, SIGMA = 5, 1.5
+C1, C2 = 0.01**2, 0.03**2
+GAUSSIAN = np.exp(-(np.arange(-RADIUS, RADIUS + 1) ** 2) / (2 * SIGMA**2))
+GAUSSIAN /= GAUSSIAN.sum()
+
+
+def window(like: Tensor) -> Tensor:
+    """The normalised Gaussian, (11,), in the dtype and on the device of `like`."""
+    x = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
+    weights = torch.exp(-(x**2) / (2 * SIGMA**2))
+    return (weights / weights.sum()).to(like)
+
+
+def blend(x: Tensor) -> Tensor:
+    """Gaussian mean in each full window, (B, C, H, W) -> (B, C, H - 10, W - 10)."""
+    channels = x.shape[1]
+    taps = window(x).expand(channels, 1, -1)
+    rows = conv2d(x, taps[..., None], groups=channels)
+    return conv2d(rows, taps[..., None, :], groups=channels)
+
+
+def index(mx: Tensor, my: Tensor, xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+    """The SSIM index from local means and raw second moments, element by element (Eq. 13)."""
+    top = (2 * mx * my + C1) * (2 * (xy - mx * my) + C2)
+    return top / ((mx**2 + my**2 + C1) * (xx - mx**2 + yy - my**2 + C2))
+
+
+def ssim_map(restored: Tensor, sharp: Tensor) -> Tensor:
+    """(B, C, H, W), (B, C, H, W) in [0, 1] -> (B, C, H - 10, W - 10)."""
+    x, y = restored, sharp
+    return index(*(blend(z) for z in (x, y, x * x, y * y, x * y)))
