@@ -17,7 +17,7 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from benchmark import fetch, plugins
+from benchmark import archives, fetch, plugins
 from benchmark.formats import caffemodel, checkpoint
 from benchmark.spec import build, nearest
 
@@ -173,7 +173,7 @@ def unpacked(archive: Path, entry: Published, folder: Path) -> Path:
     """
     inside = folder / (entry.folder or entry.name) / archive.stem
     if not inside.exists():
-        fetch.unpack(archive, inside)
+        archives.unpack(archive, inside)
     found = sorted(inside.glob(entry.member))
     if len(found) != 1:
         raise ValueError(f"{archive}: {len(found)} files in it are {entry.member}, not one")

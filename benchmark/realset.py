@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import fetch, store
+from benchmark import archives, fetch, store
 from benchmark.pairs import Pairs
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -81,7 +81,7 @@ class RealSet:
             ValueError: it is nowhere and cannot be downloaded.
         """
         if self.where() is None:
-            fetch.unpack(fetch.get(self.archive, folder / "downloads"), folder / self.folder)
+            archives.get_unpacked(self.archive, folder / "downloads", folder / self.folder)
 
     def pairs(self, folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
         """The pairs of a split, decoded once into `<folder>/decoded` and memory-mapped from there.

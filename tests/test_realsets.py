@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import fetch, plugins
+from benchmark import archives, plugins
 from benchmark.fetch import File
 from benchmark.pairs import image
 
@@ -166,7 +166,7 @@ def test_a_set_elsewhere_is_used_in_place(here, monkeypatch):
     """A folder that DEBLUR_DATA names is as good as data/, one deeper too; nothing is downloaded."""
     folder = lay("gopro", here / "disk" / "deblurring")
     monkeypatch.setenv("DEBLUR_DATA", str(here / "disk"))
-    monkeypatch.setattr(fetch, "get", None)
+    monkeypatch.setattr(archives, "get", None)
     plugins.load("datasets", "gopro").prepare(Path("data"), {})
 
     assert the("gopro").where() == folder

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmark import fetch
-from benchmark.fetch import File, RefusedError
+from benchmark import archives
+from benchmark.archives import RefusedError
+from benchmark.fetch import File
 from tests.hostile import BODY, PAGE, serve
 
 
@@ -128,14 +129,14 @@ def test_a_hostile_archive_is_refused(name, tmp_path):
     archive.write_bytes(data)
 
     with pytest.raises(RefusedError, match=says) as error:
-        fetch.unpack(archive, tmp_path / "out" / "set")
+        archives.unpack(archive, tmp_path / "out" / "set")
 
     assert str(error.value).startswith(f"{archive}: no good archive: ")
     assert "\n" not in str(error.value)
     assert listing(tmp_path) == ["in", f"in/{name}", "out"]
 
     archive.write_bytes(zipped(*FILES))
-    fetch.unpack(archive, tmp_path / "out" / "set")
+    archives.unpack(archive, tmp_path / "out" / "set")
     assert (tmp_path / "out" / "set" / "a" / "1.png").read_bytes() == BODY
 
 
@@ -146,7 +147,7 @@ def test_archives_of_all_kinds(mode, tmp_path):
     data = zipped(*files) if mode == "zip" else tarred(*files, mode=mode)
     (tmp_path / "archive").write_bytes(data)
 
-    fetch.unpack(tmp_path / "archive", tmp_path / "set")
+    archives.unpack(tmp_path / "archive", tmp_path / "set")
 
     assert listing(tmp_path / "set") == ["a", "a/1.png", "b", "b/1.png"]
     assert (tmp_path / "set" / "a" / "1.png").read_bytes() == BODY
@@ -166,7 +167,7 @@ def test_layouts(names, there, tmp_path):
     """Anything else than one folder of that name stays as it is."""
     (tmp_path / "a.zip").write_bytes(zipped(*[(name, b"" if name.endswith("/") else b"x") for name in names]))
 
-    fetch.unpack(tmp_path / "a.zip", tmp_path / "set")
+    archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
     assert listing(tmp_path / "set") == there
 
@@ -177,20 +178,20 @@ def test_a_folder_that_is_there_stays(tmp_path):
     (tmp_path / "set.part" / "half").mkdir(parents=True)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: fetch.unpack(tmp_path / "a.zip", tmp_path / "set"), range(4)))
+        list(pool.map(lambda _: archives.unpack(tmp_path / "a.zip", tmp_path / "set"), range(4)))
     (tmp_path / "set" / "mine").touch()
-    fetch.unpack(tmp_path / "a.zip", tmp_path / "set")
+    archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
     assert listing(tmp_path) == ["a.zip", "set", "set/a", "set/a/1.png", "set/b", "set/b/1.png", "set/mine"]
 
 
 def test_members_are_counted(monkeypatch, tmp_path):
     """Very many small files are a bomb as well."""
-    monkeypatch.setattr(fetch, "MOST_MEMBERS", 1)
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
     (tmp_path / "a.zip").write_bytes(zipped(*FILES))
 
     with pytest.raises(RefusedError, match=r"a.zip: .*has more than 1 members"):
-        fetch.unpack(tmp_path / "a.zip", tmp_path / "set")
+        archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
 
 def test_a_full_disk(tmp_path):
@@ -200,7 +201,7 @@ def test_a_full_disk(tmp_path):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(BODY) // 2, hard))
         with pytest.raises(ValueError, match=r"a.zip: .*File too large") as error:
-            fetch.unpack(tmp_path / "a.zip", tmp_path / "set")
+            archives.unpack(tmp_path / "a.zip", tmp_path / "set")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
@@ -211,7 +212,7 @@ def test_a_full_disk(tmp_path):
 def test_an_archive_that_is_not_there(tmp_path):
     """One line as well."""
     with pytest.raises(ValueError, match=r"a.zip: .*No such file"):
-        fetch.unpack(tmp_path / "a.zip", tmp_path / "set")
+        archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
 
 def test_a_first_download_that_is_no_archive_is_forgotten(monkeypatch, tmp_path):
@@ -221,13 +222,13 @@ def test_a_first_download_that_is_no_archive_is_forgotten(monkeypatch, tmp_path)
         web.times, wanted = 0, File((web.url("right", "set.zip"),), "set.zip")
         web.body = ARCHIVES["up.zip"][0]
         with pytest.raises(RefusedError, match=r"set.zip: .*'a/../../b' leads out of the folder"):
-            fetch.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set")
+            archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set")
         assert listing(tmp_path) == ["downloads", "downloads/sums.json"]
 
         web.body = zipped(*FILES)
-        assert fetch.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
+        assert archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
         asked = len(web.asked)
-        assert fetch.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
+        assert archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
         assert len(web.asked) == asked
 
     assert listing(tmp_path / "set") == ["a", "a/1.png", "b", "b/1.png"]
