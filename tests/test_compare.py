@@ -104,7 +104,9 @@ def test_why_there_is_no_value_with_author_weights():
     dmphn = replace(CLAIM, run="dmphn_1_2_4")
     runs = RUNS | {"dmphn_1_2_4": replace(RUNS["dmphn_1_2_4"], weights="dmphn_1_2_4")}
 
-    assert judge(CLAIM, replace(evidence(), runs=RUNS))[1].reason == "no weights of its authors are known"
+    bare = RUNS | {CLAIM.run: replace(RUNS[CLAIM.run], weights="")}
+
+    assert judge(CLAIM, replace(evidence(), runs=bare))[1].reason == "no weights of its authors are known"
     assert judge(dmphn, replace(evidence(), runs=runs))[1].reason == "psnr on gopro is not measured"
     assert judge(CLAIM, evidence(authors=rows({"psnr": ""}, n=0)))[1].reason == "no such file"
     assert judge(SSIM, evidence(DECODED, authors=rows({"ssim": ""}, n=0)))[1].reason == "no such file"

@@ -138,6 +138,10 @@ def test_two_players_train_and_resume(settings):
         torch.manual_seed(1)
         return {"net": net, "critic": Critic()}
 
+    def interrupt(step):
+        if step == 4:
+            raise KeyboardInterrupt
+
     both, before = players(), players()
     expected = fit(both, pairs(), RECIPE, settings, lambda net, step: 0.0, wasserstein)
     settings.checkpoint.unlink()
@@ -150,7 +154,7 @@ def test_two_players_train_and_resume(settings):
             half,
             lambda net, step: 0.0,
             wasserstein,
-            lambda s: s == 4 and signal.raise_signal(2),
+            interrupt,
         )
     again = players()
     curve = fit(again, pairs(), RECIPE, half, lambda net, step: 0.0, wasserstein)
