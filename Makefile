@@ -6,7 +6,7 @@ export PYTHONWARNINGS := ignore::FutureWarning
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
-.PHONY: repro authors test check pins clean
+.PHONY: repro authors runtime test check pins clean
 
 repro: .venv/ready
 	@dvc repro --quiet
@@ -16,6 +16,13 @@ repro: .venv/ready
 DATA ?= data
 authors: .venv/ready
 	@DEBLUR_DATA='$(DATA)' dvc repro --quiet --force --single-item doctor authors
+	-@python -m benchmark.compare
+	@python -m benchmark.report
+
+# RUNTIME: what to time and for how long (docs/runtime.md), for example: sgenet --modes strict --budget 600
+RUNTIME ?= --budget 3600
+runtime: .venv/ready
+	@python -m pipelines.runtime $(RUNTIME)
 	-@python -m benchmark.compare
 	@python -m benchmark.report
 

@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from benchmark import claims, decode, spec
+from benchmark import claims, decode, spec, times
 from benchmark.claims import Claim, Paper
 from benchmark.decode import FAMILIES, TOLERANCE, Decoded
 from benchmark.results import COMPLEXITY, DATASETS, Results, columns, read, write
+from benchmark.times import Timed
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ AUTHORS = {
     "ssim": Band(TOLERANCE["ssim"], 0.003, 0.003),
 }
 RETRAINED = {"psnr": Band(0.30, 0.60, 0.30), "ssim": Band(0.004, 0.008, 0.004)}
+OWN_CARD = 0.15  # a time on the paper's own card, relative: drivers, libraries and cooling differ
 VERDICTS = ("agrees", "close", "explained", "differs", "untested")
 
 # Printed settings are compared with the recipe of params.yaml, before any profile cuts it.
@@ -89,6 +91,8 @@ class Finding:
     authors_n: str = ""  # on so many images
     authors_verdict: str = ""  # one of VERDICTS; empty for what weights do not decide
     authors_reason: str = ""
+    physics: str = ""  # one of times.VERDICTS, of a run time; empty for other quantities
+    physics_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class Evidence:
     authors: dict[Key, dict[str, str]]  # and of the author weights'
     totals: dict[str, int]  # official number of test pairs of each real set
     decoded: list[Decoded]
+    times: dict[Claim, Timed] = field(default_factory=dict)  # of every printed run time
 
     def protocol(self, claim: Claim) -> tuple[str, str]:
         """The metric a printed PSNR or SSIM is held against, and the words for it where it is a default.
@@ -185,6 +190,7 @@ def gather(papers: list[Paper], profile: str = "") -> Evidence:
         rows(authors.measurements),
         totals,
         decoded,
+        dict(times.times(papers, times.sources(sizes))),
     )
 
 
@@ -224,6 +230,8 @@ def judge(claim: Claim, evidence: Evidence) -> tuple[Judgement, Judgement]:
         if not counted:
             return Judgement(reason=f"{claim.quantity} of {claim.run} is not in {COMPLEXITY}"), NOTHING
         return settle(claim, Judgement(counted, gap(claim, float(counted), {})), NOTHING)
+    if claim.quantity == "seconds":
+        return settle(claim, clocked(claim, evidence.times.get(claim)), NOTHING)
     return settle(claim, retrained(claim, evidence), weights(claim, evidence))
 
 
@@ -254,8 +262,24 @@ def setting(claim: Claim, evidence: Evidence) -> Judgement:
     return Judgement(str(ours), "agrees" if same else "differs")
 
 
+def clocked(claim: Claim, timed: Timed | None) -> Judgement:
+    """A run time: tested on the paper's own card only; its ratios are in times.csv."""
+    if timed is None or not timed.measured_s:
+        said = f"; physics says {timed.verdict}" if timed else ""
+        return Judgement(reason=f"not measured on any device{said}")
+    place = f"{float(timed.measured_s):.3g} s on {timed.measured}"
+    if not timed.own_card:
+        theirs = timed.card or "card, which it does not name"
+        shown = timed.measured_s if times.full_size(timed) else ""  # that of a smaller image would mislead
+        return Judgement(shown, reason=f"{place}, not on the paper's {theirs}; see its ratios")
+    within = OWN_CARD * (claim.value or 0.0)
+    size = "" if claim.size else "; the paper names no image size"
+    bands = {"seconds": Band(within, within, within)}
+    return Judgement(timed.measured_s, gap(claim, float(timed.measured_s), bands), f"{place}{size}")
+
+
 def retrained(claim: Claim, evidence: Evidence) -> Judgement:
-    """A quality or time: tested only where nothing was cut and the images are the paper's, all of them."""
+    """A quality: tested only where nothing was cut and the images are the paper's, all of them."""
     profile, run = evidence.profile, evidence.runs[claim.run or ""]
     if run.name not in profile.of(evidence.runs):
         return Judgement(reason=f"profile {profile.name} leaves this run out")
@@ -304,6 +328,7 @@ def findings(papers: list[Paper], evidence: Evidence) -> Iterator[Finding]:
     for paper in papers:
         for claim in paper.claims():
             here, authors = judge(claim, evidence)
+            timed = evidence.times.get(claim)
             yield Finding(
                 claim.paper,
                 claim.table,
@@ -322,11 +347,13 @@ def findings(papers: list[Paper], evidence: Evidence) -> Iterator[Finding]:
                 authors.images,
                 authors.verdict,
                 authors.reason,
+                timed.verdict if timed else "",
+                timed.reason if timed else "",
             )
 
 
 def main() -> int:
-    """Write decoded.csv and findings.csv, print the verdicts, return the exit status."""
+    """Write decoded.csv, times.csv and findings.csv, print the verdicts, return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.compare", description=(__doc__ or "").split("\n")[0]
     )
@@ -340,6 +367,7 @@ def main() -> int:
         return 2
     results = Results(evidence.profile.name)
     write(results.decoded, columns(Decoded), map(asdict, evidence.decoded))
+    write(results.times, columns(Timed), map(asdict, evidence.times.values()))
     write(results.findings, columns(Finding), map(asdict, found))
     for d in evidence.decoded:
         if d.verdict != "untested":
@@ -350,9 +378,11 @@ def main() -> int:
     print(f"{len(found)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
     published = Counter(finding.authors_verdict for finding in found if finding.authors_verdict)
     print(f"{published.total()} with author weights: " + ", ".join(f"{published[v]} {v}" for v in VERDICTS))
+    laws = Counter(timed.verdict for timed in evidence.times.values())
+    print(f"{laws.total()} run times, by physics: " + ", ".join(f"{laws[v]} {v}" for v in times.VERDICTS))
     print("not tested, because:")
-    for reason, times in Counter(f.reason for f in found if f.verdict == "untested").most_common():
-        print(f"  {times:4d}  {reason}")
+    for reason, often in Counter(f.reason for f in found if f.verdict == "untested").most_common():
+        print(f"  {often:4d}  {reason}")
     for f in found:
         place = f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed} ({f.claimed})"
         if f.verdict == "differs":

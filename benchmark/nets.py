@@ -110,7 +110,7 @@ def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
 # Of a run, what its training does not depend on.
 SAID_ONLY = ("about", "ablates", "weights", "test_on", "pixel_loss")
 # Of a profile, the same; which weights are at hand is hashed by itself.
-LEFT_OUT = ("name", "about", "runs", "pretrained", "perceptual")
+LEFT_OUT = ("name", "about", "runs", "pretrained", "perceptual", "timing")
 
 
 def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()) -> str:

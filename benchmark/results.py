@@ -75,6 +75,11 @@ class Results:
         return self._at("decoded.csv")
 
     @property
+    def times(self) -> Path:
+        """One row per printed run time: what physics and the clocks say of it."""
+        return self._at("times.csv")
+
+    @property
     def findings(self) -> Path:
         """One row per claim."""
         return self._at("findings.csv")

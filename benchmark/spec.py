@@ -14,7 +14,7 @@ import yaml
 T = TypeVar("T")
 
 # What a profile cannot override for single runs.
-WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides"}
+WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides", "timing"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Profile:
     pretrained: str = "fetch"  # or leave: weights of others are not asked for (760 MB)
     perceptual: tuple[str, ...] = ()  # pyiqa's metrics; see perceptual.py
     validate: int = 10  # points on the validation curve
+    timing: float = 3600.0  # s for what has not been timed on this device; 0: nothing is timed
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`

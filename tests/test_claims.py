@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark import claims, spec
+from benchmark import claims, physics, spec
 from benchmark.compare import SETTINGS
 from benchmark.models.cdgnet import Config, Deformable, Net
 
@@ -117,6 +117,10 @@ def test_words_and_blanks_are_no_numbers(printed):
         (lambda raw: raw["tables"][0]["rows"][7]["explain"].update(Flops="x"), "explains 'Flops'"),
         (lambda raw: raw["prose"][0].update(printed=2), "printed must be quoted text, is 2"),
         (lambda raw: raw["prose"][0].update(sayz="x"), "unknown key 'sayz'"),
+        (
+            lambda raw: raw["tables"][0].update(anchor="DMPHN"),
+            "no row 'DMPHN' to be the anchor; rows are Sun",
+        ),
     ],
 )
 def test_mistakes_name_file_and_place(tmp_path, change, message):
@@ -163,3 +167,52 @@ def test_every_run_time_has_its_hardware():
             for claim in table.claims.values():
                 timed = claim.quantity == "seconds"
                 assert not timed or any(card in claim.on for card in ("RTX", "GTX", "Titan"))
+
+
+def test_every_run_time_has_its_card():
+    """In tables and sentences, from one table of cards; SGENet alone names the image's size."""
+    cards = {
+        key: {claim.card for claim in paper.claims() if claim.quantity == "seconds"}
+        for key, paper in PAPERS.items()
+    }
+    sized = {c.paper for paper in PAPERS.values() for c in paper.claims() if c.size}
+
+    assert cards == {
+        "bag": {"gtx_1080_ti"},
+        "cdgnet": {"gtx_1080_ti"},
+        "saphnet": {"titan_xp"},
+        "sgenet": {"rtx_3090"},
+    }
+    assert set.union(*cards.values()) <= physics.read()[0].keys()
+    assert sized == {"sgenet"}
+
+
+def test_every_table_of_run_times_has_an_anchor_with_a_run():
+    """Ratios are formed against a printed time whose network is counted."""
+    for paper in PAPERS.values():
+        for table in paper.tables:
+            timed = [claim for claim in table.claims.values() if claim.quantity == "seconds"]
+            anchored = [claim for claim in timed if claim.row == table.anchor]
+
+            assert len(anchored) == bool(timed)
+            assert all(claim.run in RUNS and claim.value for claim in anchored)
+
+
+@pytest.mark.parametrize(
+    ("level", "place"),
+    [
+        ("column", lambda raw: raw["tables"][0]["columns"]["Time↓"]),
+        ("row", lambda raw: raw["tables"][0]["rows"][7]),
+    ],
+)
+def test_a_card_may_stand_at_every_level(tmp_path, level, place):
+    """Later wins, as for every other key."""
+    raw = yaml.safe_load((ROOT / "benchmark" / "claims" / "cdgnet.yaml").read_text())
+    place(raw)["card"] = level
+    (tmp_path / "cdgnet.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True, sort_keys=False))
+    (paper,) = claims.read(tmp_path)
+    (dmphn,) = (
+        c for c in paper.tables[0].claims.values() if c.row.startswith("DMPHN") and c.column == "Time↓"
+    )
+
+    assert dmphn.card == level

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmark import compare, spec
-from benchmark.claims import Claim
+from benchmark.claims import Claim, Paper
 from benchmark.compare import Evidence, Judgement, judge
 from benchmark.decode import Decoded
 from benchmark.results import Measurement, Results, columns, read, write
+from benchmark.times import Timed
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
@@ -152,6 +153,58 @@ def test_a_cell_of_another_protocol_says_which():
     assert (authors.verdict, authors.reason) == ("differs", "fits ssim_cw instead")
 
 
+SECONDS = replace(CLAIM, column="Time", quantity="seconds", printed="0.20", card="rtx_3090", size="720x1280")
+TIMED = Timed(
+    *("",) * 7,
+    "NVIDIA GeForce RTX 3090",
+    "impossible",
+    "its arithmetic",
+    measured="a card (strict, 720x1280)",
+)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        ("0.171", "agrees"),
+        ("0.234", "agrees"),
+        ("0.164", "differs"),
+        ("0.236", "differs"),
+        ("1.5", "differs"),
+    ],
+)
+def test_a_time_is_tested_on_the_papers_own_card(measured, verdict):
+    """Within 15 % and the print's rounding, 0.165 to 0.235 s; on another card the seconds are only shown."""
+    own = replace(TIMED, measured_s=measured, own_card="yes")
+    other = replace(own, own_card="")
+    here, authors = judge(SECONDS, replace(evidence(), times={SECONDS: own}))
+    elsewhere, _ = judge(SECONDS, replace(evidence(), times={SECONDS: other}))
+
+    assert (here.measured, here.verdict, authors.verdict) == (measured, verdict, "")
+    assert (elsewhere.measured, elsewhere.verdict) == (measured, "untested")
+    assert elsewhere.reason.endswith("not on the paper's NVIDIA GeForce RTX 3090; see its ratios")
+
+
+def test_the_time_of_a_smaller_image_is_not_shown_beside_a_printed_one():
+    """It stands in the reason, with its size."""
+    small = replace(TIMED, measured_s="0.3", measured="a processor (strict, 128x128)")
+    here, _ = judge(SECONDS, replace(evidence(), times={SECONDS: small}))
+
+    assert (here.measured, here.verdict) == ("", "untested")
+    assert here.reason.startswith("0.3 s on a processor (strict, 128x128), not on the paper's")
+
+
+def test_a_time_that_nothing_measured_has_its_physics():
+    """The reason says what the laws say; the finding has verdict and arithmetic in columns of their own."""
+    known = replace(evidence(), times={SECONDS: TIMED})
+    paper = Paper("p", "", "", None, [], [SECONDS, CLAIM])
+    time, quality = compare.findings([paper], known)
+
+    assert (time.verdict, time.reason) == ("untested", "not measured on any device; physics says impossible")
+    assert (time.physics, time.physics_reason) == ("impossible", "its arithmetic")
+    assert (quality.physics, quality.physics_reason) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("quantity", "printed", "verdict"),
     [
@@ -213,6 +266,23 @@ def test_the_committed_counts_pass_the_gate(project, capsys):
 
     assert compare.main() == 0
     assert " 0 differs" in capsys.readouterr().out
+
+
+def test_physics_has_a_table_and_a_line_and_no_say_in_the_gate(project, tmp_path, capsys):
+    """Impossible times are found, shown and counted; the exit status is that of the other claims."""
+    project(committed())
+
+    assert compare.main() == 0
+    assert (
+        "41 run times, by physics: 17 possible, 3 not credible, 6 impossible, 15 untested"
+        in capsys.readouterr().out
+    )
+    results = Results(spec.load()[0].name, tmp_path / "results")
+    found = {(f["paper"], f["row"]): f for f in read(results.findings) if f["physics"]}
+    timed = {(t["paper"], t["row"]): t for t in read(results.times)}
+    assert len(found) == len(timed) == 41
+    assert {place: f["physics"] for place, f in found.items()} == {p: t["verdict"] for p, t in timed.items()}
+    assert "292.57 GMAC printed" in found["cdgnet", "Ours"]["physics_reason"]
 
 
 def test_an_unexplained_difference_fails_the_gate(project, capsys):

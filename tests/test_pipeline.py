@@ -16,6 +16,7 @@ import yaml
 
 from benchmark import spec
 from benchmark.results import COMPLEXITY, DATASETS, Results
+from benchmark.timing import record
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -34,8 +35,9 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
-    assert outs("compare") == {str(results.findings), str(results.decoded)}
+    assert outs("compare") == {str(results.findings), str(results.decoded), str(results.times)}
     assert outs("doctor") == {str(DATASETS)}
+    assert outs("runtime") == {str(record.FOLDER)}
     assert outs("authors") == {
         str(path)
         for path in (authors.quality, authors.measurements, authors.quality.with_name("record.json"))

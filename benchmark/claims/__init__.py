@@ -34,6 +34,8 @@ class Claim:
     printed: str
     scale: float = 1.0
     on: str = ""  # the paper's hardware, for run times
+    card: str = ""  # the graphics card among it: a key of benchmark/cards.yaml
+    size: str = ""  # the image's, for run times, as "720x1280"; empty: the paper does not say
     note: str = ""
     explain: str = ""  # why a known difference is no error of ours
 
@@ -85,6 +87,7 @@ class Table:
     rows: list[tuple[str, list[str]]]
     note: str = ""
     on: str = ""
+    anchor: str = ""  # the row that ratios of run times are formed against
     claims: dict[tuple[int, int], Claim] = field(default_factory=dict)  # (row, column) -> claim
 
 
@@ -106,7 +109,8 @@ class Paper:
         yield from self.prose
 
 
-CELL = {"run", "dataset", "quantity", "scale", "on", "note", "explain"}
+CELL = {"run", "dataset", "quantity", "scale", "on", "card", "size", "note", "explain"}
+DEFAULTS = ("run", "dataset", "quantity", "scale", "on", "card", "size")  # what a table may say for all cells
 PROSE = {"place", "says", "printed", "unit"} | CELL
 
 
@@ -119,7 +123,10 @@ def table(paper: str, entry: dict[str, Any]) -> Table:
     """One table; every row must have as many cells as there are columns, all of them text."""
     where = f"{paper}.yaml, {entry['table']}"
     heads: dict[str, dict[str, Any]] = entry["columns"]
-    defaults = {key: entry[key] for key in ("run", "dataset", "quantity", "scale", "on") if key in entry}
+    defaults = {key: entry[key] for key in DEFAULTS if key in entry}
+    anchor, labels = entry.get("anchor", ""), [row["row"] for row in entry["rows"]]
+    if anchor and anchor not in labels:
+        raise fail(where, f"no row {anchor!r} to be the anchor; rows are {', '.join(labels)}")
     made = Table(
         paper,
         entry["table"],
@@ -128,6 +135,7 @@ def table(paper: str, entry: dict[str, Any]) -> Table:
         [],
         entry.get("note", ""),
         entry.get("on", ""),
+        anchor,
     )
     for i, row in enumerate(entry["rows"]):
         cells = row["cells"]

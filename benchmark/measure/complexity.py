@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark.measure.traffic import traffic
 from benchmark.nets import fitting, grid
 
 STEP = 32  # between the sides of the traced images; every network's stride divides it
@@ -41,6 +41,7 @@ class Complexity:
     uncounted: str  # operators fvcore does not count, with how often each is called
     macs_720p_torch: int  # the second counter: convolutions and matrix products only
     macs_720p_deformable: int  # deformable convolutions, by formula; in none of the columns above
+    traffic_720p: int  # bytes that all operators of one float32 forward read and write at 720x1280
 
 
 @contextmanager
@@ -118,9 +119,9 @@ def count(name: str, net: nn.Module) -> Complexity:
         return at(*size, {side: getattr(seen, part) for side, seen in traced.items()})
 
     full = sizes["macs_720p"]
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net.to("meta")(torch.empty(1, 3, *full, device="meta"))
-    other, products = counter.get_total_flops() // 2, of("products", full)
+    deformable, products = of("deformable", full), of("products", full)
+    macs, moved = traffic(net, *SIZES["macs_720p"])
+    other = macs - deformable
     if abs(other - products) > 0.01 * max(other, products):
         raise ValueError(f"runs.{name}: fvcore counts {products:,} MACs at 720x1280, torch {other:,}")
     return Complexity(
@@ -129,5 +130,6 @@ def count(name: str, net: nn.Module) -> Complexity:
         **{key: of("everything", size) for key, size in sizes.items()},
         uncounted="; ".join(f"{op} x{times}" for op, times in sorted(traced[smallest].unseen.items())),
         macs_720p_torch=other,
-        macs_720p_deformable=of("deformable", full),
+        macs_720p_deformable=deformable,
+        traffic_720p=moved,
     )

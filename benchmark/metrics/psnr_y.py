@@ -1,4 +1,4 @@
-"""PSNR of the luminance: Y of BT.601 in studio range, MATLAB's `rgb2ycbcr`.
+"""PSNR of the luminance: Y of BT.601 in studio range, as MATLAB's `rgb2ycbcr` has it before rounding.
 
 Y covers 219 of 255 levels and leaves colour errors out, so it is about 1.4 dB above the PSNR of RGB.
 Y is not rounded here (BasicSR and MMagic do not either); MATLAB rounds that of an 8-bit image.
@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.metrics import psnr
 from benchmark.spec import Quantity
 
-QUANTITY = Quantity("psnr_y", "dB", "higher", family="psnr", about="Y of BT.601, 16 to 235")
+QUANTITY = Quantity("psnr_y", "dB", "higher", family="psnr", about="Y of BT.601, 16 to 235, not rounded")
 
 # ITU-R BT.601, for R, G and B in [0, 1] and Y from 16 to 235.
 BLACK, WEIGHTS = 16.0, (65.481, 128.553, 24.966)

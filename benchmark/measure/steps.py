@@ -1,0 +1,142 @@
+"""One training step of a recipe: crops are drawn and augmented on the host, then every player learns.
+
+The functions are training's own, so a step does what `fit` does between two checkpoints. It reads each loss
+to see that it is finite, so it waits for the device, and its asynchronous time is no shorter than the others.
+Training keeps weights with channels last whatever the mode says, and leaves algorithms to cuDNN's guess.
+
+The images are made here, as large as GoPro_Large's: colours that change smoothly, and the same moved. Weights
+that a recipe starts from are left out, for they change no time.
+"""
+
+import copy
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark import nets, pretrained
+from benchmark.batch import Batch
+from benchmark.measure.work import Task, Work
+from benchmark.pairs import Pairs
+from benchmark.spec import Recipe, Run
+from benchmark.training.fit import UNPAIRED, Room, Settings, sample, turn
+from benchmark.training.objective import Players, objective_of, others, schedule_of
+
+MODES = ("strict", "tf32")
+HEIGHT, WIDTH = 720, 1280
+IMAGES = 4
+GRAIN, SHIFT = 16, 8  # pixels between two random colours, and from sharp to blurry
+CHANNELS = {"motion": 2, "moving": 1}  # extras that are no images
+
+
+def learning(run: Run | None) -> tuple[Run, Recipe]:
+    """A run that learns, and by what.
+
+    Raises:
+        ValueError: it does not learn.
+    """
+    if run is None or run.train is None:
+        name = run.name if run else "a ceiling"
+        raise ValueError(f"{name}: it has no recipe, so no training step; name a run that has one")
+    return run, run.train
+
+
+def prepare(task: Task, device: Any) -> Work:
+    """The step of a run's recipe, with the task's batch and crop; each call is the next step.
+
+    Raises:
+        ValueError: the run has no recipe, the crop is not square or larger than the images, or training does
+            not know the mode.
+    """
+    run, whole = learning(task.run)
+    recipe = replace(whole, batch=task.batch, crop=task.height)
+    if task.mode.name not in MODES:
+        known = ", ".join(MODES)
+        raise ValueError(f"{run.name}: no training step in mode {task.mode.name!r}; known: {known}")
+    if task.height != task.width or not 0 < task.height <= HEIGHT // recipe.shrink:
+        most = f"a square of up to {HEIGHT // recipe.shrink} pixels"
+        raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {most}")
+    players = {"net": nets.build(run), **others(recipe, thin=1)}
+    macs, uncounted = arithmetic(players, recipe)
+    lacks = pretrained.lacks(name for name in recipe.pretrained if name == "vgg19")
+    return Work(
+        step(players, recipe, images(recipe), device.kind),
+        macs,
+        notes=(*uncounted, *(f"{words}, so less work than the recipe's" for words in lacks)),
+    )
+
+
+def step(players: Players, recipe: Recipe, pairs: Pairs, device: str) -> Callable[[], float]:
+    """What `fit` repeats, beginning with the recipe's first step; it gives the loss.
+
+    Optimiser, layout and order are those of `benchmark.training.fit.fit`.
+    """
+    objective, schedule, o = objective_of(recipe), schedule_of(recipe), recipe.optimiser
+    players = {who: net.to(device).to(memory_format=torch.channels_last) for who, net in players.items()}
+    optimisers = {
+        who: torch.optim.Adam(
+            (p for p in net.parameters() if p.requires_grad),
+            o.lr,
+            (o.beta1, o.beta2),
+            weight_decay=o.weight_decay,
+            fused=True,
+        )
+        for who, net in players.items()
+    }
+    settings = Settings(recipe.steps, Path(), device=device)  # no checkpoint is written
+    room: Room = {}
+    steps = itertools.count()
+
+    def call() -> float:
+        now = next(steps)
+        batch = sample(pairs, recipe, settings.seed, now, device, room)
+        lr = o.lr * schedule(recipe.epochs * now / recipe.steps)
+        torch.manual_seed(now)  # that of `fit` for seed 0
+        return turn(players, optimisers, objective, batch, lr, settings, now)
+
+    return call
+
+
+def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
+    """MACs of one step, counted on the meta device (torch's counter: no deformable convolutions).
+
+    Returns:
+        The count, and no words; or 0 and why nothing could be counted.
+    """
+    shadows = {who: copy.deepcopy(net).to("meta") for who, net in players.items()}
+
+    def crops(channels: int = 3) -> Tensor:
+        return torch.empty(recipe.batch, channels, recipe.crop, recipe.crop, device="meta")
+
+    extras = {name: crops(CHANNELS.get(name, 3)) for name in recipe.extras}
+    batch = Batch(crops(), crops(), recipe.normalise, extras)
+    try:
+        with FlopCounterMode(display=False) as flops:
+            for _, loss in objective_of(recipe)(shadows, batch):
+                loss.backward()
+    except RuntimeError as error:  # a gradient penalty asks autocast for a device that it does not know
+        return 0, (f"the MACs of a step could not be counted without making one ({error})",)
+    return flops.get_total_flops() // 2, ()
+
+
+def images(recipe: Recipe) -> Pairs:
+    """Pairs of 720x1280 with the extras that the recipe asks for, always the same."""
+    rng = np.random.default_rng(0)
+    grains = (HEIGHT // GRAIN, WIDTH // GRAIN, 3)
+    colours = [Image.fromarray(rng.integers(256, size=grains, dtype=np.uint8)) for _ in range(IMAGES)]
+    sharp = [np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)) for image in colours]
+    blurry = [image // 2 + np.roll(image, SHIFT, axis=1) // 2 for image in sharp]
+    made: dict[str, list[NDArray[np.generic]]] = {
+        "motion": [np.full((HEIGHT, WIDTH, 2), (SHIFT, 0), np.float16)] * IMAGES,
+        "moving": [rng.random((HEIGHT, WIDTH, 1)) < 0.5 for _ in range(IMAGES)],
+    }
+    extras = {name: made.get(name, [*blurry]) for name in recipe.extras if name != UNPAIRED}
+    return Pairs([f"drawn/{number}" for number in range(IMAGES)], blurry, sharp, extras)

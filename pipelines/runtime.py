@@ -1,0 +1,463 @@
+"""Stage runtime: what was not timed on this device yet, within a time budget -> raw samples and their tables.
+
+Each measurement is a process of its own; rounds are interleaved in a random order, so that a drift of the
+machine hits every network. Samples are written after every process, and what is there is not measured again.
+On a device that is not at hand nothing is measured: its samples are judged again, like all others.
+
+    python -m pipelines.runtime [RUN ...] [--budget SECONDS] [--modes A,B] [--size HxW] [--batches 1,2] ...
+
+needs no DVC, fvcore or pyiqa.
+"""
+
+import argparse
+import fcntl
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from benchmark import claims, spec
+from benchmark.results import COMPLEXITY, columns, read, write
+from benchmark.timing import analyse, record
+from benchmark.timing.analyse import Timing
+from benchmark.timing.prices import Price, prices
+from benchmark.timing.record import MODES, USUAL, Recording
+from benchmark.timing.rules import RULES
+from pipelines import pool
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+TIMINGS = record.FOLDER / "timings.csv"
+PRICES = record.FOLDER / "prices.csv"
+LACKING = "unmeasured.csv"  # per device: what was asked for and could not be measured
+WANTED = ("kind", "run", "mode", "height", "width", "batch")
+SIZES = {"cuda": (720, 1280), "cpu": (128, 128)}  # papers'; the smallest that every network takes
+BATCHES = {"cuda": (1, 2, 4, 8), "cpu": (1,)}
+SQUARE = 256  # side of the images of a batch of several
+ROUNDS = 2
+MEASURES = ("ceilings", "clocks", "forward", "recorder", "steps")  # imported before a process is forked
+LONGEST = 900  # s: a process that takes longer is stopped
+LONG_STEP = 10.0  # s: a training step that would take longer is not tried
+# For the budget: s until a process calls its network, and MACs per second: half of a slow card's, two cores'.
+START = {"cuda": 15.0, "cpu": 8.0}
+RATE = {"cuda": 5e12, "cpu": 3e10}
+LOCK = Path(tempfile.gettempdir()) / "deblur-bench-runtime.lock"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A measurement to make; `benchmark.measure.work.Task` without the network."""
+
+    kind: str
+    run: str
+    mode: str
+    height: int
+    width: int
+    batch: int
+    round: int
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int, int]:
+        """As Recording.key."""
+        return (self.kind, self.run, self.mode, self.height, self.width, self.batch)
+
+    def __str__(self) -> str:
+        """For the line that is printed."""
+        size = f" {self.height}x{self.width}" if self.kind == "forward" else ""
+        batch = f" batch {self.batch}" if self.batch > 1 else ""
+        return f"{self.kind} {self.run} {self.mode}{size}{batch}, round {self.round}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line."""
+
+    runs: tuple[str, ...]
+    kinds: tuple[str, ...]
+    modes: tuple[str, ...]  # empty: the usual ones of the device
+    size: tuple[int, int] | None
+    batches: tuple[int, ...]
+    rounds: int
+    budget: float  # s
+    seed: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """The device of this machine, as a process that has touched it says."""
+
+    kind: str
+    name: str
+    torch: str
+    ceilings: dict[str, str]  # name -> mode
+
+
+def process(what: dict[str, Any], limit: float = LONGEST) -> Any:
+    """What `one` answers in a process that has imported torch and done nothing yet.
+
+    Such a process is forked from one that only imports, which saves the seconds of importing and inherits no
+    device, memory pool or choice of algorithm.
+
+    Raises:
+        ValueError: it failed, or took too long; the message is its own.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"benchmark.measure.{name}" for name in MEASURES])
+    answers, there = context.Pipe(duplex=False)
+    worker = context.Process(target=answer, args=(what, str(Path.cwd()), there), daemon=True)
+    worker.start()
+    there.close()
+    try:
+        if not answers.poll(limit):
+            raise ValueError(f"stopped after {limit:.0f} s")
+        made, complaint = answers.recv()
+    except EOFError:
+        worker.join()
+        raise ValueError(f"its process ended with status {worker.exitcode}") from None
+    finally:
+        worker.kill()
+        worker.join()
+    if complaint:
+        raise ValueError(complaint)
+    return made
+
+
+def answer(what: dict[str, Any], folder: str, answers: "Connection") -> None:
+    """In the process: do it, and send what was made and a complaint, one of them empty."""
+    pool.end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked is interrupted, and ends this one
+    os.chdir(folder)
+    try:
+        answers.send((one(what), ""))
+    except ValueError as error:  # ours, worded for the reader
+        answers.send((None, str(error)))
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        answers.send((None, f"{type(error).__name__}: {first}"))
+
+
+def one(what: dict[str, Any]) -> Any:
+    """Say what device this is, or make the recording of an order."""
+    import torch
+
+    from benchmark.measure import ceilings, clocks, forward, recorder, steps
+    from benchmark.measure.work import Task
+
+    device = clocks.here()
+    if not what:
+        roofs = {name: ceilings.mode(name) for name in ceilings.names(device.kind)}
+        return Host(device.kind, device.name, torch.__version__, roofs)
+    order: Order = what["order"]
+    run = None if order.kind == "ceiling" else spec.load()[1][order.run]
+    mode = MODES[order.mode]
+    task = Task(
+        order.kind,
+        order.run,
+        mode,
+        order.height,
+        order.width,
+        order.batch,
+        order.round,
+        fingerprint(order, run, torch.__version__),
+        what["session"],
+        run,
+    )
+    prepare = {"forward": forward.prepare, "step": steps.prepare, "ceiling": ceilings.prepare}[order.kind]
+    with recorder.fitting(task, device), clocks.applied(mode, device.kind):
+        return record.dump(recorder.record(task, prepare(task, device), device))
+
+
+def fingerprint(order: Order, run: spec.Run | None, torch: str) -> str:
+    """A hash of the code and settings that were timed. Not of the code that times: that is record.VERSION."""
+    from benchmark import nets
+
+    made_by: dict[str, Any] = {"torch": torch, "version": record.VERSION}
+    if run:
+        model = [nets.HERE / "models" / f"{run.model}.py"]
+        made_by |= {"config": run.config, "code": nets.texts(nets.with_imports(model))}
+    if run and order.kind == "step":
+        made_by |= {"recipe": asdict(run)["train"], "code": nets.texts(nets.code(run))}
+    return nets.digest(made_by)[:16]
+
+
+def printed(runs: Iterable[str]) -> list[str]:
+    """The same runs, those that a paper prints a time of first."""
+    timed = {claim.run for paper in claims.read() for claim in paper.claims() if claim.quantity == "seconds"}
+    return sorted(runs, key=lambda name: name not in timed)
+
+
+def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
+    """Every measurement that is wanted, in the order of their making: rounds within a kind are shuffled."""
+    chosen = list(asked.runs) or printed(name for name, run in runs.items() if not run.ablates)
+    modes = asked.modes or USUAL[host.kind]
+    height, width = asked.size or SIZES[host.kind]
+    usual = asked.batches or BATCHES[host.kind]
+    small = asked.size or ((SQUARE, SQUARE) if host.kind == "cuda" else SIZES["cpu"])
+    eager = next((mode for mode in ("tf32", "strict") if mode in modes), modes[0])
+
+    def ceiling(turn: int) -> Iterator[Order]:
+        yield from (Order("ceiling", name, mode, 0, 0, 1, turn) for name, mode in host.ceilings.items())
+
+    def forward(turn: int) -> Iterator[Order]:
+        yield from (Order("forward", name, mode, height, width, 1, turn) for name in chosen for mode in modes)
+
+    def batches(turn: int) -> Iterator[Order]:
+        sizes = usual if small != (height, width) else [size for size in usual if size > 1]
+        if len(usual) > 1:
+            yield from (Order("forward", n, eager, *small, size, turn) for n in chosen for size in sizes)
+
+    def step(turn: int) -> Iterator[Order]:
+        for name in chosen:
+            recipe = runs[name].train
+            if recipe:
+                yield Order("step", name, eager, recipe.crop, recipe.crop, recipe.batch, turn)
+
+    kinds = {"ceiling": [ceiling], "forward": [forward, batches], "step": [step]}
+    shuffle, orders = random.Random(asked.seed), []
+    for kind in asked.kinds:
+        for tier in kinds[kind]:
+            for turn in range(1, asked.rounds + 1):
+                made = list(tier(turn))
+                shuffle.shuffle(made)
+                orders += made
+    return orders
+
+
+def call(order: Order, host: Host, known: Mapping[Any, Recording], macs: Mapping[str, float]) -> float:
+    """About how many seconds one call takes: as it did before, or by its arithmetic."""
+    if before := known.get(order.key):
+        return mean(before)
+    passes = 3 if order.kind == "step" else 1  # forward, and twice as much backward
+    return (
+        passes
+        * macs.get(order.run, 0.0)
+        * order.batch
+        * order.height
+        * order.width
+        / SQUARE**2
+        / RATE[host.kind]
+    )
+
+
+def estimate(seconds: float, host: Host) -> float:
+    """About how many seconds a process takes whose calls take so many, its start included."""
+    rules = RULES[host.kind]
+    warm = min(max(rules.warm_seconds, rules.warm_least * seconds), rules.warm_cap + seconds)
+    return START[host.kind] + warm + min(2 * rules.least * seconds, rules.cap + seconds)
+
+
+def mean(recording: Recording) -> float:
+    """Seconds of one call."""
+    return sum(recording.samples.wall) / len(recording.samples.wall) / 1000
+
+
+def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
+    """Make what is missing while the budget lasts; whether it was ended by the user."""
+    host: Host = process({})
+    name = host.name
+    begun = time.monotonic()
+    macs = {row["run"]: float(row["macs_256"]) for row in read(COMPLEXITY)} if COMPLEXITY.exists() else {}
+    orders = plan(asked, host, runs)
+    marks = {o.key: fingerprint(o, runs.get(o.run), host.torch) for o in orders}
+    kept: dict[str, list[Recording]] = {}
+    for made in record.read():
+        if made.device == name:
+            kept.setdefault(made.run, []).append(made)
+    current = [made for each in kept.values() for made in each if marks.get(made.key) == made.fingerprint]
+    done, known = {(made.key, made.round) for made in current}, {made.key: made for made in current}
+    todo = [order for order in orders if (order.key, order.round) not in done]
+    if todo:
+        print(f"runtime: {len(todo)} of {len(orders)} measurements to make on {name}", flush=True)
+    why: dict[tuple[Any, ...], str] = {}
+    try:
+        for number, order in enumerate(todo, 1):
+            seconds = call(order, host, known, macs)
+            left = asked.budget - (time.monotonic() - begun)
+            if order.kind == "step" and seconds > LONG_STEP:
+                why.setdefault(order.key, f"a training step would take about {seconds:.0f} s on this device")
+            elif estimate(seconds, host) > left:
+                why.setdefault(order.key, "not measured within the time budget")
+            elif order.key not in why:
+                said = attempt(order, number, marks[order.key], kept, known)
+                if said:
+                    why[order.key] = said
+                print(
+                    f"runtime {number} of {len(todo)}  {order}: {said or told(known[order.key])}", flush=True
+                )
+    except KeyboardInterrupt:
+        for order in todo:
+            why.setdefault(order.key, "not measured yet")
+        return True
+    finally:
+        lacking(name, orders, why, set(known))
+    return False
+
+
+def attempt(
+    order: Order,
+    number: int,
+    mark: str,
+    kept: dict[str, list[Recording]],
+    known: dict[Any, Recording],
+) -> str:
+    """Make one recording and write it; what went wrong. An inconclusive one is made once more."""
+    for _ in range(2):
+        try:
+            line = process({"order": order, "session": number})
+            made = record.load(line, str(order))
+        except ValueError as error:
+            return str(error)
+        others = [old for old in kept.get(order.run, []) if old.key != order.key or old.fingerprint == mark]
+        kept[order.run] = [*others, made]
+        record.keep(kept[order.run], record.path(made.device, order.run))
+        known[order.key] = made
+        if analyse.judge(made, RULES[made.kind_of_device])[0] != "inconclusive":
+            break
+    return ""
+
+
+def told(made: Recording) -> str:
+    """What a recording shows, in a few words."""
+    verdict, _ = analyse.judge(made, RULES[made.kind_of_device])
+    return f"{mean(made) * 1000:.4g} ms, {len(made.samples.wall)} samples, {verdict}"
+
+
+def lacking(device: str, orders: Sequence[Order], why: Mapping[Any, str], known: set[Any]) -> None:
+    """Write what could not be measured on a device; what was said before and not asked for now stays."""
+    path = record.FOLDER / record.slug(device) / LACKING
+    asked = {order.key for order in orders}
+    old = [row for row in read(path) if key_of(row) not in asked] if path.exists() else []
+    new = [
+        dict(zip(WANTED, key, strict=True)) | {"device": device, "reason": reason}
+        for key, reason in why.items()
+        if key not in known
+    ]
+    write(path, ("device", *WANTED, "reason"), [*old, *new])
+
+
+def key_of(row: Mapping[str, str]) -> tuple[str, str, str, int, int, int]:
+    """As Recording.key."""
+    kind, run, mode, *numbers = (row[name] for name in WANTED)
+    height, width, batch = map(int, numbers)
+    return kind, run, mode, height, width, batch
+
+
+def tables(runs: Mapping[str, spec.Run], rates: Mapping[str, float]) -> list[Timing]:
+    """Judge every recording there is, of any device, and write both tables."""
+    found = analyse.timings(list(record.read()))
+    have = {(row.device, row.kind, row.run, row.mode, row.height, row.width, row.batch) for row in found}
+    for path in sorted(record.FOLDER.glob(f"*/{LACKING}")):
+        for row in read(path):
+            key = (row["device"], *key_of(row))
+            if key not in have:
+                found.append(analyse.unmeasured(*key, row["reason"]))
+    write(TIMINGS, columns(Timing), map(asdict, found))
+    write(PRICES, columns(Price), map(asdict, prices(found, runs, rates)))
+    return found
+
+
+def rates(path: Path = Path("params.yaml")) -> dict[str, float]:
+    """What an hour on a device costs, by its name.
+
+    Raises:
+        ValueError: a rate is no number.
+    """
+    given = yaml.safe_load(path.read_text(encoding="utf-8")).get("rates") or {}
+    for device, rate in given.items():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0:
+            raise ValueError(f"{path}: rates.{device}: {rate!r} is no price of an hour")
+    return dict(given)
+
+
+def names(text: str, known: Iterable[str], what: str) -> tuple[str, ...]:
+    """A list with commas.
+
+    Raises:
+        ValueError: one of them is not known.
+    """
+    found = tuple(filter(None, text.split(",")))
+    for name in found:
+        if name not in known:
+            raise ValueError(f"{what}: no {name!r}; {spec.nearest(name, list(known))}")
+    return found
+
+
+def arguments(words: Sequence[str], profile: spec.Profile, runs: Mapping[str, spec.Run]) -> Asked:
+    """The command line, checked.
+
+    Raises:
+        ValueError: an argument is not one of the allowed values.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.runtime", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="default: every system of the tables")
+    parser.add_argument(
+        "--budget", type=float, default=profile.timing, metavar="SECONDS", help="0: judge only"
+    )
+    parser.add_argument("--kinds", default=",".join(("ceiling", "forward", "step")))
+    parser.add_argument("--modes", default="", help=f"of {', '.join(MODES)}")
+    parser.add_argument("--size", default="", metavar="HEIGHTxWIDTH")
+    parser.add_argument("--batches", default="", metavar="1,2,...")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seed", type=int, default=0, help="of the order")
+    given = parser.parse_args(words)
+    for name in given.runs:
+        names(name, runs, "RUN")
+    sides = given.size.split("x") if given.size else []
+    batches = list(filter(None, given.batches.split(",")))
+    if not all(number.isdecimal() and int(number) for number in [*sides, *batches]) or len(sides) not in (
+        0,
+        2,
+    ):
+        raise ValueError("--size is HEIGHTxWIDTH, --batches numbers with commas, all from 1 on")
+    if given.rounds < 1:
+        raise ValueError(f"--rounds {given.rounds}: from 1 on")
+    if given.budget < 0:
+        raise ValueError(f"--budget {given.budget:g}: seconds, or 0 for none")
+    return Asked(
+        tuple(given.runs),
+        names(given.kinds, record.KINDS, "--kinds"),
+        names(given.modes, MODES, "--modes"),
+        (int(sides[0]), int(sides[1])) if sides else None,
+        tuple(map(int, batches)),
+        given.rounds,
+        given.budget,
+        given.seed,
+    )
+
+
+def main(*words: str) -> int:
+    """Measure within the budget, then judge everything."""
+    profile, runs = spec.load()
+    asked = arguments(words, profile, runs)
+    ended = False
+    if asked.budget > 0:
+        with LOCK.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(
+                    "something is being timed on this machine already; two would disturb each other"
+                ) from None
+            ended = measure(asked, runs)
+    found = tables(runs, rates())
+    counts = {verdict: sum(row.verdict == verdict for row in found) for verdict in analyse.VERDICTS}
+    print("runtime: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    if ended:
+        print("runtime: interrupted; what is finished is kept, start again to go on", file=sys.stderr)
+    return 130 if ended else 0
+
+
+if __name__ == "__main__":
+    pool.run("runtime", main, *sys.argv[1:])

@@ -1,0 +1,94 @@
+"""Ceilings: what they compute and move, against torch's own counter and sums by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.measure import ceilings
+from benchmark.measure.traffic import Watch
+from benchmark.measure.work import Task
+from benchmark.timing.record import MODES
+
+CPU = SimpleNamespace(kind="cpu")
+
+
+def task(name, mode="strict"):
+    """A ceiling to measure."""
+    return Task("ceiling", name, MODES[mode], 0, 0, 1, 1, "")
+
+
+@pytest.mark.parametrize("name", ceilings.names("cpu"))
+def test_arithmetic_and_traffic_are_what_two_watchers_see(name, monkeypatch):
+    """MACs are half of torch's flops; bytes are those of the operators that one call sends."""
+    monkeypatch.setitem(ceilings.SIDE, "cpu", 128)
+    monkeypatch.setitem(ceilings.COPY, "cpu", 1 << 20)
+    work = ceilings.prepare(task(name), CPU)
+    with FlopCounterMode(display=False) as flops, Watch() as seen:
+        work.call()
+
+    assert work.macs == flops.get_total_flops() // 2
+    assert work.traffic == seen.bytes
+
+
+def test_a_product_is_cubic_in_arithmetic_and_square_in_traffic():
+    """1024^3 MACs and three matrices of 4 MiB."""
+    work = ceilings.prepare(task("matmul_float32"), CPU)
+
+    assert (work.macs, work.traffic) == (1024**3, 3 * 4 * 1024**2)
+
+
+def test_a_convolution_has_nine_taps_of_128_by_128_channels():
+    """At 64x64: 604 million MACs."""
+    assert ceilings.prepare(task("conv_float32"), CPU).macs == 9 * 128 * 128 * 64 * 64
+
+
+def test_a_copy_reads_and_writes_as_much():
+    """256 MiB in, 256 MiB out, and nothing is computed."""
+    work = ceilings.prepare(task("copy"), CPU)
+
+    assert (work.macs, work.traffic) == (0, 2 * 256 * 2**20)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_tensors_have_the_type_of_the_name(name, monkeypatch):
+    """No autocast: the answer of a 16-bit product has 16 bits, and half the traffic."""
+    monkeypatch.setitem(ceilings.SIDE, "cpu", 32)
+    dtype = ceilings.TYPES[name]
+    work = ceilings.matmul("cpu", dtype)
+
+    assert work.call().dtype == dtype
+    assert work.traffic == 3 * 32 * 32 * torch.finfo(dtype).bits // 8
+
+
+def test_every_ceiling_of_a_gpu_has_its_builder_and_mode():
+    """Two of TensorFloat-32, the others strict; whatever a CPU has is among them."""
+    names = ceilings.names("cuda")
+    modes = {name: ceilings.mode(name) for name in names}
+
+    assert {name for name in names if modes[name] == "tf32"} == {"matmul_tf32", "conv_tf32"}
+    assert {name.split("_")[0] for name in names} == set(ceilings.KINDS)
+    assert {name.split("_")[1] for name in names if "_" in name} == set(ceilings.TYPES)
+    assert set(ceilings.names("cpu")) < set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "message"),
+    [
+        ("matmul_float64", "strict", "ceilings: no 'matmul_float64' on cpu; known: matmul_float32, "),
+        ("matmul_tf32", "tf32", "ceilings: no 'matmul_tf32' on cpu; known: matmul_float32, "),
+        ("matmul_float32", "tf32", "ceilings: matmul_float32 in mode 'tf32'; allowed: 'strict'"),
+        ("copy", "fast", "ceilings: copy in mode 'fast'; allowed: 'strict'"),
+    ],
+)
+def test_what_a_device_has_not_is_refused(name, mode, message):
+    """The name or mode, and the allowed ones."""
+    with pytest.raises(ValueError, match="^" + message):
+        ceilings.prepare(task(name, mode), CPU)
+
+
+def test_an_unknown_kind_of_device_is_refused():
+    """With the known ones."""
+    with pytest.raises(ValueError, match="'tpu'; known: cuda, cpu"):
+        ceilings.names("tpu")

@@ -1,0 +1,188 @@
+"""Cards against their closed forms, laws against arithmetic done by hand, and the entries' mistakes."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from benchmark import physics
+from benchmark.physics import Card, Load, judge
+from benchmark.results import read
+
+CARDS, CLOCKED = physics.read()
+CARD = Card("c", "Card", 1000, 1000, 1000, 2.0, 100, 8, ())  # 2 TFLOP/s, 100 GB/s
+# Tensor cores, their float16 multiply-adds a clock, and their clock: from the architecture whitepapers.
+TENSOR = {
+    "rtx_2080_ti": (544, 64, 1545),
+    "rtx_3090": (328, 128, 1695),
+    "v100_sxm2": (640, 64, 1530),
+    "a100_sxm4_80gb": (432, 256, 1410),
+    "h100_sxm": (528, 512, 1830),
+    "h200": (528, 512, 1830),
+}
+GTX, XP, RTX = CARDS["gtx_1080_ti"], CARDS["titan_xp"], CARDS["rtx_3090"]
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_single_precision_is_two_operations_per_core_and_clock(card):
+    """A fused multiply-add is two operations; figures are printed with four digits."""
+    assert card.fp32 == pytest.approx(2 * card.cores * card.boost_mhz * 1e6 / 1e12, rel=5e-4)
+    assert card.boost_mhz <= card.highest_mhz <= 1.4 * card.boost_mhz
+    assert card.sources
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_half_precision_is_that_of_the_tensor_cores(card):
+    """Cores x multiply-adds a clock x clock, dense; cards without tensor cores have none."""
+    cores, products, mhz = TENSOR.get(card.key, (0, 0, 0))
+
+    assert card.half == pytest.approx(2 * cores * products * mhz * 1e6 / 1e12, rel=1e-3)
+    assert card.half_fp32 in (card.half, pytest.approx(card.half / 2, rel=1e-3))  # GeForce cards halve it
+    assert card.tf32 <= card.half / 2 + 0.1
+
+
+def test_least_time_is_winograd_at_the_highest_clock():
+    """GTX 1080 Ti: 3,584 cores x 2 x 2.1 GHz x 4; an H100's half precision is faster than Winograd."""
+    assert GTX.most == pytest.approx(3584 * 2 * 2.1e9 * 4, rel=1e-3)
+    assert CARDS["h100_sxm"].most == pytest.approx(989.4e12)
+    assert physics.WINOGRAD == 4
+
+
+def test_names_are_whole_names():
+    """A 3090 Ti is another card; case and spaces do not matter."""
+    assert RTX.named("NVIDIA GeForce RTX 3090")
+    assert GTX.named("nvidia rtx 1080ti")
+    assert not RTX.named("NVIDIA GeForce RTX 3090 Ti")
+    assert not CARDS["h100_sxm"].named("NVIDIA H100 PCIe")
+    aliases = [physics.plain(name) for card in CARDS.values() for name in (card.name, *card.aliases)]
+    assert len(set(aliases)) == len(aliases)
+
+
+def test_floors_by_hand():
+    """10^12 MACs on 2 TFLOP/s take 1 s, 0.25 s with Winograd; memory and traffic are bytes over bandwidth."""
+    found = physics.floors(CARD, Load(1e12, weights=50e6, traffic=4e10))
+
+    assert (found.usual, found.least, found.eager) == pytest.approx((1.0, 0.25, 0.4))
+    assert found.memory == pytest.approx((2 * 6 * 720 * 1280 + 2 * 50e6) / 100e9)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "load", "verdict"),
+    [
+        (1.01, Load(1e12), "possible"),
+        (0.99, Load(1e12), "not credible"),
+        (0.26, Load(1e12), "not credible"),
+        (0.24, Load(1e12), "impossible"),
+        (1.01, Load(1e12, traffic=9e11), "possible"),  # another program may move less
+        (1e-4, Load(1e6), "impossible"),  # 11 MB of image at 100 GB/s
+        (1.2e-4, Load(1e6), "possible"),
+    ],
+)
+def test_each_law_has_its_verdict(seconds, load, verdict):
+    """Below the least time or the compulsory memory: impossible; below the peak: not credible."""
+    assert judge(seconds, CARD, load).verdict == verdict
+
+
+def test_the_largest_image_is_a_share_of_the_pixels():
+    """A quarter of the least time is enough for a quarter of the pixels; a long time is enough for all."""
+    assert judge(0.0625, CARD, Load(1e12)).largest == pytest.approx(0.25)
+    assert judge(5.0, CARD, Load(1e12)).largest == 1.0
+
+
+def test_the_milder_verdict_counts():
+    """Of two counts the one that is kinder to the print; of equals the smaller."""
+    one, other, same = (
+        judge(0.3, CARD, Load(1e12)),
+        judge(0.3, CARD, Load(2e12)),
+        judge(0.3, CARD, Load(9e11)),
+    )
+
+    assert (one.verdict, other.verdict) == ("not credible", "impossible")
+    assert physics.milder([other, one]) is one
+    assert physics.milder([one, same]) is same
+
+
+@pytest.mark.parametrize(
+    ("card", "seconds", "gmac", "least", "times_peak", "verdict"),
+    [
+        (GTX, 6.5e-3, 292.57, 9.7e-3, 7.9, "impossible"),  # CDGNet, by its own table
+        (GTX, 7.5e-3, 689.20, 22.9e-3, 16.2, "impossible"),  # its DMPHN
+        (RTX, 17.5e-3, 5877.86, 66.7e-3, 18.9, "impossible"),  # SGENet
+        (RTX, 18.5e-3, 2119.30, 24.0e-3, 6.4, "impossible"),  # its MIMO-UNet(+)
+        (RTX, 26.5e-3, 2748.34, 31.2e-3, 5.8, "impossible"),  # its DMPHN, Stack(4)
+        (RTX, 208.5e-3, 10679.2, 121e-3, 2.9, "not credible"),  # its MPRNet
+        (RTX, 225.5e-3, 10671.0, 121e-3, 2.7, "not credible"),  # its DBGAN
+        (RTX, 50.5e-3, 2035.93, 23.1e-3, 2.3, "not credible"),  # its MT-RNN
+        (XP, 345e-3, 2020.41, 62.6e-3, 0.96, "possible"),  # SAPHNet
+        (XP, 985e-3, 2748.34, 85.2e-3, 0.46, "possible"),  # its DMPHN, Stack(4)
+        (GTX, 1.135, 842.50, 27.9e-3, 0.13, "possible"),  # BAG
+    ],
+)
+def test_the_papers_times(card, seconds, gmac, least, times_peak, verdict):
+    """The arithmetic of every printed time that matters, with the print's rounding in its favour."""
+    found = judge(seconds, card, Load(gmac * 1e9))
+
+    assert found.verdict == verdict
+    assert found.floors.least == pytest.approx(least, rel=0.01)
+    assert found.of_peak == pytest.approx(times_peak, rel=0.02)
+    assert 2 * gmac * 1e9 / seconds / card.usual == pytest.approx(found.of_peak)
+
+
+def test_synchronised_clocks_see_a_quarter_to_two_fifths_of_the_peak():
+    """The pairs published for the RTX 3090, over the committed counts: no one came near a printed rate."""
+    macs = {
+        row["run"]: float(row["macs_720p"])
+        for row in read(physics.LIST.parents[1] / "results/complexity.csv")
+    }
+    shares = [
+        2 * macs[pair.run] / pair.synchronised / RTX.usual
+        for pair in CLOCKED
+        if pair.run and pair.card == RTX.key
+    ]
+
+    assert len(shares) == 6
+    assert (min(shares), max(shares)) == pytest.approx((0.26, 0.43), abs=0.005)
+
+
+def test_published_pairs_are_those_of_their_sources():
+    """The factors between both clocks that the literature shows: 1.9 to 22.8 on the RTX 3090."""
+    factors = [pair.synchronised / pair.asynchronous for pair in CLOCKED if pair.card == RTX.key]
+
+    assert (min(factors), max(factors)) == pytest.approx((1.91, 22.8), rel=0.005)
+    assert all(pair.source for pair in CLOCKED)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw["cards"]["rtx_3090"].pop("cores"), "cards.rtx_3090: 'cores' is missing"),
+        (lambda raw: raw["cards"]["rtx_3090"].update(cuda=1), "cards.rtx_3090: unknown key 'cuda'"),
+        (
+            lambda raw: raw["cards"]["rtx_3090"].update(bandwidth=0),
+            "bandwidth must be a number above 0, is 0",
+        ),
+        (lambda raw: raw["cards"].update(rtx_3090=[]), "cards.rtx_3090: expected a mapping, got []"),
+        (lambda raw: raw["clocked"][0].update(card="rtx"), "clocked 1: no card 'rtx'; known: a100"),
+        (
+            lambda raw: raw["clocked"][1].update(synchronised="fast"),
+            "clocked 2: synchronised must be a number",
+        ),
+    ],
+)
+def test_mistakes_name_the_place(tmp_path, change, message):
+    """One line that names file and entry."""
+    raw = yaml.safe_load(physics.LIST.read_text())
+    change(raw)
+    file = tmp_path / "cards.yaml"
+    file.write_text(yaml.safe_dump(raw))
+
+    with pytest.raises(ValueError, match=r"^benchmark/cards.yaml, ") as caught:
+        physics.read(file)
+
+    assert message in str(caught.value)
+
+
+def test_a_card_without_tensor_cores_is_granted_winograd_alone():
+    """Half precision counts where it is faster, and never both."""
+    assert replace(CARD, half=7.0).most == CARD.most == 8e12
+    assert replace(CARD, half=9.0).most == 9e12

@@ -1,0 +1,152 @@
+"""A timed training step against training itself, whose functions it uses."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import nets, pretrained, spec
+from benchmark.measure import steps
+from benchmark.measure.work import Task
+from benchmark.timing.record import MODES
+from benchmark.training import Settings, fit, others
+from benchmark.training.fit import sample
+
+ROOT = Path(__file__).parents[1]
+RUNS = spec.load(ROOT / "params.yaml")[1]
+CPU = SimpleNamespace(kind="cpu")
+ASKED = {extra for run in RUNS.values() if run.train for extra in run.train.extras}
+PAIRS = steps.images(replace(RUNS["dmphn_1"].train, extras=tuple(sorted(ASKED))))
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_weights(monkeypatch):
+    """Whether VGG19 is at hand on this machine decides nothing here."""
+    monkeypatch.setattr(pretrained, "path", lambda name, folder=None: None)
+
+
+def task(name, mode="strict", batch=1, height=16, width=16):
+    """A step to measure."""
+    return Task("step", name, MODES[mode], height, width, batch, 1, "", run=RUNS.get(name))
+
+
+def learners(run, recipe, thin):
+    """Thinned players of a run."""
+    return {"net": nets.build(run, thin), **others(recipe, thin)}
+
+
+@pytest.mark.parametrize("name", ["dmphn_1", "deblurgan", "mscnn_gan"])
+def test_steps_are_those_of_training(name, tmp_path):
+    """After three calls every weight of every player is, bit for bit, that of three steps of `fit`.
+
+    DMPHN learns alone, DeblurGAN has dropout and a critic that learns five times, MS-CNN a discriminator.
+    """
+    run, total = RUNS[name], 3
+    recipe = replace(run.train, batch=2, crop=32, epochs=total, pairs=2, schedule={"name": "constant"})
+    pairs = steps.images(recipe)
+    trained, stepped = (learners(run, recipe, thin=8) for _ in range(2))
+
+    fit(trained, pairs, recipe, Settings(total, tmp_path / "kept.safetensors"), lambda net, step: 0.0)
+    call = steps.step(stepped, recipe, pairs, "cpu")
+    losses = [call() for _ in range(total)]
+
+    assert recipe.steps == total
+    assert all(np.isfinite(losses))
+    assert len(set(losses)) == total
+    for who, net in trained.items():
+        assert all(torch.equal(x, stepped[who].state_dict()[key]) for key, x in net.state_dict().items())
+
+
+def test_the_learning_rate_follows_the_recipe():
+    """Half of it after the first of two epochs: weights move half as far as without a schedule."""
+    run = RUNS["dmphn_1"]
+    recipe = replace(run.train, batch=1, crop=16, epochs=2, pairs=1)
+    pairs = steps.images(recipe)
+
+    def way(schedule):
+        players = learners(run, recipe, thin=8)
+        call = steps.step(players, replace(recipe, schedule=schedule), pairs, "cpu")
+        call()
+        before = [p.detach().clone() for p in players["net"].parameters()]
+        call()
+        after = players["net"].parameters()
+        return sum(float((a.detach() - b).abs().sum()) for a, b in zip(after, before, strict=True))
+
+    ratio = way({"name": "step", "every": 1, "factor": 0.5}) / way({"name": "constant"})
+
+    assert ratio == pytest.approx(0.5, rel=1e-3)
+
+
+def test_images_are_as_training_expects_them():
+    """Pairs of 720x1280 in 8 bits that differ, and each extra in its own shape, for every recipe."""
+    recipe = replace(RUNS["dmphn_1"].train, extras=tuple(ASKED), batch=1, crop=64)
+    batch = sample(PAIRS, recipe, 0, 0)
+
+    assert len(PAIRS) >= 2
+    assert {x.shape for x in (*PAIRS.blurry, *PAIRS.sharp)} == {(720, 1280, 3)}
+    for blurry, sharp in zip(PAIRS.blurry, PAIRS.sharp, strict=True):
+        assert np.abs(np.subtract(blurry, sharp, dtype=int)).max() > 20
+    assert batch.extras["motion"].shape == (1, 2, 64, 64)
+    assert set(batch.extras["moving"].unique().tolist()) == {0.0, 1.0}
+    assert batch.extras.keys() == ASKED
+
+
+@pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run.train])
+def test_every_recipe_can_draw_its_crops(name):
+    """A batch of two at the recipe's own crop: its extras are there and its images are large enough."""
+    recipe = replace(RUNS[name].train, batch=2)
+    batch = sample(PAIRS, recipe, 0, 0)
+
+    assert batch.blurry.shape == (2, 3, recipe.crop, recipe.crop)
+
+
+def test_a_step_takes_three_times_the_arithmetic_of_forward():
+    """DMPHN at its batch and crop: forward, and backward to weights and to inputs, but for the first."""
+    run = RUNS["dmphn_1"]
+    recipe = run.train
+    macs, why = steps.arithmetic(learners(run, recipe, thin=1), recipe)
+
+    # The image itself needs no gradient: its first convolution, 3 to 32 channels, is done twice, not thrice.
+    forward = 6 * 16_286_482_432
+    assert macs == 3 * forward - 6 * 9 * 3 * 32 * 256 * 256
+    assert why == ()
+
+
+def test_work_has_the_tasks_batch_and_crop():
+    """Twice the batch and twice the side: eight times the arithmetic; the call gives a loss."""
+    one = steps.prepare(task("dmphn_1"), CPU)
+    eight = steps.prepare(task("dmphn_1", batch=2, height=32, width=32), CPU)
+
+    assert eight.macs == 8 * one.macs > 0
+    assert 0 < one.call() < 1
+    assert one.notes == ()
+
+
+def test_without_vgg19_a_step_says_that_it_does_less():
+    """DeblurGAN's content loss then compares pixels; its gradient penalty cannot be counted from shapes."""
+    work = steps.prepare(task("deblurgan", height=32, width=32), CPU)
+
+    assert work.macs == 0
+    uncounted, less = work.notes
+    assert uncounted.startswith("the MACs of a step could not be counted")
+    assert less == "content loss on pixels: VGG19 weights not at hand, so less work than the recipe's"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (task("identity"), "identity: it has no recipe"),
+        (replace(task("dmphn_1"), run=None), "a ceiling: it has no recipe"),
+        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; known: strict, tf32"),
+        (task("dmphn_1", width=32), "dmphn_1: a crop of 32x16; allowed: a square of up to 720 pixels"),
+        (task("deblurgan", height=361, width=361), "deblurgan: .*; allowed: a square of up to 360 pixels"),
+        (task("dmphn_1", height=0, width=0), "dmphn_1: a crop of 0x0"),
+    ],
+)
+def test_what_cannot_be_a_step_is_refused(asked, message):
+    """With what can."""
+    with pytest.raises(ValueError, match="^" + message):
+        steps.prepare(asked, CPU)
