@@ -266,7 +266,7 @@ def clocked(claim: Claim, timed: Timed | None) -> Judgement:
     """A run time: tested on the paper's own card only; its ratios are in times.csv."""
     if timed is None or not timed.measured_s:
         said = f"; physics says {timed.verdict}" if timed else ""
-        return Judgement(reason=f"not measured on any device{said}")
+        return Judgement(reason=f"no sound measurement on any device{said}")
     place = f"{float(timed.measured_s):.3g} s on {timed.measured}"
     if not timed.own_card:
         theirs = timed.card or "card, which it does not name"

@@ -30,16 +30,12 @@ def start(shares: "SynchronizedArray[float]", threads: int) -> None:
     """Prepare a worker; it ends with the process that asked for it, however that ends."""
     import torch
 
-    end_with_parent()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
     global _shares
     _shares = shares
     torch.set_num_threads(threads)
-
-
-def end_with_parent() -> None:
-    """This process ends when the one that started it does, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def one(work: Work, name: str, slot: int) -> str:

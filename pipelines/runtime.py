@@ -17,6 +17,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -114,7 +115,7 @@ def process(what: dict[str, Any], limit: float = LONGEST) -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"benchmark.measure.{name}" for name in MEASURES])
     answers, there = context.Pipe(duplex=False)
-    worker = context.Process(target=answer, args=(what, str(Path.cwd()), there), daemon=True)
+    worker = context.Process(target=answer, args=(what, str(Path.cwd()), there))
     worker.start()
     there.close()
     try:
@@ -134,8 +135,8 @@ def process(what: dict[str, Any], limit: float = LONGEST) -> Any:
 
 def answer(what: dict[str, Any], folder: str, answers: "Connection") -> None:
     """In the process: do it, and send what was made and a complaint, one of them empty."""
-    pool.end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked is interrupted, and ends this one
+    threading.Thread(target=follow, daemon=True).start()
     os.chdir(folder)
     try:
         answers.send((one(what), ""))
@@ -144,6 +145,14 @@ def answer(what: dict[str, Any], folder: str, answers: "Connection") -> None:
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         answers.send((None, f"{type(error).__name__}: {first}"))
+
+
+def follow() -> None:
+    """Wait for the end of the process that asked, however it ends, and end this one with it."""
+    asker = multiprocessing.parent_process()
+    if asker:
+        asker.join()
+    os._exit(1)
 
 
 def one(what: dict[str, Any]) -> Any:
@@ -190,15 +199,16 @@ def fingerprint(order: Order, run: spec.Run | None, torch: str) -> str:
     return nets.digest(made_by)[:16]
 
 
-def printed(runs: Iterable[str]) -> list[str]:
-    """The same runs, those that a paper prints a time of first."""
-    timed = {claim.run for paper in claims.read() for claim in paper.claims() if claim.quantity == "seconds"}
-    return sorted(runs, key=lambda name: name not in timed)
+def timed() -> set[str]:
+    """The runs that a paper prints a time of."""
+    printed = (c for paper in claims.read() for c in paper.claims() if c.quantity == "seconds" and c.value)
+    return {claim.run for claim in printed if claim.run}
 
 
 def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
     """Every measurement that is wanted, in the order of their making: rounds within a kind are shuffled."""
-    chosen = list(asked.runs) or printed(name for name, run in runs.items() if not run.ablates)
+    systems = [name for name, run in runs.items() if not run.ablates]
+    chosen = list(asked.runs) or sorted(systems, key=lambda name: name not in timed())
     modes = asked.modes or USUAL[host.kind]
     height, width = asked.size or SIZES[host.kind]
     usual = asked.batches or BATCHES[host.kind]
@@ -288,7 +298,8 @@ def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
             elif estimate(seconds, host) > left:
                 why.setdefault(order.key, "not measured within the time budget")
             elif order.key not in why:
-                said = attempt(order, number, marks[order.key], kept, known)
+                tries = 2 if 2 * estimate(seconds, host) <= left else 1
+                said = attempt(order, number, tries, marks[order.key], kept, known)
                 if said:
                     why[order.key] = said
                 print(
@@ -306,12 +317,13 @@ def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
 def attempt(
     order: Order,
     number: int,
+    tries: int,
     mark: str,
     kept: dict[str, list[Recording]],
     known: dict[Any, Recording],
 ) -> str:
-    """Make one recording and write it; what went wrong. An inconclusive one is made once more."""
-    for _ in range(2):
+    """Make one recording and write it; what went wrong. An inconclusive one is made again."""
+    for _ in range(tries):
         try:
             line = process({"order": order, "session": number})
             made = record.load(line, str(order))

@@ -1,5 +1,24 @@
-"""One thread: networks this small run no faster on two, and many times slower on a busy machine."""
+"""One thread, and the invented results that the tests of the report share."""
 
+import pytest
 import torch
 
+from benchmark.report import summary
+from tests.invented import fill, read
+
+# Networks this small run no faster on two threads, and many times slower on a busy machine.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """A folder with every input of the report."""
+    root = tmp_path_factory.mktemp("filled")
+    fill(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def made(filled):
+    """The summary of the full folder."""
+    return summary.summarise(read(filled))

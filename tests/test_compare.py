@@ -200,7 +200,10 @@ def test_a_time_that_nothing_measured_has_its_physics():
     paper = Paper("p", "", "", None, [], [SECONDS, CLAIM])
     time, quality = compare.findings([paper], known)
 
-    assert (time.verdict, time.reason) == ("untested", "not measured on any device; physics says impossible")
+    assert (time.verdict, time.reason) == (
+        "untested",
+        "no sound measurement on any device; physics says impossible",
+    )
     assert (time.physics, time.physics_reason) == ("impossible", "its arithmetic")
     assert (quality.physics, quality.physics_reason) == ("", "")
 

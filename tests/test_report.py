@@ -42,20 +42,6 @@ from tests.invented import (
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A folder with every input."""
-    root = tmp_path_factory.mktemp("filled")
-    fill(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def made(filled):
-    """The summary of the full folder."""
-    return summary.summarise(read(filled))
-
-
-@pytest.fixture(scope="module")
 def text(made):
     """The page of the full folder."""
     return page.render(made)
@@ -259,7 +245,7 @@ def test_same_inputs_give_the_same_bytes(filled, text, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert lines[0] == f"results/{PROFILE}/report.html"
-    assert [line[:3] for line in lines[1:]] == ["1. ", "2. ", "3. ", "4. ", "5. "]
+    assert [line[:3] for line in lines[1:]] == ["1. ", "2. ", "3. ", "4. ", "5. ", "6. "]
     assert (filled / lines[0]).read_text(encoding="utf-8") == text
     assert len(text) < 3_000_000
 
@@ -268,11 +254,11 @@ def test_empty_folder_gives_a_page_that_says_so(empty):
     """Without a single result the page has all tables, and says in each place what is not measured yet."""
     bare, whole = empty
 
-    sections = ("verdicts", "protocols", "authors", "datasets", "sizes", "quality", "convergence", "crops")
-    for section in sections:
+    sections = ["verdicts", "protocols", "authors", "datasets", "sizes", "times", "quality", "convergence"]
+    for section in [*sections, "crops"]:
         found = whole[whole.index(f'<section id="{section}"') :]
         assert "not measured yet" in found[: found.index("</section>")].lower(), section
-    assert all(headlines.WAITING in sentence for sentence in bare.headlines)
+    assert all(headlines.WAITING in sentence.text for sentence in bare.headlines)
     assert "dvc repro" in whole
     assert "30.67" in whole
     assert all(f">{name}<" in whole for name in RUNS)
@@ -287,8 +273,8 @@ def test_findings_of_older_claims_do_not_count(filled, tmp_path):
     assert summary.summarise(read(tmp_path)).waiting == 1
 
 
-def test_five_findings_have_the_numbers_of_the_tables(filled, made):
-    """Each of the five sentences carries the counts and values that the tables give."""
+def test_findings_have_the_numbers_of_the_tables(filled, made):
+    """Each of the sentences carries the counts and values that the tables give."""
     found = findings()
     tested = [f for f in found if f.verdict != "untested"]
     sizes = [f for f in tested if f.quantity in headlines.SIZES]
@@ -298,14 +284,15 @@ def test_five_findings_have_the_numbers_of_the_tables(filled, made):
     best = max(gains, key=lambda name: gains[name])
     blank = sum(claim.blank for paper in PAPERS for claim in paper.claims())
 
-    assert len(made.headlines) == 5
-    assert f"Of {len(found) - blank:,} numbers" in made.headlines[0]
-    assert f"{len(tested):,} are tested" in made.headlines[0]
-    assert all(f"{sum(f.verdict == v for f in found)} {v}" in made.headlines[0] for v in VERDICTS[:4])
-    assert f"of {len(sizes)} tested sizes" in made.headlines[1]
-    assert f"printed {worst.printed}" in made.headlines[2]
-    assert headlines.apart(worst) in made.headlines[2]
-    assert f"{sum(s.sign == 'same' for x in made.ladders for s in x.steps)} of" in made.headlines[3]
+    said = [sentence.text for sentence in made.headlines]
+    assert len(said) == 6
+    assert f"Of {len(found) - blank:,} numbers" in said[0]
+    assert f"{len(tested):,} are tested" in said[0]
+    assert all(f"{sum(f.verdict == v for f in found)} {v}" in said[0] for v in VERDICTS[:4])
+    assert f"of {len(sizes)} tested sizes" in said[1]
+    assert f"printed {worst.printed}" in said[2]
+    assert headlines.apart(worst) in said[2]
+    assert f"{sum(s.sign == 'same' for x in made.ladders for s in x.steps)} of" in said[3]
     without = headlines.restoration(made.quality, read(filled))
     assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} trained runs" in without
     assert f"{best}, has {mean[best]:.2f} dB ({gains[best]:+.2f} dB)" in without
@@ -330,10 +317,11 @@ def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, word
 
 
 def test_findings_are_on_the_page(made, text):
-    """The page shows the same five sentences as the command line."""
+    """The page shows the same sentences as the command line, each with the way to its section."""
     shown = words(text)
     for sentence in made.headlines:
-        assert " ".join(sentence.replace("`", "").split()) in shown
+        assert " ".join(sentence.text.replace("`", "").split()) in shown
+        assert f'<section id="{sentence.place}"' in text
 
 
 def test_ablation_steps_are_differences(filled, made):

@@ -2,6 +2,10 @@
 
 import csv
 import fcntl
+import os
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -286,3 +290,28 @@ def test_a_real_process_that_cannot_says_why(tmp_path, monkeypatch):
     (row,) = read(runtime.TIMINGS)
     assert row["verdict"] == "unmeasured"
     assert "CUDA" in row["reason"]
+
+
+def test_a_killed_command_leaves_no_process_behind(tmp_path):
+    """The one that was measuring would go on beside the next command's."""
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    words = ["small", "--kinds", "forward", "--modes", "strict", "--size", "64x64", "--rounds", "9"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.runtime", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert "9 of 9 measurements" in command.stdout.readline()
+    assert "round 1" in command.stdout.readline()
+    command.kill()
+    command.communicate()
+
+    end = time.monotonic() + 20
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(command.pid, 0)  # raises when nobody is left
+            time.sleep(0.1)
+    assert len(list(record.read(tmp_path / record.FOLDER))) >= 1

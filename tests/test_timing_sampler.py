@@ -276,6 +276,14 @@ def test_slow_calls_end_in_time(seconds, samples):
     assert spent(found) <= 60 or samples == 3
 
 
+def test_very_fast_calls_end_at_a_number_of_samples():
+    """Noise that 60 s would not average out fills no file: 400 samples are enough when the rules say so."""
+    samples = sample(FakeGpu(launch_ms=0.01, busy_ms=0.05, noise=0.5), replace(QUICK, most=400))
+
+    assert len(samples.wall) == 400
+    assert samples.stopped == "time"
+
+
 def test_samples_of_a_throttled_device_do_not_end_the_sampling():
     """Slowed down for 2 s, though its times do not show it: 30 samples are taken after that."""
     gpu = FakeGpu(reasons=during(0.0, 2.0, THERMAL, 0), look_ms=0)
@@ -348,6 +356,14 @@ def test_a_slow_clock_does_not_count():
     at = [0.1 * i for i in range(5)]
 
     assert why_not(at, [10.0] * 5, states, CUDA) == ["", "", "slow clock", "", ""]
+
+
+def test_a_clock_that_was_not_told_is_no_slow_clock():
+    """One look of three failed: 0 MHz is not below the usual clock, nor part of it, nor a change of it."""
+    states = [look(0.01, mhz=2000.0), look(0.11, mhz=0.0), look(0.21, mhz=1400.0)]
+
+    assert why_not([0.0, 0.1, 0.2], [10.0] * 3, states, CUDA) == ["", "", ""]  # usual: 1,700
+    assert sampler.steady([look(1.0), look(1.1, mhz=0.0), look(1.2)], CUDA)
 
 
 def test_a_throttled_device_with_a_slow_clock_gives_its_own_reason():

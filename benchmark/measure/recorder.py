@@ -97,8 +97,8 @@ def timed(device: Watched, call: Callable[[], Any]) -> float:
 
 
 def times(device: Watched, call: Callable[[], Any], rules: Rules) -> tuple[float, ...]:
-    """Wall ms of each of some calls, fewer when they take longer than samples may; the first is left out."""
-    end = device.now() + rules.cap
+    """Wall ms of each of some calls, fewer when they take longer than a burst; the first is left out."""
+    end = device.now() + rules.burst
     with sampler.uncollected():
         timed(device, call)
         found = [timed(device, call)]

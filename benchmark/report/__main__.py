@@ -1,4 +1,4 @@
-"""Stage report: `python -m benchmark.report` writes the page and prints its five main findings."""
+"""Stage report: `python -m benchmark.report` writes the page and prints its six main findings."""
 
 import argparse
 import sys

@@ -31,6 +31,7 @@ class Cell:
     stand_in: bool = False  # ours is no test of the claim: other images, or a cut training
     waiting: bool = False
     authors: Real | None = None
+    physics: str = ""  # of a printed time: one of benchmark.times.VERDICTS, empty where nothing was decided
     notes: tuple[int, ...] = ()  # footnotes, from 1
 
 
@@ -96,6 +97,13 @@ def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[Real | N
     if not reason or reason == f"{made.part} images":  # the cell itself says so
         return made, ""
     return made, f"authors’ weights: {reason}"
+
+
+def physics(finding: Finding | None) -> tuple[str, str]:
+    """Whether a printed time is possible on its card, and the arithmetic; nothing for what is undecided."""
+    if finding is None or finding.physics in ("", "untested"):
+        return "", ""
+    return finding.physics, f"laws of physics: {finding.physics_reason}" if finding.physics_reason else ""
 
 
 def cell(claim: Claim, finding: Finding | None, stand_in: str) -> tuple[Cell, str]:

@@ -1,7 +1,8 @@
-"""The five main findings, one sentence each; every number in them comes from the tables."""
+"""The six main findings, one sentence each; every number in them comes from the tables."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from benchmark.compare import RELATIVE, RETRAINED, VERDICTS, Finding
 from benchmark.report import authors
@@ -10,9 +11,21 @@ from benchmark.report.cells import like, part
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import QualityTable
 from benchmark.report.printed import PrintedPaper, key, short
+from benchmark.report.times import Times, value
 
 WAITING = "not measured yet (`dvc repro` makes it)"
 SIZES = ("params", "size")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A sentence, and the section of the page that says more."""
+
+    text: str
+    place: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -209,21 +222,44 @@ def published(tables: Sequence[authors.Table], inputs: Inputs) -> str:
     )
 
 
-def five(
+def physics(times: Times) -> str:
+    """How many printed run times their cards could have."""
+    if not times.papers:
+        return f"Printed run times beside the laws of physics: {WAITING}."
+    counts = times.totals
+    found = [(paper.short, row) for paper in times.papers for row in paper.rows if value(row.of_peak)]
+    worst = ""
+    if found:
+        paper, row = max(found, key=lambda pair: float(pair[1].of_peak))
+        worst = (
+            f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "
+            f"{float(row.of_peak):.3g} times the peak of its card ({row.card})"
+        )
+    return (
+        f"Printed run times: of {sum(counts.values())}, {counts['impossible']} are impossible, "
+        f"{counts['not credible']} not credible, {counts['possible']} possible (laws of physics) and "
+        f"{counts['untested']} untested{worst}."
+    )
+
+
+def six(
     inputs: Inputs,
     papers: Sequence[PrintedPaper],
     ladders: Sequence[Ladder],
     quality: Sequence[QualityTable],
     weights: Sequence[authors.Table],
-) -> tuple[str, ...]:
-    """Claims, sizes, the widest gap, ablations, restoration: always these, so that pages can be compared.
+    times: Times,
+) -> tuple[Headline, ...]:
+    """Claims, sizes, the widest gap, ablations, restoration, run times: always these, to compare pages.
 
     Restoration is that of published weights on real images where there is some.
     """
+    real = published(weights, inputs)
     return (
-        claims_tested(papers, inputs),
-        sizes_hold(inputs),
-        contradiction(papers, inputs),
-        ablations(ladders, inputs),
-        published(weights, inputs) or restoration(quality, inputs),
+        Headline(claims_tested(papers, inputs), "verdicts"),
+        Headline(sizes_hold(inputs), "sizes"),
+        Headline(contradiction(papers, inputs), "verdicts"),
+        Headline(ablations(ladders, inputs), "ablations"),
+        Headline(real, "authors") if real else Headline(restoration(quality, inputs), "quality"),
+        Headline(physics(times), "times"),
     )

@@ -5,20 +5,46 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from benchmark import claims, results, spec
+from benchmark import claims, physics, results, spec
 from benchmark.compare import VERDICTS, Finding
 from benchmark.decode import VERDICTS as DECODED
 from benchmark.decode import Decoded
 from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results
+from benchmark.times import RESEMBLES, Timed
+from benchmark.timing import analyse
+from benchmark.timing.analyse import Timing
+from benchmark.timing.prices import Price
+from benchmark.timing.record import FOLDER, KINDS, MODES
 
+Row = TypeVar("Row")
 Key = tuple[str, str, str]  # run, dataset, quantity
+TIMED = (  # columns of numbers
+    "seconds",
+    "macs_printed",
+    "macs_counted",
+    "floor_s",
+    "least_s",
+    "memory_s",
+    "eager_memory_s",
+    "of_peak",
+    "largest_share",
+    "claimed_ratio",
+    "macs_ratio",
+    "measured_s",
+    "measured_ratio",
+    "asynchronous_ratio",
+)
+WORDS = {"device", "kind", "run", "mode", "verdict", "reason", "sm_mhz", "against", "torch", "fingerprint"}
+TIMING = tuple(name for name in results.columns(Timing) if name not in WORDS)
+PRICE = tuple(name for name in results.columns(Price) if name not in WORDS)
+SIGNED = {"psnr_change"}  # what may be below 0, of run times
 STATES = ("complete", "partial", "broken", "absent")  # of a dataset's split
-COUNTS = ("params", "macs_256", "macs_720p", "macs_720p_torch", "macs_720p_deformable")
+COUNTS = ("params", "macs_256", "macs_720p", "macs_720p_torch", "macs_720p_deformable", "traffic_720p")
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,10 @@ class Inputs:
     decoded: list[Decoded]
     checked: list[Checked]
     environment: dict[str, Any]
+    times: list[Timed]  # printed run times, held against the laws of physics
+    timings: list[Timing]
+    prices: list[Price]
+    clocked: tuple[physics.Clocked, ...]  # cards by their names: published measurements with both clocks
     sources: tuple[Source, ...]
 
     @property
@@ -211,6 +241,7 @@ def verdicts(path: Path) -> list[Finding]:
     """What `benchmark.compare` found."""
     header, found = results.columns(Finding), []
     for i, row in enumerate(rows(path, header), 1):
+        allowed(path, i, row, "physics", ("", *physics.VERDICTS))
         allowed(path, i, row, "verdict", VERDICTS)
         allowed(path, i, row, "authors_verdict", ("", *VERDICTS))
         for column in ("claimed", "measured", "authors", "authors_n"):
@@ -239,6 +270,34 @@ def datasets(path: Path) -> list[Checked]:
         for column in ("images", "expected", "sequences", "expected_sequences"):
             entry[column] = int(number(path, i, row, column)) if row[column] else 0
         found.append(Checked(**entry))
+    return found
+
+
+def typed(
+    path: Path, kind: type[Row], numbers: Iterable[str], words: Mapping[str, Collection[str]]
+) -> list[Row]:
+    """Rows of a table whose cells stay text, the cells of some columns checked; an empty cell is unknown.
+
+    Args:
+        path: A CSV.
+        kind: The dataclass of its rows. Whole numbers of it become whole numbers.
+        numbers: Columns of numbers from 0 on.
+        words: Columns that hold one of some words.
+
+    Raises:
+        ValueError: a cell is not allowed; the message names file, row and column.
+    """
+    header = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
+    make, found = cast(Callable[..., Row], kind), []
+    for i, row in enumerate(rows(path, header), 1):
+        for column, known in words.items():
+            allowed(path, i, row, column, known)
+        for column in numbers:
+            least = -math.inf if column in SIGNED else 0.0
+            if row[column] and not least <= number(path, i, row, column) < math.inf:
+                raise ValueError(f"{path}, row {i}: {column} is {row[column]}; allowed: numbers from 0 on")
+        whole = {key: int(number(path, i, row, key)) for key, of in header.items() if of is int}
+        found.append(make(**{key: row[key] for key in header} | whole))
     return found
 
 
@@ -276,6 +335,7 @@ def read(
     where = Results(active.name, root)
     complexity, checked = root / COMPLEXITY.name, root / DATASETS.name
     authors = Results("authors", root).measurements
+    timings, prices = (root / FOLDER.name / name for name in ("timings.csv", "prices.csv"))
     used = [
         complexity,
         checked,
@@ -283,10 +343,14 @@ def read(
         where.measurements,
         where.curves,
         where.decoded,
+        where.times,
         where.findings,
         where.quality,
         where.environment,
+        timings,
+        prices,
     ]
+    cards, clocked = physics.read()
     folder = papers or Path(claims.__file__).parent
     sources = [source(path, f"{root.name}/{path.relative_to(root).as_posix()}") for path in used]
     sources += [source(params, params.name)]
@@ -306,5 +370,9 @@ def read(
         protocols(where.decoded),
         datasets(checked),
         machine(where.environment),
+        typed(where.times, Timed, TIMED, {"verdict": physics.VERDICTS, "resembles": RESEMBLES}),
+        typed(timings, Timing, TIMING, {"verdict": analyse.VERDICTS, "kind": KINDS, "mode": MODES}),
+        typed(prices, Price, PRICE, {"verdict": analyse.VERDICTS, "mode": MODES}),
+        tuple(replace(pair, card=cards[pair.card].name) for pair in clocked),
         tuple(sources),
     )

@@ -8,11 +8,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.compare import VERDICTS
+from benchmark.physics import VERDICTS as PHYSICS
 from benchmark.report import figures
 from benchmark.report.ablation import SURE
 from benchmark.report.crops import SHOWN, SIDE
 from benchmark.report.printed import BLURRED
 from benchmark.report.summary import Summary
+from benchmark.report.times import FULL
+from benchmark.times import Timed
 
 SYMBOLS = {
     # of claims
@@ -29,6 +32,22 @@ SYMBOLS = {
     "partial": "◐",
     "broken": "✗",
     "absent": "○",
+    # of printed run times
+    "possible": "✓",
+    "not credible": "?",
+    "impossible": "✗",
+    # of measured ones
+    "sound": "✓",
+    "unsettled": "~",
+    "drifting": "~",
+    "throttled": "↓",
+    "unsynchronised": "✗",
+    "unmeasured": "○",
+    # of a mode beside another
+    "faster": "▲",
+    "slower": "▼",
+    "same": "=",
+    "ambiguous": "?",
 }
 SEES = {
     "rounded": "rounded to 8 bits",
@@ -42,6 +61,12 @@ MEANINGS = {
     "explained": "differs, for a reason that the claims file states",
     "differs": "differs, and nothing explains it",
     "untested": "not comparable here; the footnote says why",
+}
+LAWS = {
+    "possible": "the card could do it",
+    "not credible": "above the card’s peak: only near-ideal software for every layer could do it",
+    "impossible": "not at the highest clock, not with an ideal algorithm for every layer",
+    "untested": "no network to count, or no card",
 }
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "–"
@@ -72,6 +97,51 @@ def signed(value: float | None, decimals: int = 2) -> str:
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text[1:]
 
 
+def digits(value: str | float | None, count: int = 3) -> str:
+    """A number, or a cell that holds one, to so many significant digits; a dash for none.
+
+    >>> digits("0.0123456"), digits(1415.2), digits("99.96"), digits(0), digits("")
+    ('0.0123', '1,420', '100', '0', '–')
+    """
+    if value is None or value == "":
+        return ABSENT
+    number = float(f"{float(value):.{count}g}")
+    if not number or not math.isfinite(number):
+        return fixed(number, 0)
+    return fixed(number, max(0, count - 1 - math.floor(math.log10(abs(number)))))
+
+
+def duration(value: str | float | None) -> str:
+    """Seconds in a unit that fits, to three digits.
+
+    >>> duration("0.0171"), duration(1200), duration("0.0000312"), duration("")
+    ('17.1 ms', '1,200 s', '0.0312 ms', '–')
+    """
+    if value is None or value == "":
+        return ABSENT
+    seconds = float(value)
+    return f"{digits(1e3 * seconds)} ms" if seconds < 1 else f"{digits(seconds)} s"
+
+
+def exact(seconds: float) -> str:
+    """Seconds in a unit that fits, every digit and no more.
+
+    >>> exact(0.031), exact(1200)
+    ('31 ms', '1,200 s')
+    """
+    return f"{1e3 * seconds:,g} ms" if seconds < 1 else f"{seconds:,g} s"
+
+
+def spelled(row: Timed) -> str:
+    """A printed time with a unit, where it is printed without; else nothing.
+
+    >>> spelled(Timed("p", "t", "r", "c", "", "6", "0.006", "", "untested", ""))
+    '6 ms'
+    """
+    text = exact(float(row.seconds)) if row.seconds else ""
+    return "" if text.replace(" ", "") == row.printed.replace(" ", "") else text
+
+
 def decimals(unit: str) -> int:
     """How many decimals a quality in this unit gets."""
     return 2 if unit == "dB" else 4
@@ -92,6 +162,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"fixed": fixed, "signed": signed, "decimals": decimals, "code": code}
+    made.filters |= {"digits": digits, "duration": duration, "exact": exact, "spelled": spelled}
     made.globals |= {
         "verdicts": VERDICTS,
         "symbols": SYMBOLS,
@@ -101,6 +172,9 @@ def environment() -> Environment:
         "sure": SURE,
         "side": SIDE,
         "shown": SHOWN,
+        "judgements": PHYSICS,
+        "laws": LAWS,
+        "full": FULL,
     }
     return made
 
@@ -110,7 +184,8 @@ def render(summary: Summary) -> str:
     drawn = {
         name: Markup(text) for name, text in {**figures.panels(summary), **figures.overlays(summary)}.items()
     }
-    text = environment().get_template("page.html.j2").render(page=summary, figures=drawn)
+    plots = {name: Markup(text) for name, text in figures.plots(summary.times).items()}
+    text = environment().get_template("page.html.j2").render(page=summary, figures=drawn, plots=plots)
     return re.sub(r"\n\s*\n+", "\n", text)
 
 

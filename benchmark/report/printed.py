@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import Finding
 from benchmark.decode import FAMILIES, Decoded
-from benchmark.report.cells import Cell, Real, authors, cell, like, part
+from benchmark.report.cells import Cell, Real, authors, cell, like, part, physics
 from benchmark.report.inputs import Inputs
 
 BLURRED = "blurred input"
+ELSEWHERE = "our value tests nothing here"
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,11 @@ class Join:
 
     def cell(self, claim: Claim, finding: Finding | None) -> tuple[Cell, tuple[str, ...]]:
         """A claim's cell and the reasons for its verdicts."""
-        made, reason = cell(claim, finding, self.stand_in)
+        timed = claim.quantity == "seconds"  # on no images of a profile, but on another card
+        made, reason = cell(claim, finding, ELSEWHERE if timed else self.stand_in)
         real, why = authors(claim, finding, self.inputs.total(claim.dataset or ""))
-        return replace(made, authors=real), (why, reason)
+        verdict, law = physics(finding)
+        return replace(made, authors=real, physics=verdict), (law, why, reason)
 
     def blurred(self, line: Line) -> tuple[Cell, str]:
         """The blurred input beside the numbers of a column (or row), and a reason.

@@ -1,4 +1,4 @@
-"""The README's findings, generated: the five sentences of the report and the verdicts per paper."""
+"""The README's findings, generated: the six sentences of the report and the verdicts per paper."""
 
 from pathlib import Path
 

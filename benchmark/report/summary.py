@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.compare import AUTHORS, RELATIVE, RETRAINED, VERDICTS
 from benchmark.decode import FAMILIES, Decoded
-from benchmark.report import ablation, attention, authors, crops, headlines, measured, printed
+from benchmark.report import ablation, attention, authors, crops, headlines, measured, printed, times
 from benchmark.report.inputs import Checked, Inputs, Source
 from benchmark.spec import Profile
 
@@ -31,7 +31,7 @@ class Summary:
     cuts: tuple[Cut, ...]
     left_out: tuple[str, ...]  # runs the profile does not train
     environment: tuple[tuple[str, str], ...]
-    headlines: tuple[str, ...]
+    headlines: tuple[headlines.Headline, ...]
     totals: dict[str, int]  # verdict -> claims
     authors_totals: dict[str, int]  # verdict -> claims, of the authors' weights
     bands: tuple[str, ...]  # what counts as close, in words
@@ -54,6 +54,7 @@ class Summary:
     studies: tuple[measured.Study, ...]
     strips: tuple[crops.Strip, ...]
     maps: attention.Maps | None
+    times: times.Times
     sources: tuple[Source, ...]
     tools: tuple[tuple[str, str], ...]
 
@@ -107,6 +108,7 @@ def summarise(inputs: Inputs) -> Summary:
     for paper in papers:
         totals.update(paper.counts)
         published.update(paper.authors)
+    clocks = times.times(inputs)
     rows = [*inputs.authors.values(), *inputs.measurements.values()]
     return Summary(
         profile=inputs.profile,
@@ -114,7 +116,7 @@ def summarise(inputs: Inputs) -> Summary:
         cuts=cuts(inputs),
         left_out=tuple(name for name in inputs.runs if name not in inputs.chosen),
         environment=environment(inputs),
-        headlines=headlines.five(inputs, papers, ladders, quality, weights),
+        headlines=headlines.six(inputs, papers, ladders, quality, weights, clocks),
         totals=dict(totals),
         authors_totals=dict(published),
         bands=bands(),
@@ -137,6 +139,7 @@ def summarise(inputs: Inputs) -> Summary:
         studies=tuple(measured.studies(inputs)),
         strips=crops.strips(inputs),
         maps=attention.maps(inputs),
+        times=clocks,
         sources=inputs.sources,
         tools=tools(),
     )

@@ -147,7 +147,7 @@ def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[str, str]]:
     if abs(change) > rules.drift and p < rules.drift_p:
         yield "drifting", f"the last third's median is {change:+.1%} off the first third's (p {p:.1g})"
     if not samples.settled:
-        yield "unsettled", f"times had not settled after {sum(samples.warm) / 1000:.1f} s of warm-up"
+        yield "unsettled", f"times had not settled after {rules.warm_cap:g} s of warm-up"
 
 
 def remarks(recording: Recording, rules: Rules) -> Iterator[str]:

@@ -16,6 +16,7 @@ class Rules:
 
     # Sampling ends when the 95 % interval of the median is narrow and there are enough samples, or in time.
     least: int = 30  # samples
+    most: int = 5000  # samples, after which the time counts as up: no file of raw samples grows without end
     narrow: float = 0.005  # half the interval's width over the median
     wide: float = 0.01  # what still counts when the time is up; beyond it: "inconclusive"
     cap: float = 60.0  # s
@@ -40,7 +41,7 @@ RULES = {
     "cuda": Rules(),
     # No clocks of its own to watch, other processes beside it, and calls of up to a second.
     "cpu": Rules(
-        warm_seconds=1.0, warm_least=3, warm_slope=0.01, warm_cap=10.0, least=15, cap=30.0, burst=1.0
+        warm_seconds=1.0, warm_least=3, warm_slope=0.01, warm_cap=6.0, least=10, cap=15.0, burst=1.0
     ),
 }
 # Bits of nvmlClocksEventReasons (NVML API reference, "Clocks Event Reasons") during which a sample does not

@@ -111,7 +111,8 @@ def sample(
             ones.append(once(device, call, replay, cold))
             spent = watch.look()
             # Another sample is begun only if it is likely to end in time.
-            over = len(ones) >= FEWEST and spent * (len(ones) + 1) / len(ones) > rules.cap
+            late = len(ones) >= FEWEST and spent * (len(ones) + 1) / len(ones) > rules.cap
+            over = late or len(ones) >= rules.most
             if over or len(ones) >= check:
                 check = later(len(ones))
                 stopped = "narrow" if certain(ones, watch, rules) else "time" if over else ""
@@ -222,6 +223,7 @@ def still(at: Sequence[float], wall: Sequence[float], rules: Rules) -> bool:
 
 def steady(states: Sequence[State], rules: Rules) -> bool:
     """Whether the SM clock stayed the same over the last second, and from one state to the next."""
+    states = [state for state in states if state.sm_mhz]  # 0 was not told
     if not states:
         return True
     recent = [state for state in states if state.at > states[-1].at - CLOCK_SECONDS]

@@ -27,7 +27,7 @@ def why_not(at: Sequence[float], wall: Sequence[float], states: Sequence[State],
     """
     if not states:
         return [""] * len(at)
-    usual = median([state.sm_mhz for state in states])
+    usual = median([state.sm_mhz for state in states if state.sm_mhz] or [0.0])
     reasons = [slowed(state, usual, rules) for state in states]
     moments = [state.at + ROUNDING for state in states]
     ends = (begin + ms / 1000 for begin, ms in zip(at, wall, strict=True))
@@ -37,6 +37,6 @@ def why_not(at: Sequence[float], wall: Sequence[float], states: Sequence[State],
 def slowed(state: State, usual: float, rules: Rules) -> str:
     """How the device slowed itself down: its own reasons, else a clock (MHz) far below the usual one."""
     named = [name for bit, name in THROTTLES.items() if state.reasons & bit]
-    if not named and state.sm_mhz < rules.slow_clock * usual:
+    if not named and 0 < state.sm_mhz < rules.slow_clock * usual:  # 0 was not told
         named = ["slow clock"]
     return ", ".join(named)

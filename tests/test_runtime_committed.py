@@ -1,0 +1,56 @@
+"""The committed raw samples, judged again: the committed tables, byte for byte."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from benchmark import spec
+from benchmark.results import read
+from benchmark.timing import analyse, record
+from pipelines import runtime
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = list(record.read(ROOT / record.FOLDER))
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """The recordings alone in a folder of their own, and what becomes of them there."""
+    for file in (ROOT / record.FOLDER).glob("*/*"):
+        copy = tmp_path / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    runtime.tables(spec.load()[1], runtime.rates())
+    return tmp_path
+
+
+def test_raw_samples_give_the_committed_tables(judged):
+    """Whatever machine made them; nothing in the tables comes from elsewhere."""
+    for table in (runtime.TIMINGS, runtime.PRICES):
+        assert (judged / table).read_bytes() == (ROOT / table).read_bytes()
+
+
+def test_every_system_with_a_printed_time_has_a_row(judged):
+    """Measured, or with the reason why not."""
+    rows = [row for row in read(runtime.TIMINGS) if row["kind"] == "forward"]
+    assert runtime.timed() <= {row["run"] for row in rows}
+    assert all(row["ms"] or row["reason"] for row in rows)
+
+
+@pytest.mark.parametrize("made", RECORDINGS, ids=lambda m: f"{m.device} {m.kind} {m.run} {m.mode} {m.round}")
+def test_a_recording_counts_the_arithmetic_of_its_network(made):
+    """That of results/complexity.csv, where fvcore counts nothing but products, and scaled by pixels."""
+    with (ROOT / "results" / "complexity.csv").open() as file:
+        counted = {row["run"]: row for row in csv.DictReader(file)}
+    if made.kind != "forward":
+        pytest.skip("no network")
+    row = counted[made.run]
+    full = int(row["macs_720p_torch"]) + int(row["macs_720p_deformable"])
+    share = made.batch * made.height * made.width / (720 * 1280)
+
+    # Padding to the stride, and parts that do not grow with the image, are at most an eighth of a small one.
+    assert made.macs == pytest.approx(full * share, rel=0.125)
+    assert analyse.judge(made)[0] != "unsynchronised"
