@@ -11,7 +11,7 @@ from benchmark.timing import analyse, record
 from pipelines import runtime
 
 ROOT = Path(__file__).parents[1]
-RECORDINGS = list(record.read(ROOT / record.FOLDER))
+FORWARD = [made for made in record.read(ROOT / record.FOLDER) if made.kind == "forward"]
 
 
 @pytest.fixture
@@ -40,17 +40,15 @@ def test_every_system_with_a_printed_time_has_a_row(judged):
     assert all(row["ms"] or row["reason"] for row in rows)
 
 
-@pytest.mark.parametrize("made", RECORDINGS, ids=lambda m: f"{m.device} {m.kind} {m.run} {m.mode} {m.round}")
+@pytest.mark.parametrize("made", FORWARD, ids=lambda m: f"{m.device} {m.run} {m.mode} {m.round}")
 def test_a_recording_counts_the_arithmetic_of_its_network(made):
-    """That of results/complexity.csv, where fvcore counts nothing but products, and scaled by pixels."""
+    """That of results/complexity.csv, scaled by pixels; and its clock was not read too early."""
     with (ROOT / "results" / "complexity.csv").open() as file:
         counted = {row["run"]: row for row in csv.DictReader(file)}
-    if made.kind != "forward":
-        pytest.skip("no network")
     row = counted[made.run]
     full = int(row["macs_720p_torch"]) + int(row["macs_720p_deformable"])
     share = made.batch * made.height * made.width / (720 * 1280)
 
-    # Padding to the stride, and parts that do not grow with the image, are at most an eighth of a small one.
-    assert made.macs == pytest.approx(full * share, rel=0.125)
+    # A small image loses more of its border to Inception-ResNet-v2's unpadded convolutions: a fifth.
+    assert made.macs == pytest.approx(full * share, rel=0.21 if "inception" in made.run else 0.05)
     assert analyse.judge(made)[0] != "unsynchronised"
