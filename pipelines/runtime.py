@@ -191,6 +191,8 @@ def fingerprint(order: Order, run: spec.Run | None, torch: str) -> str:
     from benchmark import nets
 
     made_by: dict[str, Any] = {"torch": torch, "version": record.VERSION}
+    if order.kind == "ceiling":
+        made_by["code"] = nets.texts([nets.HERE / "measure" / "ceilings.py"])
     if run:
         model = [nets.HERE / "models" / f"{run.model}.py"]
         made_by |= {"config": run.config, "code": nets.texts(nets.with_imports(model))}

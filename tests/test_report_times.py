@@ -302,16 +302,17 @@ def test_runs_lie_beneath_measured_limits(whole, text):
         ("cdgnet", 50, 20),
         ("mprnet", 100, 25),
     ]
-    assert (roofline.bandwidth, roofline.roofs) == (2000, (("matmul_float32", 50),))
+    assert (roofline.bandwidth, roofline.roofs) == (2000, (("matmul_float32", 50), ("conv_float32", 60)))
     assert drawn[0][0] < drawn[1][0]
     assert drawn[0][1] > drawn[1][1]  # y grows downwards
     path = re.search(r'id="roofline-1-memory">\s*<path d="([^"]*)"', drawing)
     (x0, y0), (x1, y1) = re.findall(r"([-\d.]+) ([-\d.]+)", path[1])
     scale = (drawn[1][0] - drawn[0][0]) / math.log(2), (drawn[1][1] - drawn[0][1]) / math.log(25 / 20)
-    ridge = drawn[0][0] + scale[0] * math.log(25 / 50), drawn[0][1] + scale[1] * math.log(50 / 20)
-    assert (float(x1), float(y1)) == pytest.approx(ridge, abs=0.05)  # 50 TFLOP/s over 2000 GB/s: 25 FLOP/byte
+    ridge = drawn[0][0] + scale[0] * math.log(30 / 50), drawn[0][1] + scale[1] * math.log(60 / 20)
+    assert (float(x1), float(y1)) == pytest.approx(ridge, abs=0.05)  # 60 TFLOP/s over 2000 GB/s: 30 FLOP/byte
     assert (float(y1) - float(y0)) / (float(x1) - float(x0)) == pytest.approx(scale[1] / scale[0], rel=1e-3)
     assert "matmul_float32 50 TFLOP/s" in drawing
+    assert "conv_float32 60 TFLOP/s" in drawing
     assert "copy strict 1.100 – 2,000 ✓ sound" in under(text, "Roofline")
     assert "Arithmetic per byte of the runs: not measured yet" in under(text, "Roofline")  # of the processor
 

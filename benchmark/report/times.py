@@ -219,8 +219,7 @@ def roofline(name: str, device: str, rows: Iterable[Timing], ceilings: Sequence[
             points.append(Point(row.run, 1e3 * tflops / gbs, tflops))
     sound = [row for row in ceilings if row.verdict != "unsynchronised"]
     copies = [rate for row in sound if row.run == "copy" and (rate := value(row.gbs))]
-    products = [row for row in sound if row.run.startswith("matmul_")]
-    roofs = tuple((row.run, rate) for row in products if (rate := value(row.tflops)))
+    roofs = tuple((row.run, rate) for row in sound if (rate := value(row.tflops)))
     return Roofline(name, device, max(copies, default=None), roofs, tuple(points), tuple(ceilings))
 
 
