@@ -84,8 +84,9 @@ def matmul(kind: str, dtype: torch.dtype) -> Work:
 def conv(kind: str, dtype: torch.dtype) -> Work:
     """A 3x3 convolution of 128 to 128 channels, as deblurring networks have many; channels last in memory.
 
-    That is the faster format on tensor cores and on processors. MACs are those of the definition. A library that takes fewer (Winograd's algorithm, 2.25 times fewer in
-    its smallest form) reaches more than the product of matrices does, and so may a network.
+    That is the faster format on tensor cores and on processors. MACs are those of the definition. A library
+    that takes fewer (Winograd's algorithm, 2.25 times fewer in its smallest form) reaches more than the
+    product of matrices does, and so may a network.
     """
     height, width = IMAGE[kind]
     image, weight = (
