@@ -183,14 +183,15 @@ def save(rows: Mapping[Key, Rows], record: Mapping[str, Mapping[str, Any]]) -> N
     write(RESULTS.measurements, columns(Measurement), map(asdict, measurements(record)))
 
 
-def recorded(keys: Iterable[Key]) -> tuple[dict[Key, Rows], dict[Key, dict[str, Any]]]:
-    """What was measured before, of these keys: rows, and what is known about them."""
+def recorded(keys: Iterable[Key]) -> tuple[dict[Key, Rows], dict[Key, dict[str, Any]], dict[Key, Any]]:
+    """What was said before, of these keys: rows, what is known about them, and why there are none."""
     rows: dict[Key, Rows] = {key: [] for key in keys}
     for row in read(RESULTS.quality) if RESULTS.quality.exists() else []:
         rows.get((row["run"], row["dataset"]), []).append(row)
     old = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    known = {key: old.get(key[0], {}).get(key[1], {}) for key in rows if rows[key]}
-    return rows, {key: about for key, about in known.items() if about.get("images")}
+    said = {key: old.get(key[0], {}).get(key[1], {}) for key in rows}
+    known = {key: about for key, about in said.items() if rows[key] and about.get("images")}
+    return rows, known, {key: about for key, about in said.items() if about.get("lacks")}
 
 
 def lacking(images: AtHand, why: str) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def main() -> int:
     for name, images in at_hand.items():
         print(f"authors: {images.lacks or f'{name}: {images.count:,} of {images.total:,} images'}")
     keys = list(wanted(runs, real))
-    rows, known = recorded(keys)
+    rows, known, unknown = recorded(keys)
     record: dict[str, dict[str, Any]] = {name: {} for name, _ in keys}
     todo: list[Key] = []
     for name, dataset in keys:
@@ -234,7 +235,9 @@ def main() -> int:
         if not lacks and not (about and holds(about, runs[name], entry, images)):
             lacks = weights.lacks(entry) if entry else ""
             todo += [] if lacks else [(name, dataset)]
-        record[name][dataset] = about or lacking(images, lacks or "not measured yet")
+        # Without the images nothing is learnt here of why somebody who had them could not measure.
+        before = unknown.get((name, dataset)) if images.lacks and lacks == images.lacks else None
+        record[name][dataset] = about or before or lacking(images, lacks or "not measured yet")
     for why in dict.fromkeys(weights.lost.values()):
         print(f"authors: {why}")
     save(rows, record)

@@ -11,18 +11,15 @@ needs no DVC, fvcore or pyiqa.
 
 import argparse
 import fcntl
-import multiprocessing
 import os
 import random
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -33,10 +30,7 @@ from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import Price, prices
 from benchmark.timing.record import MODES, USUAL, Recording
 from benchmark.timing.rules import RULES
-from pipelines import pool
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+from pipelines import fresh, pool
 
 TIMINGS = record.FOLDER / "timings.csv"
 PRICES = record.FOLDER / "prices.csv"
@@ -46,13 +40,13 @@ SIZES = {"cuda": (720, 1280), "cpu": (128, 128)}  # papers'; the smallest that e
 BATCHES = {"cuda": (1, 2, 4, 8), "cpu": (1,)}
 SQUARE = 256  # side of the images of a batch of several
 ROUNDS = 2
-MEASURES = ("ceilings", "clocks", "forward", "recorder", "steps")  # imported before a process is forked
+MEASURES = tuple(f"benchmark.measure.{name}" for name in ("ceilings", "forward", "recorder", "steps"))
 LONGEST = 900  # s: a process that takes longer is stopped
 LONG_STEP = 10.0  # s: a training step that would take longer is not tried
 # For the budget: s until a process calls its network, and MACs per second: half of a slow card's, two cores'.
 START = {"cuda": 15.0, "cpu": 8.0}
 RATE = {"cuda": 5e12, "cpu": 3e10}
-LOCK = Path(tempfile.gettempdir()) / "deblur-bench-runtime.lock"
+LOCK = Path(tempfile.gettempdir()) / f"deblur-bench-runtime-{os.getuid()}.lock"
 
 
 @dataclass(frozen=True)
@@ -103,70 +97,30 @@ class Host:
     ceilings: dict[str, str]  # name -> mode
 
 
-def process(what: dict[str, Any], limit: float = LONGEST) -> Any:
-    """What `one` answers in a process that has imported torch and done nothing yet.
-
-    Such a process is forked from one that only imports, which saves the seconds of importing and inherits no
-    device, memory pool or choice of algorithm.
+def process(order: Order | None, session: int = 0) -> Any:
+    """What `one` gives in a process of its own.
 
     Raises:
         ValueError: it failed, or took too long; the message is its own.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"benchmark.measure.{name}" for name in MEASURES])
-    answers, there = context.Pipe(duplex=False)
-    worker = context.Process(target=answer, args=(what, str(Path.cwd()), there))
-    worker.start()
-    there.close()
-    try:
-        if not answers.poll(limit):
-            raise ValueError(f"stopped after {limit:.0f} s")
-        made, complaint = answers.recv()
-    except EOFError:
-        worker.join()
-        raise ValueError(f"its process ended with status {worker.exitcode}") from None
-    finally:
-        worker.kill()
-        worker.join()
-    if complaint:
-        raise ValueError(complaint)
-    return made
+    return fresh.call(one, (order, session), MEASURES, LONGEST)
 
 
-def answer(what: dict[str, Any], folder: str, answers: "Connection") -> None:
-    """In the process: do it, and send what was made and a complaint, one of them empty."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked is interrupted, and ends this one
-    threading.Thread(target=follow, daemon=True).start()
-    os.chdir(folder)
-    try:
-        answers.send((one(what), ""))
-    except ValueError as error:  # ours, worded for the reader
-        answers.send((None, str(error)))
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        answers.send((None, f"{type(error).__name__}: {first}"))
+def one(order: Order | None, session: int) -> Any:
+    """Without an order what device this is, else its recording as a line.
 
-
-def follow() -> None:
-    """Wait for the end of the process that asked, however it ends, and end this one with it."""
-    asker = multiprocessing.parent_process()
-    if asker:
-        asker.join()
-    os._exit(1)
-
-
-def one(what: dict[str, Any]) -> Any:
-    """Say what device this is, or make the recording of an order."""
+    Raises:
+        ValueError: the order cannot be carried out here.
+    """
     import torch
 
     from benchmark.measure import ceilings, clocks, forward, recorder, steps
     from benchmark.measure.work import Task
 
     device = clocks.here()
-    if not what:
+    if order is None:
         roofs = {name: ceilings.mode(name) for name in ceilings.names(device.kind)}
         return Host(device.kind, device.name, torch.__version__, roofs)
-    order: Order = what["order"]
     run = None if order.kind == "ceiling" else spec.load()[1][order.run]
     mode = MODES[order.mode]
     task = Task(
@@ -178,7 +132,7 @@ def one(what: dict[str, Any]) -> Any:
         order.batch,
         order.round,
         fingerprint(order, run, torch.__version__),
-        what["session"],
+        session,
         run,
     )
     prepare = {"forward": forward.prepare, "step": steps.prepare, "ceiling": ceilings.prepare}[order.kind]
@@ -208,9 +162,13 @@ def timed() -> set[str]:
 
 
 def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
-    """Every measurement that is wanted, in the order of their making: rounds within a kind are shuffled."""
+    """Every measurement that is wanted, in the order of their making.
+
+    Ceilings first, as they tell what can be believed; then systems with a printed time, other systems,
+    batches of several, training steps. Rounds of one sort are shuffled; the second begins after the first.
+    """
     systems = [name for name, run in runs.items() if not run.ablates]
-    chosen = list(asked.runs) or sorted(systems, key=lambda name: name not in timed())
+    chosen, first = list(asked.runs) or systems, timed()
     modes = asked.modes or USUAL[host.kind]
     height, width = asked.size or SIZES[host.kind]
     usual = asked.batches or BATCHES[host.kind]
@@ -220,8 +178,13 @@ def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
     def ceiling(turn: int) -> Iterator[Order]:
         yield from (Order("ceiling", name, mode, 0, 0, 1, turn) for name, mode in host.ceilings.items())
 
-    def forward(turn: int) -> Iterator[Order]:
-        yield from (Order("forward", name, mode, height, width, 1, turn) for name in chosen for mode in modes)
+    def printed(turn: int) -> Iterator[Order]:
+        some = (name for name in chosen if name in first)
+        yield from (Order("forward", name, mode, height, width, 1, turn) for name in some for mode in modes)
+
+    def others(turn: int) -> Iterator[Order]:
+        some = (name for name in chosen if name not in first)
+        yield from (Order("forward", name, mode, height, width, 1, turn) for name in some for mode in modes)
 
     def batches(turn: int) -> Iterator[Order]:
         sizes = usual if small != (height, width) else [size for size in usual if size > 1]
@@ -234,7 +197,7 @@ def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
             if recipe:
                 yield Order("step", name, eager, recipe.crop, recipe.crop, recipe.batch, turn)
 
-    kinds = {"ceiling": [ceiling], "forward": [forward, batches], "step": [step]}
+    kinds = {"ceiling": [ceiling], "forward": [printed, others, batches], "step": [step]}
     shuffle, orders = random.Random(asked.seed), []
     for kind in asked.kinds:
         for tier in kinds[kind]:
@@ -275,7 +238,7 @@ def mean(recording: Recording) -> float:
 
 def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
     """Make what is missing while the budget lasts; whether it was ended by the user."""
-    host: Host = process({})
+    host: Host = process(None)
     name = host.name
     begun = time.monotonic()
     macs = {row["run"]: float(row["macs_256"]) for row in read(COMPLEXITY)} if COMPLEXITY.exists() else {}
@@ -327,7 +290,7 @@ def attempt(
     """Make one recording and write it; what went wrong. An inconclusive one is made again."""
     for _ in range(tries):
         try:
-            line = process({"order": order, "session": number})
+            line = process(order, number)
             made = record.load(line, str(order))
         except ValueError as error:
             return str(error)

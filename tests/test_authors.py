@@ -145,6 +145,18 @@ def test_what_was_measured_is_kept(measured):
     assert [m for m in measured if m[0] != "evil"] == []
 
 
+def test_a_machine_without_the_images_changes_no_table(measured):
+    """Not even the reasons of rows without a value: whoever had the images knew better."""
+    authors.main()
+    before = tables()
+    reasons = json.loads((RESULTS / "record.json").read_text())
+    assert reasons["evil"]["gopro"]["lacks"]
+    Path("shelf/GOPRO_Large").rename("elsewhere")
+    authors.main()
+
+    assert tables() == before
+
+
 def test_more_images_or_another_network_are_measured(measured):
     """A further image, and a configuration that changed, are a reason to measure."""
     authors.main()

@@ -39,11 +39,10 @@ class Children:
         self.host = runtime.Host(kind, name, "2.0", dict(ceilings))
         self.orders, self.noisy, self.broken, self.interrupt = [], set(), {}, 0
 
-    def __call__(self, what):
+    def __call__(self, order, session=0):
         """What the process would answer."""
-        if not what:
+        if order is None:
             return self.host
-        order = what["order"]
         self.orders.append(order)
         if len(self.orders) == self.interrupt:
             raise KeyboardInterrupt
@@ -207,6 +206,21 @@ def test_ceilings_networks_batches_and_steps_in_this_order(children):
     ]
     assert {o.batch for o in children.orders if o.height == 256} == {1, 2, 4, 8}
     assert {(o.batch, o.height) for o in children.orders if o.kind == "step"} == {(2, 64)}
+
+
+def test_systems_with_a_printed_time_come_first(children, monkeypatch):
+    """All rounds of them, before any other system."""
+    monkeypatch.setattr(runtime, "timed", lambda: {"small"})
+    forwards()
+
+    assert [order.run for order in children.orders] == ["small"] * 4 + ["blurred"] * 4
+
+
+def test_the_runs_with_a_printed_time_are_those_of_the_claims():
+    """As read in the four tables: sixteen, without those whose time is a dash."""
+    assert runtime.timed() >= {"cdgnet", "dmphn_1_2_4", "sgenet", "mimo_unet_plus", "saphnet", "bag"}
+    assert len(runtime.timed()) == 16
+    assert not runtime.timed() & {"hamd", "svdn", "dbgan_minus", "identity"}
 
 
 def test_prices_follow_from_steps_and_rates(children):

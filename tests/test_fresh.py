@@ -1,0 +1,82 @@
+"""A function in a process of its own: what it gives, what it raises, and that nothing is shared."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines import fresh
+
+CHANGED = []  # by a test; a fresh process has the module as it is written
+
+
+def doubled(number):
+    """Twice the number, the folder, the process, and what this module's state is there."""
+    return 2 * number, Path.cwd(), os.getpid(), list(CHANGED)
+
+
+def complain(kind, words):
+    """Raise it."""
+    raise kind(words)
+
+
+def vanish(status):
+    """End without an answer."""
+    os._exit(status)
+
+
+def sleep(seconds):
+    """Take long."""
+    time.sleep(seconds)
+
+
+def call(function, *arguments, limit=60.0):
+    """In a process that imports nothing beforehand."""
+    return fresh.call(function, arguments, [], limit)
+
+
+def test_it_gives_what_the_function_gives_in_the_same_folder(tmp_path, monkeypatch):
+    """In a process of its own each time."""
+    monkeypatch.chdir(tmp_path)
+    first, second = call(doubled, 21), call(doubled, 1)
+
+    assert first[:2] == (42, tmp_path)
+    assert len({first[2], second[2], os.getpid()}) == 3
+
+
+def test_nothing_of_the_asking_process_is_there():
+    """Its modules were imported anew."""
+    CHANGED.append("changed")
+    try:
+        assert call(doubled, 1)[3] == []
+    finally:
+        CHANGED.clear()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "message"),
+    [
+        (ValueError, "run 'x': no such run", "^run 'x': no such run$"),
+        (RuntimeError, "CUDA error\nmany lines\nmore", "^RuntimeError: CUDA error$"),
+        (TypeError, "", "^TypeError: $"),
+    ],
+)
+def test_an_error_is_one_line(kind, words, message):
+    """Ours as it is, others with their kind and first line."""
+    with pytest.raises(ValueError, match=message):
+        call(complain, kind, words)
+
+
+def test_a_process_that_ends_without_an_answer_says_how():
+    """Such as one that was killed for its memory."""
+    with pytest.raises(ValueError, match="its process ended with status 3"):
+        call(vanish, 3)
+
+
+def test_a_process_that_takes_too_long_is_ended():
+    """At the limit, not when it is done."""
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match="stopped after 1 s"):
+        call(sleep, 60, limit=1.0)
+    assert time.monotonic() - begin < 30
