@@ -97,16 +97,16 @@ class Host:
     ceilings: dict[str, str]  # name -> mode
 
 
-def process(order: Order | None, session: int = 0) -> Any:
+def process(order: Order | None, number: int = 0) -> Any:
     """What `one` gives in a process of its own.
 
     Raises:
         ValueError: it failed, or took too long; the message is its own.
     """
-    return fresh.call(one, (order, session), MEASURES, LONGEST)
+    return fresh.call(one, (order, number), MEASURES, LONGEST)
 
 
-def one(order: Order | None, session: int) -> Any:
+def one(order: Order | None, number: int) -> Any:
     """Without an order what device this is, else its recording as a line.
 
     Raises:
@@ -132,7 +132,7 @@ def one(order: Order | None, session: int) -> Any:
         order.batch,
         order.round,
         fingerprint(order, run, torch.__version__),
-        session,
+        number,
         run,
     )
     prepare = {"forward": forward.prepare, "step": steps.prepare, "ceiling": ceilings.prepare}[order.kind]

@@ -17,6 +17,7 @@ from benchmark.timing import record
 from benchmark.timing.record import Recording, Samples
 from pipelines import runtime
 
+ROOT = Path(__file__).parents[1]
 PARAMS = """
 profile: tiny
 profiles: {tiny: {about: "", data: embedded, timing: 1000}}
@@ -39,7 +40,7 @@ class Children:
         self.host = runtime.Host(kind, name, "2.0", dict(ceilings))
         self.orders, self.noisy, self.broken, self.interrupt = [], set(), {}, 0
 
-    def __call__(self, order, session=0):
+    def __call__(self, order, number=0):
         """What the process would answer."""
         if order is None:
             return self.host
@@ -315,6 +316,16 @@ def alive(group):
     return True
 
 
+def test_timing_needs_no_package_of_the_pipeline():
+    """A rented GPU has torch, and none of these."""
+    absent = ("dvc", "fvcore", "pyiqa", "pandas", "matplotlib", "seaborn", "jinja2", "sklearn")
+    modules = ("pipelines.runtime", *runtime.MEASURES)
+    code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport {', '.join(modules)}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_killed_command_leaves_no_process_behind(tmp_path):
     """The one that was measuring would go on beside the next command's."""
     (tmp_path / "params.yaml").write_text(PARAMS)
@@ -322,7 +333,7 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path):
     command = subprocess.Popen(
         [sys.executable, "-m", "pipelines.runtime", *words],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

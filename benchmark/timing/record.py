@@ -124,7 +124,7 @@ class Recording:
     kind_of_device: str  # "cuda" or "cpu"
     fingerprint: str  # of the code, config and versions that were timed
     began: str  # UTC, ISO 8601
-    order: int  # how many measurements its session had made before
+    order: int  # its number among those that one command made
     samples: Samples
     macs: int = 0  # of one call
     traffic: int = 0  # bytes that all operators of one call read and write (measure/traffic.py)
