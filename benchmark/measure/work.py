@@ -1,7 +1,7 @@
 """What is timed: a task says what, a work how. One file beside this one prepares each kind of work."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from benchmark.spec import Run
@@ -34,4 +34,4 @@ class Work:
     capture: Callable[[], Callable[[], Any]] | None = None  # records the call as a graph; gives its replay
     moved: Callable[[], Any] | None = None  # one call from 8-bit image on the host to 8-bit image on the host
     answer: Callable[[], dict[str, Any]] | None = None  # how far its answer is from strict's; not timed
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
