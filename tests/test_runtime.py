@@ -15,7 +15,7 @@ from benchmark import spec
 from benchmark.results import read
 from benchmark.timing import record
 from benchmark.timing.record import Recording, Samples
-from pipelines import runtime
+from pipelines import orders, runtime
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """
@@ -37,7 +37,7 @@ class Children:
     """Stands in for processes: answers with invented recordings, keeps what was asked for."""
 
     def __init__(self, kind="cuda", name="Card", ceilings=()):
-        self.host = runtime.Host(kind, name, "2.0", dict(ceilings))
+        self.host = orders.Host(kind, name, "2.0", dict(ceilings))
         self.orders, self.noisy, self.broken, self.interrupt = [], set(), {}, 0
 
     def __call__(self, order, number=0):
@@ -157,7 +157,7 @@ def test_a_failed_process_is_a_row_with_its_words_and_others_go_on(children):
 
 def test_an_inconclusive_recording_is_made_once_more_and_both_are_kept(children):
     """All raw samples stay; the second try counts."""
-    noisy = runtime.Order("forward", "blurred", "strict", 720, 1280, 1, 1)
+    noisy = orders.Order("forward", "blurred", "strict", 720, 1280, 1, 1)
     children.noisy.add(noisy)
     forwards("blurred")
 
@@ -211,7 +211,7 @@ def test_ceilings_networks_batches_and_steps_in_this_order(children):
 
 def test_systems_with_a_printed_time_come_first(children, monkeypatch):
     """All rounds of them, before any other system."""
-    monkeypatch.setattr(runtime, "timed", lambda: {"small"})
+    monkeypatch.setattr(orders, "timed", lambda: {"small"})
     forwards()
 
     assert [order.run for order in children.orders] == ["small"] * 4 + ["blurred"] * 4
@@ -219,9 +219,9 @@ def test_systems_with_a_printed_time_come_first(children, monkeypatch):
 
 def test_the_runs_with_a_printed_time_are_those_of_the_claims():
     """As read in the four tables: sixteen, without those whose time is a dash."""
-    assert runtime.timed() >= {"cdgnet", "dmphn_1_2_4", "sgenet", "mimo_unet_plus", "saphnet", "bag"}
-    assert len(runtime.timed()) == 16
-    assert not runtime.timed() & {"hamd", "svdn", "dbgan_minus", "identity"}
+    assert orders.timed() >= {"cdgnet", "dmphn_1_2_4", "sgenet", "mimo_unet_plus", "saphnet", "bag"}
+    assert len(orders.timed()) == 16
+    assert not orders.timed() & {"hamd", "svdn", "dbgan_minus", "identity"}
 
 
 def test_prices_follow_from_steps_and_rates(children):
