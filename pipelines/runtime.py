@@ -99,8 +99,8 @@ def fingerprint(order: Order, run: spec.Run | None, torch: str) -> str:
     return nets.digest(made_by)[:16]
 
 
-def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
-    """Make what is missing while the budget lasts; whether it was ended by the user."""
+def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> None:
+    """Make what is missing while the budget lasts."""
     host: Host = process(None)
     name = host.name
     begun = time.monotonic()
@@ -136,10 +136,9 @@ def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> bool:
     except KeyboardInterrupt:
         for order in todo:
             why.setdefault(order.key, "not measured yet")
-        return True
+        raise
     finally:
         lacking(name, orders, why, set(known))
-    return False
 
 
 def attempt(
@@ -232,7 +231,10 @@ def main(*words: str) -> int:
                 raise ValueError(
                     "something is being timed on this machine already; two would disturb each other"
                 ) from None
-            ended = measure(asked, runs)
+            try:
+                measure(asked, runs)
+            except KeyboardInterrupt:
+                ended = True
     found = tables(runs, rates())
     counts = {verdict: sum(row.verdict == verdict for row in found) for verdict in analyse.VERDICTS}
     print("runtime: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
