@@ -283,7 +283,7 @@ def test_a_real_process_measures_a_real_network(tmp_path, monkeypatch):
     )
 
     (row,) = read(runtime.TIMINGS)
-    (made,) = record.read()
+    *_, made = record.read()  # an inconclusive one is made again, and counts as it was made last
     assert row["verdict"] in ("sound", "unsettled", "drifting", "inconclusive")
     assert float(row["ms"]) == pytest.approx(sorted(made.samples.wall)[len(made.samples.wall) // 2], rel=0.05)
     assert made.macs > 0
