@@ -1,7 +1,9 @@
 """Blocks that more than one model uses; everything else stays in its model's file."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -95,21 +97,24 @@ def deform_conv(
     return conv2d(samples.flatten(1, 2), weight.flatten(1)[..., None, None], bias)
 
 
+GAUSS = [math.exp(-(x**2) / (2 * (2 / 3) ** 2)) for x in (-3, -2, -1, 0, 1, 2, 3)]
+# The first half of the filter of `halve`; the second is its mirror image.
+TAPS = [(one + other) / 2 / sum(GAUSS) for one, other in itertools.pairwise([0.0, *GAUSS[:4]])]
+
+
 def halve(image: Tensor) -> Tensor:
     """The next level of a Gaussian pyramid, for even H and W, at least 6: (B, 3, H, W) -> (B, 3, H/2, W/2).
 
     It is scikit-image's `pyramid_reduce`: a Gaussian of sigma 2/3 cut at four sigma, then interpolation
     half-way between pixels; past the border the image is mirrored. The mean of two neighbours and the
-    Gaussian make one filter of eight taps. Autocast would make a convolution too coarse, so these are sums.
+    Gaussian make one filter of eight taps. Autocast would make a convolution too coarse, so these are sums;
+    and taps are numbers, as a tensor would have to be sent to the device, which no CUDA graph can hold.
     It is here because MS-CNN's network sees such images and its loss compares with them.
     """
-    places = torch.arange(-3, 4, dtype=torch.float64)
-    smooth = torch.exp(-(places**2) / (2 * (2 / 3) ** 2))
-    smooth, nothing = smooth / smooth.sum(), torch.zeros(1, dtype=torch.float64)
-    taps = ((torch.cat((smooth, nothing)) + torch.cat((nothing, smooth))) / 2).to(image)
     for axis in (2, 3):
         before, after = (image.narrow(axis, start, 3).flip(axis) for start in (0, image.shape[axis] - 3))
-        image = (torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2) * taps).sum(dim=-1)
+        seen = torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2).unbind(dim=-1)
+        image = reduce(torch.add, (tap * (seen[i] + seen[7 - i]) for i, tap in enumerate(TAPS)))
     return image
 
 
