@@ -15,6 +15,7 @@ from torch import nn
 
 from benchmark import nets, spec
 from benchmark.training import DivergedError, Settings, checkpoint, fit
+from benchmark.training.fit import Training
 from tests.samples import RECIPE, network, pairs
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,23 @@ def test_resuming_is_bit_identical(settings, tmp_path):
 
     assert curve == expected
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_the_learning_rate_follows_the_recipe():
+    """Half of it after the first of two epochs: weights move half as far as without a schedule."""
+
+    def way(schedule):
+        net = network()
+        recipe = replace(RECIPE, batch=1, epochs=2, schedule=schedule)
+        training = Training({"net": net}, pairs(), recipe, Settings(2, Path()))
+        training.step(0)
+        before = [p.detach().clone() for p in net.parameters()]
+        training.step(1)
+        return sum(float((a.detach() - b).abs().sum()) for a, b in zip(net.parameters(), before, strict=True))
+
+    ratio = way({"name": "step", "every": 1, "factor": 0.5}) / way({"name": "constant"})
+
+    assert ratio == pytest.approx(0.5, rel=1e-3)
 
 
 KILLED = """

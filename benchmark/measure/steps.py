@@ -1,8 +1,8 @@
 """One training step of a recipe: crops are drawn and augmented on the host, then every player learns.
 
-The functions are training's own, so a step does what `fit` does between two checkpoints. It reads each loss
-to see that it is finite, so it waits for the device, and its asynchronous time is no shorter than the others.
-Training keeps weights with channels last whatever the mode says, and leaves algorithms to cuDNN's guess.
+It is training's own step. It reads each loss to see that it is finite, so it waits for the device, and its
+asynchronous time is no shorter than the others. Training keeps weights with channels last whatever the mode
+says, and leaves algorithms to cuDNN's guess.
 
 The images are made here, as large as GoPro_Large's: colours that change smoothly, and the same moved. Weights
 that a recipe starts from are left out, for they change no time.
@@ -10,7 +10,6 @@ that a recipe starts from are left out, for they change no time.
 
 import copy
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from benchmark.batch import Batch
 from benchmark.measure.work import Task, Work
 from benchmark.pairs import Pairs
 from benchmark.spec import Recipe, Run
-from benchmark.training.fit import UNPAIRED, Room, Settings, sample, turn
-from benchmark.training.objective import Players, objective_of, others, schedule_of
+from benchmark.training.fit import UNPAIRED, Settings, Training
+from benchmark.training.objective import Players, objective_of, others
 
 MODES = ("strict", "tf32")
 HEIGHT, WIDTH = 720, 1280
@@ -67,42 +66,13 @@ def prepare(task: Task, device: Any) -> Work:
     players = {"net": nets.build(run), **others(recipe, thin=1)}
     macs, uncounted = arithmetic(players, recipe)
     lacks = pretrained.lacks(name for name in recipe.pretrained if name == "vgg19")
+    settings = Settings(recipe.steps, Path(), device=device.kind)  # no checkpoint is written
+    training, steps = Training(players, images(recipe), recipe, settings), itertools.count()
     return Work(
-        step(players, recipe, images(recipe), device.kind),
+        lambda: training.step(next(steps)),
         macs,
         notes=(*uncounted, *(f"{words}, so less work than the recipe's" for words in lacks)),
     )
-
-
-def step(players: Players, recipe: Recipe, pairs: Pairs, device: str) -> Callable[[], float]:
-    """What `fit` repeats, beginning with the recipe's first step; it gives the loss.
-
-    Optimiser, layout and order are those of `benchmark.training.fit.fit`.
-    """
-    objective, schedule, o = objective_of(recipe), schedule_of(recipe), recipe.optimiser
-    players = {who: net.to(device).to(memory_format=torch.channels_last) for who, net in players.items()}
-    optimisers = {
-        who: torch.optim.Adam(
-            (p for p in net.parameters() if p.requires_grad),
-            o.lr,
-            (o.beta1, o.beta2),
-            weight_decay=o.weight_decay,
-            fused=True,
-        )
-        for who, net in players.items()
-    }
-    settings = Settings(recipe.steps, Path(), device=device)  # no checkpoint is written
-    room: Room = {}
-    steps = itertools.count()
-
-    def call() -> float:
-        now = next(steps)
-        batch = sample(pairs, recipe, settings.seed, now, device, room)
-        lr = o.lr * schedule(recipe.epochs * now / recipe.steps)
-        torch.manual_seed(now)  # that of `fit` for seed 0
-        return turn(players, optimisers, objective, batch, lr, settings, now)
-
-    return call
 
 
 def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:

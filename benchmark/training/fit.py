@@ -123,6 +123,76 @@ def put(image: NDArray[Any], out: Tensor, normalise: Normalise) -> None:
         out.sub_(normalise.mean).mul_(normalise.scale)
 
 
+class Training:
+    """Players that learn by a recipe. What a step does depends on its number and on what they have learnt."""
+
+    def __init__(
+        self,
+        players: Players,
+        pairs: Pairs,
+        recipe: Recipe,
+        settings: Settings,
+        objective: Objective | None = None,
+    ) -> None:
+        """Take the players to the device, with channels last in memory, and give each an Adam."""
+        self.pairs, self.recipe, self.settings = pairs, recipe, settings
+        self.objective = objective or objective_of(recipe)
+        self.schedule = schedule_of(recipe)
+        self.players = {
+            who: net.to(settings.device).to(memory_format=torch.channels_last) for who, net in players.items()
+        }
+        o = recipe.optimiser
+        self.optimisers = {
+            who: torch.optim.Adam(
+                (p for p in net.parameters() if p.requires_grad),
+                o.lr,
+                (o.beta1, o.beta2),
+                weight_decay=o.weight_decay,
+                fused=True,
+            )
+            for who, net in self.players.items()
+        }
+        self.room: Room = {}
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        epoch = self.recipe.epochs * step / self.settings.steps
+        return self.recipe.optimiser.lr * self.schedule(epoch)
+
+    def step(self, step: int) -> float:
+        """Every player learns from the batch of a step; the loss of the last one, the restoring network.
+
+        Args:
+            step: counted from 0.
+
+        Raises:
+            DivergedError: a loss is NaN or infinite; the message names the step and player.
+        """
+        settings = self.settings
+        batch = sample(self.pairs, self.recipe, settings.seed, step, settings.device, self.room)
+        torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout and noise, as resumable as the crops
+        half = settings.amp == "bfloat16"
+        cast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=half)
+        value, lr = math.nan, self.rate(step)
+        losses = self.objective(self.players, batch)
+        while True:
+            with cast:
+                player, loss = next(losses, ("", None))
+            if loss is None:
+                return value
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"step {step + 1}: the loss of {player!r} is {value} at learning rate {lr:g}"
+                )
+            optimiser = self.optimisers[player]
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+
+
 def fit(
     players: Players,
     pairs: Pairs,
@@ -138,24 +208,10 @@ def fit(
     interrupted run is taken up where it stopped, with the same result as an uninterrupted run.
 
     Raises:
-        DivergedError: a loss is NaN or infinite; the message names the step and player.
+        DivergedError: as `Training.step`.
     """
-    objective = objective or objective_of(recipe)
-    schedule = schedule_of(recipe)
-    o = recipe.optimiser
-    players = {
-        who: net.to(settings.device).to(memory_format=torch.channels_last) for who, net in players.items()
-    }
-    optimisers = {
-        who: torch.optim.Adam(
-            (p for p in net.parameters() if p.requires_grad),
-            o.lr,
-            (o.beta1, o.beta2),
-            weight_decay=o.weight_decay,
-            fused=True,
-        )
-        for who, net in players.items()
-    }
+    training = Training(players, pairs, recipe, settings, objective)
+    players, optimisers = training.players, training.optimisers
     start, rows, window = 0, [], []
     if settings.checkpoint.exists():
         tensors, facts = checkpoint.load(settings.checkpoint)
@@ -166,17 +222,14 @@ def fit(
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
     validations = {math.ceil(steps * k / settings.validate) for k in range(1, settings.validate + 1)}
     saved = time.monotonic()
-    room: Room = {}
     for step in range(start, steps):
-        lr = o.lr * schedule(recipe.epochs * step / steps)
-        batch = sample(pairs, recipe, settings.seed, step, settings.device, room)
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout and noise, as resumable as the crops
-        loss = turn(players, optimisers, objective, batch, lr, settings, step)
-        window.append(loss)
+        window.append(training.step(step))
         done = step + 1
         if done in points or done in validations:
             psnr = validate(players["net"], done) if done in validations else None
-            rows.append({"step": done, "lr": lr, "loss": sum(window) / len(window), "psnr": psnr})
+            rows.append(
+                {"step": done, "lr": training.rate(step), "loss": sum(window) / len(window), "psnr": psnr}
+            )
             window = []
         if done == steps or time.monotonic() - saved > settings.save_seconds:
             facts = {"step": done, "rows": rows, "window": window}
@@ -184,31 +237,3 @@ def fit(
             saved = time.monotonic()
         progress(done)
     return rows
-
-
-def turn(
-    players: Players,
-    optimisers: dict[str, torch.optim.Adam],
-    objective: Objective,
-    batch: Batch,
-    lr: float,
-    settings: Settings,
-    step: int,
-) -> float:
-    """One step of every player; the loss of the last one, which is the restoring network."""
-    value = math.nan
-    cast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=settings.amp == "bfloat16")
-    losses = objective(players, batch)
-    while True:
-        with cast:
-            player, loss = next(losses, ("", None))
-        if loss is None:
-            return value
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise DivergedError(f"step {step + 1}: the loss of {player!r} is {value} at learning rate {lr:g}")
-        for group in optimisers[player].param_groups:
-            group["lr"] = lr
-        optimisers[player].zero_grad(set_to_none=True)
-        loss.backward()
-        optimisers[player].step()
