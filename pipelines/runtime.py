@@ -25,9 +25,9 @@ from benchmark import spec
 from benchmark.results import COMPLEXITY, columns, read, write
 from benchmark.timing import analyse, record
 from benchmark.timing.analyse import Timing
+from benchmark.timing.judge import VERDICTS, judge
 from benchmark.timing.prices import Price, prices
 from benchmark.timing.record import MODES, Recording
-from benchmark.timing.rules import RULES
 from pipelines import fresh, pool
 from pipelines.orders import Asked, Host, Order, arguments, call, estimate, mean, plan
 
@@ -160,14 +160,14 @@ def attempt(
         kept[order.run] = [*others, made]
         record.keep(kept[order.run], record.path(made.device, order.run))
         known[order.key] = made
-        if analyse.judge(made, RULES[made.kind_of_device])[0] != "inconclusive":
+        if judge(made)[0] != "inconclusive":
             break
     return ""
 
 
 def told(made: Recording) -> str:
     """What a recording shows, in a few words."""
-    verdict, _ = analyse.judge(made, RULES[made.kind_of_device])
+    verdict, _ = judge(made)
     return f"{mean(made) * 1000:.4g} ms, {len(made.samples.wall)} samples, {verdict}"
 
 
@@ -236,7 +236,7 @@ def main(*words: str) -> int:
             except KeyboardInterrupt:
                 ended = True
     found = tables(runs, rates())
-    counts = {verdict: sum(row.verdict == verdict for row in found) for verdict in analyse.VERDICTS}
+    counts = {verdict: sum(row.verdict == verdict for row in found) for verdict in VERDICTS}
     print("runtime: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
     if ended:
         print("runtime: interrupted; what is finished is kept, start again to go on", file=sys.stderr)

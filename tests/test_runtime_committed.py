@@ -7,7 +7,8 @@ import pytest
 
 from benchmark import spec
 from benchmark.results import read
-from benchmark.timing import analyse, record
+from benchmark.timing import record
+from benchmark.timing.judge import judge
 from pipelines import orders, runtime
 
 ROOT = Path(__file__).parents[1]
@@ -51,4 +52,4 @@ def test_a_recording_counts_the_arithmetic_of_its_network(made):
 
     # A small image loses more of its border to Inception-ResNet-v2's unpadded convolutions: a fifth.
     assert made.macs == pytest.approx(full * share, rel=0.21 if "inception" in made.run else 0.05)
-    assert analyse.judge(made)[0] != "unsynchronised"
+    assert judge(made)[0] != "unsynchronised"

@@ -1,178 +1,30 @@
-"""Verdicts, rows and comparisons from invented recordings; each verdict from a recording made to earn it."""
+"""Rows from invented recordings."""
 
-import random
 from dataclasses import asdict, replace
-from itertools import combinations
-from math import exp
 
 import numpy as np
 import pytest
 
 from benchmark.results import columns, read, write
 from benchmark.timing import analyse
-from benchmark.timing.analyse import VERDICTS, Timing
-from benchmark.timing.record import Burst, Recording, Samples, State
-from benchmark.timing.rules import RULES, THROTTLES, Rules
-from benchmark.timing.stats import half_width
-
-HARDWARE, THERMAL, POWER_CAP, IDLE = 0x08, 0x20, 0x04, 0x01
-
-
-def times(ms=10.0, count=100, noise=0.002, seed=0):
-    """Synchronised times around a median."""
-    draw = random.Random(seed)
-    return [ms * exp(draw.gauss(0, noise)) for _ in range(count)]
-
-
-def looks(wall, mhz=1980.0, reasons=0, slow=(), slow_mhz=None, slow_reasons=0):
-    """A look at the device after each sample; the samples in `slow` have a clock and reasons of their own."""
-    states, end = [], 0.0
-    for number, ms in enumerate(wall):
-        end += ms / 1000
-        clock = slow_mhz if number in slow and slow_mhz else mhz
-        states.append(State(end, clock, 2619.0, 60.0, 600.0, slow_reasons if number in slow else reasons))
-    return tuple(states)
-
-
-def made(wall=None, turn=1, mode="strict", run="small", states=None, **more):
-    """A recording of a graphics processor with these synchronised times (ms) and nothing wrong with it."""
-    wall = times(seed=turn) if wall is None else list(wall)
-    at = [sum(wall[:number]) / 1000 for number in range(len(wall))]
-    samples = Samples(
-        warm=(12.0, *wall[:9]),
-        settled=more.pop("settled", True),
-        at=tuple(at),
-        wall=tuple(wall),
-        asynchronous=tuple(more.pop("asynchronous", [0.1 * ms for ms in wall])),
-        events=tuple(more.pop("events", [0.99 * ms for ms in wall])),
-        graph=tuple(more.pop("graph", [0.8 * ms for ms in wall])),
-        states=looks(wall) if states is None else states,
-        stopped=more.pop("stopped", "narrow"),
-    )
-    values = {"kind": "forward", "height": 720, "width": 1280, "batch": 1, "device": "Card"} | more
-    values = {
-        "kind_of_device": "cuda",
-        "fingerprint": "f",
-        "began": "2026-01-01T00:00:00",
-        "order": 0,
-    } | values
-    return Recording(run=run, mode=mode, round=turn, samples=samples, **values)
-
-
-def slowed(count, dropped, reasons=THERMAL, mhz=1980.0, ms=None):
-    """A recording whose first samples were taken while the device slowed itself down."""
-    wall = times(count=count)
-    wall[:dropped] = [ms or wall[0]] * dropped
-    return made(wall, states=looks(wall, slow=range(dropped), slow_mhz=mhz, slow_reasons=reasons))
-
-
-def rising(ms=10.0, by=0.05, count=90):
-    """Times that grow by a share from the first to the last."""
-    return [value * (1 + by * i / (count - 1)) for i, value in enumerate(times(ms, count))]
-
-
-def wide(seed=0):
-    """Forty times of which the median is known to no percent."""
-    return times(count=40, noise=0.2, seed=seed)
-
-
-def ceiling(ms, macs, name="matmul_float32", mode="strict", **more):
-    """Both rounds of a device's best matrix product."""
-    return [
-        made(times(ms, seed=turn), turn, mode, name, kind="ceiling", height=0, width=0, macs=macs, **more)
-        for turn in (1, 2)
-    ]
-
-
-def row(*recordings):
-    """The only row of these."""
-    (found,) = analyse.timings(recordings)
-    return found
-
-
-def both(ms, mode="strict", noise=0.002, apart=0.0, mhz=1980.0, **more):
-    """Two rounds of a mode."""
-    rounds = []
-    for turn, level in ((1, ms), (2, ms * (1 + apart))):
-        wall = times(level, noise=noise, seed=turn)
-        rounds.append(made(wall, turn, mode, states=looks(wall, mhz), **more))
-    return rounds
-
-
-def test_still_times_of_a_steady_device_are_sound():
-    """A hundred samples within 0.2 %: nothing to say."""
-    assert analyse.judge(made()) == ("sound", [])
-
-
-EARNED = {
-    "unsettled": made(settled=False),
-    "drifting": made(rising()),
-    "inconclusive": made(wide()),
-    "throttled": slowed(100, 11),
-    "unsynchronised": made(times(5.0), events=times(10.0)),
-}
-
-
-@pytest.mark.parametrize("verdict", EARNED)
-def test_each_verdict_is_earned(verdict):
-    """By a recording with that flaw alone, and the words say it with numbers."""
-    found, words = analyse.judge(EARNED[verdict])
-
-    assert found == verdict
-    assert any(char.isdigit() for char in words[0])
-
-
-# Ways to add a flaw to a recording of 120 samples that may have others, and how the words for it begin.
-FLAWS = {
-    "unsettled": (lambda one: with_samples(one, settled=False), "times had not settled"),
-    "drifting": (lambda one: slower(one, rising(1.0, count=120)), "the last third's median"),
-    "inconclusive": (lambda one: slower(one, [0.95, 1.05] * 60), "the median is known to"),
-    "throttled": (
-        lambda one: with_samples(one, states=looks(one.samples.wall, slow=range(20), slow_reasons=HARDWARE)),
-        "more than 10 % of the samples",
-    ),
-    "unsynchronised": (lambda one: with_samples(one, events=[30.0] * 120), "the wall clock says"),
-}
-
-
-def with_samples(recording, **changes):
-    """The recording with other samples."""
-    return replace(recording, samples=replace(recording.samples, **changes))
-
-
-def slower(recording, by):
-    """The recording with each synchronised time multiplied."""
-    return with_samples(recording, wall=tuple(a * b for a, b in zip(recording.samples.wall, by, strict=True)))
-
-
-@pytest.mark.parametrize(("milder", "graver"), list(combinations(VERDICTS[1:-1], 2)))
-def test_the_graver_verdict_comes_first(milder, graver):
-    """Of two flaws the graver one is the verdict; the words name both, it first."""
-    add_milder, milder_says = FLAWS[milder]
-    add_graver, graver_says = FLAWS[graver]
-    one = add_graver(add_milder(made(times(count=120), events=())))
-    found, words = analyse.judge(one)
-
-    assert found == graver
-    assert words[0].startswith(graver_says)
-    assert words[1].startswith(milder_says)
-
-
-def test_a_clock_that_nobody_synchronised_is_caught_by_the_device():
-    """Half of what the events say; 1 % less may be rounding, 3 % less is not."""
-    _, words = analyse.judge(made([5.0] * 40, events=[10.0] * 40))
-    assert words[0] == "the wall clock says 5 ms, but the device took 10 ms"
-
-    assert analyse.judge(made([9.9] * 40, events=[10.0] * 40))[0] == "sound"
-    assert analyse.judge(made([9.7] * 40, events=[10.0] * 40))[0] == "unsynchronised"
-
-
-def test_a_clock_that_is_faster_than_the_call_is_caught_without_events():
-    """Nothing can be done before the call that asks for it has returned."""
-    found, words = analyse.judge(made([1.0] * 40, events=(), graph=(), asynchronous=[2.0] * 40))
-
-    assert found == "unsynchronised"
-    assert words[0] == "the wall clock says 1 ms, but the call returned after 2 ms"
+from benchmark.timing.analyse import Timing
+from benchmark.timing.judge import counting, judge
+from benchmark.timing.record import Burst
+from benchmark.timing.rules import THROTTLES
+from tests.recordings import (
+    HARDWARE,
+    IDLE,
+    POWER_CAP,
+    both,
+    ceiling,
+    looks,
+    made,
+    row,
+    slowed,
+    times,
+    wide,
+    with_samples,
+)
 
 
 def test_a_rate_that_the_device_cannot_have_is_caught_by_its_ceiling():
@@ -228,10 +80,10 @@ def test_only_a_sound_ceiling_of_the_same_device_rules_anything_out():
 def test_a_sample_during_throttling_does_not_count(bit):
     """Whatever else the device says of itself; its times are in no column."""
     one = slowed(100, 5, reasons=bit | IDLE, ms=30.0)
-    verdict, words = analyse.judge(one)
+    verdict, words = judge(one)
     found = row(one)
 
-    assert [bool(why) for why in analyse.counting(one)] == [True] * 5 + [False] * 95
+    assert [bool(why) for why in counting(one)] == [True] * 5 + [False] * 95
     assert verdict == "sound"
     assert words == [f"dropped 5 of 100 samples: 5 {THROTTLES[bit]}"]
     assert (found.n, found.dropped) == ("95", "5")
@@ -247,65 +99,12 @@ def test_a_slow_clock_alone_is_enough():
 
 def test_more_than_a_tenth_dropped_is_throttled():
     """10 of 100 are a tenth, 11 are more; all of them leave no number."""
-    assert analyse.judge(slowed(100, 10))[0] == "sound"
-    assert analyse.judge(slowed(100, 11))[0] == "throttled"
+    assert judge(slowed(100, 10))[0] == "sound"
+    assert judge(slowed(100, 11))[0] == "throttled"
 
     found = row(slowed(100, 100, HARDWARE))
     assert (found.verdict, found.n, found.dropped) == ("throttled", "0", "100")
     assert not any((found.ms, found.low, found.high, found.events_ms, found.lie, found.tflops, found.same))
-
-
-def test_the_power_limit_is_said_and_drops_nothing():
-    """A card at its limit is the card as it is sold."""
-    wall = times(count=80)
-    one = made(wall, states=looks(wall, slow=range(20), slow_reasons=POWER_CAP))
-
-    assert analyse.judge(one) == ("sound", ["at its power limit in 25 % of 80 looks"])
-    assert row(one).dropped == "0"
-
-
-def test_other_processes_and_notes_are_said():
-    """They are no flaw, but a reader should know."""
-    _, words = analyse.judge(made(others=2, answer={"finite": False}, notes=("no graph: refused",)))
-
-    assert words == [
-        "other processes on the device: 2",
-        "its answer or strict's is not finite",
-        "no graph: refused",
-    ]
-    assert analyse.judge(made(answer={"finite": True, "error": 1e-4})) == ("sound", [])
-
-
-def test_times_that_change_are_drifting():
-    """By 5 % from first to last, in either direction; by 0.5 % they are still."""
-    found, words = analyse.judge(made(rising(by=0.05)))
-    assert found == "drifting"
-    assert words[0].startswith("the last third's median is +3.")
-
-    assert analyse.judge(made(rising()[::-1]))[0] == "drifting"
-    assert analyse.judge(made(rising(by=0.005)))[0] == "sound"
-
-
-def test_a_wide_interval_is_inconclusive_whatever_the_loop_thought():
-    """Verdicts come from the samples, not from the word of what took them."""
-    wall = wide()
-    assert half_width(wall) > RULES["cuda"].wide
-    for stopped in ("narrow", "time"):
-        found, words = analyse.judge(made(wall, stopped=stopped))
-
-        assert found == "inconclusive"
-        assert words == [f"the median is known to {100 * half_width(wall):.3g} % instead of 1 %"]
-
-
-def test_few_samples_are_inconclusive():
-    """As many as the rules of that kind of device ask for must count."""
-    cpu = {"kind_of_device": "cpu", "states": (), "events": (), "graph": (), "asynchronous": ()}
-
-    assert analyse.judge(made(times(count=29))) == ("inconclusive", ["29 samples count; 30 are needed"])
-    assert analyse.judge(made(times(count=30)))[0] == "sound"
-    assert analyse.judge(made(times(count=10), **cpu))[0] == "sound"
-    assert analyse.judge(made([], **cpu)) == ("inconclusive", ["0 samples count; 10 are needed"])
-    assert analyse.judge(made(times(count=29)), Rules(least=10))[0] == "sound"
 
 
 def test_a_device_without_rules_is_refused():
@@ -484,50 +283,6 @@ def test_what_is_not_sound_proves_no_difference():
         [*strict, fast[0]],
     ):
         assert [one.against for one in analyse.timings(recordings)] == ["", "ambiguous"]
-
-
-@pytest.mark.parametrize(
-    ("ms", "found"), [(5.0, "faster"), (9.7, "faster"), (10.1, "same"), (10.4, "slower"), (20.0, "slower")]
-)
-def test_differences_beyond_two_percent_are_real(ms, found):
-    """With quiet rounds the practical threshold decides; from the other side the answer is turned round."""
-    turned = {"faster": "slower", "slower": "faster", "same": "same"}[found]
-
-    assert analyse.differ(both(ms), both(10.0)) == found
-    assert analyse.differ(both(10.0), both(ms)) == turned
-
-
-def test_noise_between_rounds_widens_the_threshold():
-    """Rounds that differ by 1.5 % make 4 % ambiguous; 8 % are beyond three times that."""
-    assert analyse.differ(both(9.6, apart=0.015), both(10.0)) == "ambiguous"
-    assert analyse.differ(both(9.1, apart=0.015), both(10.0)) == "faster"
-    assert analyse.differ(both(10.0), both(9.6, apart=0.015)) == "ambiguous"
-
-
-def test_rounds_must_agree_and_there_must_be_two():
-    """One faster and one slower round; one round alone; a round of which no sample counts; none."""
-    mixed = [both(9.0)[0], both(11.0)[1]]
-    lost = [both(5.0)[0], slowed(100, 100)]
-
-    assert analyse.differ(mixed, both(10.0)) == "ambiguous"
-    assert analyse.differ(both(5.0)[:1], both(10.0)) == "ambiguous"
-    assert analyse.differ(both(10.0), both(5.0)[:1]) == "ambiguous"
-    assert analyse.differ(lost, both(10.0)) == "ambiguous"
-    assert analyse.differ([], both(10.0)) == "ambiguous"
-
-
-def test_a_difference_must_be_there_in_cycles_too():
-    """10 % less time at a higher clock proves nothing, where the clock is known and the device the same."""
-    quick, plain = both(9.0, mhz=1980.0), both(10.0, mhz=1782.0)
-    unknown = [with_samples(one, states=()) for one in quick]
-    elsewhere = [replace(one, device="Another card") for one in quick]
-
-    assert analyse.differ(quick, plain) == "ambiguous"
-    assert analyse.differ(plain, quick) == "ambiguous"
-    assert analyse.differ(both(9.0), both(10.0)) == "faster"
-    assert analyse.differ(both(9.0, mhz=1782.0), both(10.0, mhz=1980.0)) == "faster"
-    assert analyse.differ(unknown, plain) == "faster"
-    assert analyse.differ(elsewhere, plain) == "faster"
 
 
 def test_what_was_not_measured_is_a_row_with_a_reason():

@@ -16,7 +16,7 @@ from benchmark.decode import VERDICTS as DECODED
 from benchmark.decode import Decoded
 from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results
 from benchmark.times import RESEMBLES, Timed
-from benchmark.timing import analyse
+from benchmark.timing import judge
 from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import Price
 from benchmark.timing.record import FOLDER, KINDS, MODES
@@ -371,8 +371,8 @@ def read(
         datasets(checked),
         machine(where.environment),
         typed(where.times, Timed, TIMED, {"verdict": physics.VERDICTS, "resembles": RESEMBLES}),
-        typed(timings, Timing, TIMING, {"verdict": analyse.VERDICTS, "kind": KINDS, "mode": MODES}),
-        typed(prices, Price, PRICE, {"verdict": analyse.VERDICTS, "mode": MODES}),
+        typed(timings, Timing, TIMING, {"verdict": judge.VERDICTS, "kind": KINDS, "mode": MODES}),
+        typed(prices, Price, PRICE, {"verdict": judge.VERDICTS, "mode": MODES}),
         tuple(replace(pair, card=cards[pair.card].name) for pair in clocked),
         tuple(sources),
     )

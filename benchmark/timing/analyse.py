@@ -1,29 +1,17 @@
-"""From recordings to rows: medians with their intervals, and a verdict on whether they can be believed."""
+"""From recordings to rows: medians with their intervals, and verdicts over all rounds of a measurement."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from benchmark.results import columns
+from benchmark.timing.differ import differ, medians, spread
+from benchmark.timing.judge import VERDICTS, counted, judge, number, percent, usual
 from benchmark.timing.record import MODES, Recording
-from benchmark.timing.rules import POWER_CAP, RULES, Rules
-from benchmark.timing.stats import half_width, interval, median, trend
-from benchmark.timing.valid import why_not
-
-VERDICTS = (
-    "sound",  # narrow, still, enough
-    "unsettled",  # the warm-up never came to rest
-    "drifting",  # times went on changing while they were sampled
-    "inconclusive",  # too wide an interval when the time was up, or rounds that contradict each other
-    "throttled",  # too many samples while the device slowed itself down
-    "unsynchronised",  # the wall clock is faster than the device's own: the clock was read too early
-    "unmeasured",  # a row with a reason
-)
+from benchmark.timing.stats import interval, median, middle
 
 
 @dataclass(frozen=True)
@@ -75,95 +63,8 @@ class Timing:
     fingerprint: str
 
 
-READING = 0.98  # a wall clock that says less than this share of what it spans was read too early
 WINOGRAD = 4.0  # times fewer multiplications: F(4x4, 3x3) of Lavin and Gray, CVPR 2016, Sec. 4
 TAIL = 300  # samples from which on the 99th percentile is not just the slowest three
-
-
-def usual(recording: Recording) -> Rules:
-    """The rules of the kind of device that made a recording.
-
-    Raises:
-        ValueError: there are none; the message names the recording and the kinds that have rules.
-    """
-    if recording.kind_of_device not in RULES:
-        place = f"{recording.kind} {recording.run}, round {recording.round}"
-        raise ValueError(f"{place}: no rules for {recording.kind_of_device!r}; known: {', '.join(RULES)}")
-    return RULES[recording.kind_of_device]
-
-
-def counting(recording: Recording, rules: Rules | None = None) -> list[str]:
-    """Why each sample does not count, by `valid.why_not`; empty text for one that does."""
-    samples = recording.samples
-    return why_not(samples.at, samples.wall, samples.states, rules or usual(recording))
-
-
-def counted(recording: Recording, clock: Sequence[float], rules: Rules | None = None) -> list[float]:
-    """What a clock says of the samples that count; nothing for a clock that the device lacks."""
-    return list(compress(clock, (not why for why in counting(recording, rules))))
-
-
-def judge(recording: Recording, rules: Rules | None = None) -> tuple[str, list[str]]:
-    """Whether one process can be believed.
-
-    Args:
-        recording: what it left.
-        rules: thresholds; those of its kind of device by default.
-
-    Returns:
-        The gravest of VERDICTS that holds; and in words every flaw, the gravest first, then what else there
-        is to know.
-
-    Raises:
-        ValueError: its kind of device has no rules.
-    """
-    rules = rules or usual(recording)
-    found = sorted(flaws(recording, rules), key=lambda flaw: VERDICTS.index(flaw[0]), reverse=True)
-    verdict = found[0][0] if found else "sound"
-    return verdict, [words for _, words in found] + list(remarks(recording, rules))
-
-
-def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[str, str]]:
-    """What is wrong with a recording: a verdict and the words for it, each.
-
-    What the sampling loop thought when it stopped is not asked: all is found again from the samples.
-    """
-    samples = recording.samples
-    wall = counted(recording, samples.wall, rules)
-    for clock, says in (
-        (samples.events, "the device took"),
-        (samples.asynchronous, "the call returned after"),
-    ):
-        if clock and median(samples.wall) < READING * median(clock):
-            times = number(median(samples.wall)), number(median(clock))
-            yield "unsynchronised", f"the wall clock says {times[0]} ms, but {says} {times[1]} ms"
-    if len(samples.wall) - len(wall) > rules.dropped * len(samples.wall):
-        yield "throttled", f"more than {percent(rules.dropped)} of the samples do not count"
-    if len(wall) < rules.least:
-        yield "inconclusive", f"{len(wall)} samples count; {rules.least} are needed"
-    elif (width := half_width(wall)) > rules.wide:
-        yield "inconclusive", f"the median is known to {percent(width)} instead of {percent(rules.wide)}"
-    change, p = trend(wall)
-    if abs(change) > rules.drift and p < rules.drift_p:
-        yield "drifting", f"the last third's median is {change:+.1%} off the first third's (p {p:.1g})"
-    if not samples.settled:
-        yield "unsettled", f"times had not settled after {rules.warm_cap:g} s of warm-up"
-
-
-def remarks(recording: Recording, rules: Rules) -> Iterator[str]:
-    """What there is to know of a recording though it is no flaw."""
-    states, why = recording.samples.states, Counter(filter(None, counting(recording, rules)))
-    if why:
-        kinds = ", ".join(f"{count} {word}" for word, count in why.most_common())
-        yield f"dropped {why.total()} of {len(recording.samples.wall)} samples: {kinds}"
-    capped = sum(bool(state.reasons & POWER_CAP) for state in states)
-    if capped:
-        yield f"at its power limit in {percent(capped / len(states))} of {len(states)} looks"
-    if recording.others:
-        yield f"other processes on the device: {recording.others}"
-    if recording.answer.get("finite") is False:
-        yield "its answer or strict's is not finite"
-    yield from recording.notes
 
 
 def timings(recordings: Iterable[Recording]) -> list[Timing]:
@@ -359,93 +260,9 @@ def believed(row: Timing, best: Mapping[tuple[str, str], float]) -> Timing:
     return replace(row, verdict="unsynchronised", reason="; ".join(filter(None, (why, row.reason))))
 
 
-def differ(a: Sequence[Recording], b: Sequence[Recording], rules: Rules | None = None) -> str:
-    """Whether one measurement is faster than another, round by round.
-
-    Every round of `a` must be apart from every round of `b`, by more than `rules.same` and by more than
-    `rules.noise` times what rounds of either differ among themselves. On one device whose clock is known,
-    cycles (time x SM clock) must be apart as well: else it was the clock. They are the same if all rounds
-    of both are within `rules.same`.
-
-    Args:
-        a: one recording for each round.
-        b: the same of another mode or network.
-        rules: thresholds; those of a's kind of device by default.
-
-    Returns:
-        "faster", "slower" or "same", of `a` beside `b`; "ambiguous" if rounds do not agree, or there are not
-        two of each.
-    """
-    a, b = ([one for one in side if counted(one, one.samples.wall, rules)] for side in (a, b))
-    if min(len(a), len(b)) < 2:
-        return "ambiguous"
-    rules = rules or usual(a[0])
-    found = apart(medians(a, rules), medians(b, rules), rules)
-    clocked = len({one.device for one in (*a, *b)}) == 1 and all(map(mhz, (*a, *b)))
-    if found == "same" or not clocked:
-        return found
-    return found if apart(cycles(a, rules), cycles(b, rules), rules) == found else "ambiguous"
-
-
-def apart(a: Sequence[float], b: Sequence[float], rules: Rules) -> str:
-    """As `differ`, of numbers that are less for what is faster."""
-    limit = max(rules.same, rules.noise * spread(a), rules.noise * spread(b))
-    if max(a) * (1 + limit) < min(b):
-        return "faster"
-    if max(b) * (1 + limit) < min(a):
-        return "slower"
-    return "same" if spread([*a, *b]) <= rules.same else "ambiguous"
-
-
-def cycles(made: Sequence[Recording], rules: Rules) -> list[float]:
-    """Thousands of SM cycles of each round's median."""
-    return [ms * mhz(one) for ms, one in zip(medians(made, rules), made, strict=True)]
-
-
-def mhz(recording: Recording) -> float:
-    """Its median SM clock; 0 where the device does not tell."""
-    return middle([state.sm_mhz for state in recording.samples.states]) or 0.0
-
-
-def medians(made: Sequence[Recording], rules: Rules | None = None) -> list[float]:
-    """Of the wall clock, for each round in which a sample counts."""
-    levels = (counted(one, one.samples.wall, rules) for one in made)
-    return [median(wall) for wall in levels if wall]
-
-
-def spread(levels: Sequence[float]) -> float:
-    """How much the largest is above the smallest, relative to it."""
-    return max(levels) / min(levels) - 1
-
-
-def middle(values: Sequence[float]) -> float | None:
-    """The median, if there is one."""
-    return median(values) if values else None
-
-
 def over(value: float | None, by: float | None) -> float | None:
     """A quotient, if both are there."""
     return value / by if value is not None and by else None
-
-
-def number(value: float | None) -> str:
-    """Six significant digits, never with an exponent; empty for what is not known or not finite.
-
-    >>> number(1415.23456), number(0.00083676512), number(30.0), number(None)
-    ('1415.23', '0.000836765', '30', '')
-    """
-    if value is None or not isfinite(value):
-        return ""
-    return np.format_float_positional(value, precision=6, fractional=False, trim="-")
-
-
-def percent(share: float) -> str:
-    """Three digits and the sign.
-
-    >>> percent(0.0123456), percent(0.5)
-    ('1.23 %', '50 %')
-    """
-    return f"{100 * share:.3g} %"
 
 
 def unmeasured(

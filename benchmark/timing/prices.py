@@ -28,7 +28,7 @@ class Price:
     rate: str  # of an hour on this device
     cost: str  # hours x rate
     kwh: str
-    verdict: str  # of the step's timing, one of analyse.VERDICTS
+    verdict: str  # of the step's timing, one of judge.VERDICTS
     reason: str
 
 

@@ -23,6 +23,11 @@ def median(values: Sequence[float]) -> float:
     return float(np.median(values))
 
 
+def middle(values: Sequence[float]) -> float | None:
+    """The median, if there is one."""
+    return median(values) if values else None
+
+
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """The confidence interval of the median: the k-th smallest and the k-th largest value.
 
