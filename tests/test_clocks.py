@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmark.measure import clocks
-from benchmark.measure.clocks import Cpu, Nvml, applied
+from benchmark.measure import clocks, nvml
+from benchmark.measure.clocks import Cpu, applied
+from benchmark.measure.nvml import Nvml
 from benchmark.timing.record import MODES, State
 
 UUID, BUS = "GPU-1f2e3d4c", "00000000:1A:00.0"
@@ -74,14 +75,14 @@ class Driver:
         return names.index(name)
 
 
-def nvml(**about):
+def card_of(**about):
     """Instruments over such a driver."""
     return Nvml(UUID, BUS, Driver(**about))
 
 
 def test_a_state_is_in_the_units_that_it_says():
     """MHz and degrees as they are, milliwatts as watts, millijoules as joules."""
-    card = nvml()
+    card = card_of()
 
     assert card.state(1.5) == State(1.5, 1965.0, 2619.0, 61.0, 655.12, 0x24)
     assert card.joules() == 123_456.789
@@ -92,7 +93,7 @@ def test_the_card_is_found_by_its_name_and_not_its_number():
     """The third card of the driver is the first that torch may see."""
     cards = (("GPU-a", "0:01"), ("GPU-b", "0:02"), (UUID, BUS))
 
-    assert nvml(cards=cards).handle == 2
+    assert card_of(cards=cards).handle == 2
     assert Nvml("GPU-of-a-slice", BUS, Driver(cards)).handle == 2
     assert Nvml("", "", Driver(((UUID, BUS),))).handle == 0
 
@@ -108,9 +109,9 @@ def test_a_card_that_cannot_be_told_from_others_has_no_state():
 def test_what_a_card_does_not_tell_is_unknown_and_said():
     """Each field by itself; an error of one is none of the others'."""
     lacks = ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetClockInfo", "nvmlDeviceGetTotalEnergyConsumption")
-    card = nvml(lacks=lacks)
+    card = card_of(lacks=lacks)
 
-    assert card.state(0.0) == State(0.0, clocks.UNKNOWN, clocks.UNKNOWN, 61.0, clocks.UNKNOWN, 0x24)
+    assert card.state(0.0) == State(0.0, nvml.UNKNOWN, nvml.UNKNOWN, 61.0, nvml.UNKNOWN, 0x24)
     assert card.joules() is None
     assert card.unread == dict.fromkeys(
         ("PowerUsage", "ClockInfo", "TotalEnergyConsumption"), "Not Supported"
@@ -121,7 +122,7 @@ def test_what_a_card_does_not_tell_is_unknown_and_said():
 def test_older_drivers_know_the_reasons_by_another_name():
     """They call them throttle reasons; nothing is missing then."""
     new, old = "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"
-    card = nvml(lacks=(new,), **{old: 0x08})
+    card = card_of(lacks=(new,), **{old: 0x08})
 
     assert card.state(0.0).reasons == 0x08
     assert card.unread == {}
@@ -129,7 +130,7 @@ def test_older_drivers_know_the_reasons_by_another_name():
 
 def test_no_driver_is_a_reason_and_not_an_error():
     """Then there are no states, and the machine says why."""
-    card = nvml(lacks=("nvmlInit",))
+    card = card_of(lacks=("nvmlInit",))
 
     assert (card.state(0.0), card.joules(), card.others()) == (None, None, 0)
     assert card.machine() == {"unread": "NVML: Not Supported"}
@@ -151,7 +152,7 @@ def test_no_package_is_a_reason_too(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(clocks, "import_module", missing)
+    monkeypatch.setattr(nvml, "import_module", missing)
 
     assert Nvml(UUID).machine() == {"unread": "NVML: the package nvidia-ml-py is not installed"}
 
@@ -169,19 +170,19 @@ def test_no_package_is_a_reason_too(monkeypatch):
 )
 def test_other_processes_are_counted_whatever_their_ids(pids, others):
     """One of them is always this process."""
-    assert nvml(pids=pids).others() == others
+    assert card_of(pids=pids).others() == others
 
 
 def test_memory_of_this_process_is_told_or_not():
     """By its id; a process that the driver lists without its memory is not one of 0 bytes."""
-    assert nvml(pids=[(4_000_001, 5), (os.getpid(), 7 << 20)]).used() == 7 << 20
-    assert nvml(pids=[(os.getpid(), None)]).used() is None
-    assert nvml(pids=[(4_000_001, 5)]).used() is None
+    assert card_of(pids=[(4_000_001, 5), (os.getpid(), 7 << 20)]).used() == 7 << 20
+    assert card_of(pids=[(os.getpid(), None)]).used() is None
+    assert card_of(pids=[(4_000_001, 5)]).used() is None
 
 
 def test_the_machine_is_told_in_words():
     """Limits in watts and MHz; of two ECC modes the present one."""
-    assert nvml().machine() == {
+    assert card_of().machine() == {
         "driver": "580.82.07",
         "power limit": "700 W",
         "max SM clock": "1980 MHz",
@@ -219,7 +220,7 @@ def test_memory_says_whose_it_is(monkeypatch, pids, mib, whose):
     }
     for name, value in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *of, value=value: value)
-    monkeypatch.setattr(clocks, "import_module", lambda name: Driver(pids=pids))
+    monkeypatch.setattr(nvml, "import_module", lambda name: Driver(pids=pids))
     card = clocks.Cuda()
 
     assert card.memory() == {"allocated": 3, "reserved": 5, "device": mib}
