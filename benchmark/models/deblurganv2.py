@@ -219,8 +219,8 @@ class Net(nn.Module):
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> [(B, 3, H, W)], clipped to [-1, 1]."""
-        finest, *laterals = self.levels(blurry)
-        pyramid = [laterals.pop()]
+        finest, *laterals, coarsest = self.levels(blurry)
+        pyramid = [coarsest]
         for merge, lateral in zip(self.merge, reversed(laterals), strict=True):
             pyramid.append(merge(lateral + enlarge(pyramid[-1], 2)))
         read = [head(level) for head, level in zip(reversed(self.heads), pyramid, strict=True)]
