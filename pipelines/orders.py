@@ -2,8 +2,9 @@
 
 import argparse
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmark import claims, spec
@@ -91,12 +92,7 @@ def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
     def ceiling(turn: int) -> Iterator[Order]:
         yield from (Order("ceiling", name, mode, 0, 0, 1, turn) for name, mode in host.ceilings.items())
 
-    def printed(turn: int) -> Iterator[Order]:
-        some = (name for name in chosen if name in first)
-        yield from (Order("forward", name, mode, height, width, 1, turn) for name in some for mode in modes)
-
-    def others(turn: int) -> Iterator[Order]:
-        some = (name for name in chosen if name not in first)
+    def forward(some: Sequence[str], turn: int) -> Iterator[Order]:
         yield from (Order("forward", name, mode, height, width, 1, turn) for name in some for mode in modes)
 
     def batches(turn: int) -> Iterator[Order]:
@@ -110,6 +106,9 @@ def plan(asked: Asked, host: Host, runs: Mapping[str, spec.Run]) -> list[Order]:
             if recipe:
                 yield Order("step", name, eager, recipe.crop, recipe.crop, recipe.batch, turn)
 
+    printed = partial(forward, [name for name in chosen if name in first])
+    others = partial(forward, [name for name in chosen if name not in first])
+    kinds: dict[str, list[Callable[[int], Iterator[Order]]]]
     kinds = {"ceiling": [ceiling], "forward": [printed, others, batches], "step": [step]}
     shuffle, orders = random.Random(asked.seed), []
     for kind in asked.kinds:
@@ -126,15 +125,8 @@ def call(order: Order, host: Host, known: Mapping[Any, Recording], macs: Mapping
     if before := known.get(order.key):
         return mean(before)
     passes = 3 if order.kind == "step" else 1  # forward, and twice as much backward
-    return (
-        passes
-        * macs.get(order.run, 0.0)
-        * order.batch
-        * order.height
-        * order.width
-        / SQUARE**2
-        / RATE[host.kind]
-    )
+    images = order.batch * order.height * order.width / SQUARE**2  # of the size that MACs are counted at
+    return passes * macs.get(order.run, 0.0) * images / RATE[host.kind]
 
 
 def estimate(seconds: float, host: Host) -> float:
@@ -175,7 +167,7 @@ def arguments(words: Sequence[str], profile: spec.Profile, runs: Mapping[str, sp
     parser.add_argument(
         "--budget", type=float, default=profile.timing, metavar="SECONDS", help="0: judge only"
     )
-    parser.add_argument("--kinds", default=",".join(("ceiling", "forward", "step")))
+    parser.add_argument("--kinds", default="ceiling,forward,step")
     parser.add_argument("--modes", default="", help=f"of {', '.join(MODES)}")
     parser.add_argument("--size", default="", metavar="HEIGHTxWIDTH")
     parser.add_argument("--batches", default="", metavar="1,2,...")
@@ -186,10 +178,8 @@ def arguments(words: Sequence[str], profile: spec.Profile, runs: Mapping[str, sp
         names(name, runs, "RUN")
     sides = given.size.split("x") if given.size else []
     batches = list(filter(None, given.batches.split(",")))
-    if not all(number.isdecimal() and int(number) for number in [*sides, *batches]) or len(sides) not in (
-        0,
-        2,
-    ):
+    whole = all(number.isdecimal() and int(number) for number in [*sides, *batches])
+    if not whole or len(sides) not in (0, 2):
         raise ValueError("--size is HEIGHTxWIDTH, --batches numbers with commas, all from 1 on")
     if given.rounds < 1:
         raise ValueError(f"--rounds {given.rounds}: from 1 on")

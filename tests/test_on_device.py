@@ -3,6 +3,7 @@
 Torch then follows every operator with its devices and types and calculates nothing.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmark import nets, spec
+from benchmark.measure.forward import Forward
 
-RUNS = {run.model: run for run in spec.load(Path(__file__).parents[1] / "params.yaml")[1].values()}
+RUNS = spec.load(Path(__file__).parents[1] / "params.yaml")[1]
+# One run of each network: many differ in their recipe alone.
+NETWORKS = {json.dumps((run.model, run.config), sort_keys=True): name for name, run in RUNS.items()}.values()
 
 
 class Abroad(TorchDispatchMode):
@@ -33,22 +37,19 @@ class Abroad(TorchDispatchMode):
         return made
 
 
-def abroad(net, dtype):
-    """What a network's forward touches outside the device; an error if it waits for a value."""
-    weights = [(m, dict(m._parameters), dict(m._buffers)) for m in net.modules()]
+def abroad(net, dtype=torch.float32):
+    """What a network's timed forward touches outside the device; an error if it waits for a value."""
     with FakeTensorMode():
-        for module, parameters, buffers in weights:
-            for name, p in parameters.items():
-                if p is not None:
-                    module._parameters[name] = nn.Parameter(torch.empty(p.shape, device="cuda"), False)
-            for name, b in buffers.items():
-                if b is not None:
-                    module._buffers[name] = torch.empty(b.shape, dtype=b.dtype, device="cuda")
+        for module in net.modules():
+            for tensors in (module._parameters, module._buffers):
+                for name, x in tensors.items():
+                    if x is not None:
+                        there = torch.empty(x.shape, dtype=x.dtype, device="cuda")
+                        tensors[name] = nn.Parameter(there) if isinstance(x, nn.Parameter) else there
         x = torch.empty(1, 3, nets.fitting(net, 96), nets.fitting(net, 128), device="cuda")
-        half = dtype != torch.float32
-        with Abroad() as found, torch.inference_mode(), torch.autocast("cuda", dtype, enabled=half):
-            answer = net(x)[-1]
-    assert answer.shape == x.shape
+        with Abroad() as found:
+            answer = Forward(net, x, dtype)()
+    assert (answer.shape, answer.device.type) == (x.shape, "cuda")
     return found.seen
 
 
@@ -58,11 +59,13 @@ def card(monkeypatch):
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-@pytest.mark.parametrize("model", RUNS)
-def test_forward_stays_on_the_device(model, dtype):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forward_stays_on_the_device(name):
     """No network sends anything to the device or waits for it: a CUDA graph can hold all of its work."""
-    assert abroad(nets.build(RUNS[model]).eval(), dtype) == set()
+    net = nets.build(RUNS[name]).eval()
+
+    assert abroad(net, torch.float32) == set()
+    assert abroad(net, torch.float16) == set()
 
 
 class Sends(nn.Module):
@@ -87,6 +90,6 @@ class Waits(nn.Module):
 
 def test_a_host_that_takes_part_is_seen():
     """A tensor that is sent is named; a value that is waited for cannot be had."""
-    assert any(name.endswith("cpu, cuda") for name in abroad(Sends(), torch.float32))
+    assert any(name.endswith("cpu, cuda") for name in abroad(Sends()))
     with pytest.raises(Exception, match=r"data-dependent|_local_scalar_dense"):
-        abroad(Waits(), torch.float32)
+        abroad(Waits())
