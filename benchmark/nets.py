@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from benchmark import plugins, pretrained
+from benchmark import plugins
 from benchmark.spec import Normalise, Profile, Run
 from benchmark.spec import build as build_dataclass
+from benchmark.weights import pretrained
 
 HERE = Path(__file__).parent
 
@@ -84,6 +85,11 @@ def fitting(net: nn.Module, side: int) -> int:
     """
     stride, least = grid(net)
     return max(least, -(-side // stride) * stride)
+
+
+def tensor(image: NDArray[np.uint8], dtype: torch.dtype = torch.float64) -> Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(dtype) / 255
 
 
 def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:

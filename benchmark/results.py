@@ -10,6 +10,7 @@ from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")
 DATASETS = Path("results/datasets.csv")  # one row per real dataset and split
+QUALITY = ("run", "dataset", "image", "quantity", "value")  # columns of quality.csv
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Recipe:
     adversary: dict[str, Any] = field(default_factory=dict)  # name of a file in adversaries/, its settings
     augment: tuple[str, ...] = ()  # names of functions in training/augment.py, in order
     shrink: int = 1  # images are made so many times smaller before cropping
-    extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see benchmark/batch.py
+    extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see losses.Batch
     pretrained: tuple[str, ...] = ()  # weights of others it starts from or measures with; see pretrained.py
     pairs: int = 2103  # training pairs in one epoch; GoPro_Large has 2103
 

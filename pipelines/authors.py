@@ -18,14 +18,16 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import fetch, nets, plugins, published, spec
-from benchmark.measure import quality
-from benchmark.pairs import Pairs
-from benchmark.published import Published
-from benchmark.realset import RealSet
-from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, text, write
-from pipelines import collect, pool
-from pipelines.quality import HEADER
+from benchmark import nets, plugins, spec
+from benchmark.data import fetch
+from benchmark.data.pairs import Pairs
+from benchmark.data.realset import RealSet
+from benchmark.measure import aggregate, scoring
+from benchmark.results import COMPLEXITY, QUALITY, Measurement, Results, columns, read, text, write
+from benchmark.training import pool
+from benchmark.weights import published
+from benchmark.weights.published import Published
+from pipelines import run_stage
 
 RESULTS = Results("authors")
 RECORD = RESULTS.quality.with_name("record.json")
@@ -145,7 +147,7 @@ def measure(run: spec.Run, entry: Published | None, files: list[Path], dataset: 
         published.fill(net, published.read(entry, run.model, files), entry)
     metrics: Mapping[str, Any] = {name: plugins.load("metrics", name) for name in plugins.names("metrics")}
     sees, rows = normalise(run), Rows()
-    scored = quality.score(net, lambda n, x: nets.restore(n, x, sees), pairs, metrics, nets.device())
+    scored = scoring.score(net, lambda n, x: nets.restore(n, x, sees), pairs, metrics, nets.device())
     for image in tqdm(scored, f"{run.name} {dataset}", len(pairs), unit="image", disable=None, leave=False):
         if entry:
             path = RESULTS.images(run.name) / dataset / f"{image.name}.png"
@@ -153,13 +155,13 @@ def measure(run: spec.Run, entry: Published | None, files: list[Path], dataset: 
             Image.fromarray(image.image).save(path, compress_level=1)
         for quantity, value in image.values.items():
             cells = (run.name, dataset, image.name, quantity, text(value))
-            rows.append(dict(zip(HEADER, cells, strict=True)))
+            rows.append(dict(zip(QUALITY, cells, strict=True)))
     return rows
 
 
 def measurements(record: Mapping[str, Mapping[str, Any]]) -> Iterator[Measurement]:
     """One row per run, dataset and quantity, and rows without a value for what could not be measured."""
-    known, values = collect.quantities(), collect.values(RESULTS)
+    known, values = aggregate.quantities(), aggregate.values(RESULTS)
     for name, datasets in record.items():
         for dataset, about in datasets.items():
             n, total = about["images"], about["total"]
@@ -168,7 +170,7 @@ def measurements(record: Mapping[str, Mapping[str, Any]]) -> Iterator[Measuremen
                 yield Measurement(name, dataset, quantity, "", unit, 0, *where, about["lacks"])
             for quantity in known if n else ():
                 if found := values.get((name, dataset, quantity)):
-                    value, note = collect.pooled(found, known[quantity])
+                    value, note = aggregate.pooled(found, known[quantity])
                     part = f"{n:,} of {total:,} images" if n < total else ""
                     note = "; ".join(filter(None, [part, note]))
                     yield Measurement(name, dataset, quantity, value, known[quantity].unit, n, *where, note)
@@ -176,7 +178,7 @@ def measurements(record: Mapping[str, Mapping[str, Any]]) -> Iterator[Measuremen
 
 def save(rows: Mapping[Key, Rows], record: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the three tables."""
-    write(RESULTS.quality, HEADER, (row for part in rows.values() for row in part))
+    write(RESULTS.quality, QUALITY, (row for part in rows.values() for row in part))
     draft = RECORD.with_suffix(".part")
     draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     draft.replace(RECORD)
@@ -268,4 +270,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    pool.run("authors", main)
+    run_stage("authors", main)

@@ -2,17 +2,19 @@
 
 import importlib.metadata
 import json
-import math
 import platform
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import torch
 
-from benchmark import nets, perceptual, plugins, spec
+from benchmark import nets, spec
+from benchmark.data import selection
+from benchmark.measure import aggregate
+from benchmark.metrics import _pyiqa
 from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, write
-from pipelines import data, pool, train
+from benchmark.training.validation import Validator
+from pipelines import run_stage
 
 UNITS = {"params": "1", "macs_256": "MAC", "macs_720p": "MAC"}
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
@@ -40,10 +42,10 @@ def counts(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measure
 
 def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
     """A test set's value under each metric, with the spread between its images in the note."""
-    known = quantities()
-    for (name, dataset, quantity), found in values(Results(profile.name)).items():
+    known = aggregate.quantities()
+    for (name, dataset, quantity), found in aggregate.values(Results(profile.name)).items():
         recipe = runs[name].train
-        value, note = pooled(found, known[quantity])
+        value, note = aggregate.pooled(found, known[quantity])
         cuts = profile.at(runs[name]).cuts(recipe) if recipe else []
         record = Results(profile.name).train(name) / "record.json"
         notes = json.loads(record.read_text(encoding="utf-8"))["notes"]
@@ -63,45 +65,15 @@ def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurem
 
 def absent(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
     """Perceptual metrics that the profile asks for and that could not be had: no value, and why."""
-    found = values(Results(profile.name))
+    found = aggregate.values(Results(profile.name))
     missing = [name for name in profile.perceptual if not any(name == key[2] for key in found)]
-    _, reasons = perceptual.available(missing)
+    _, reasons = _pyiqa.available(missing)
     for name, run in runs.items():
         for dataset in [profile.data] if profile.data else run.test_on:
             for quantity, reason in reasons.items():
-                unit = perceptual.entry(quantity).quantity.unit
+                unit = _pyiqa.entry(quantity).quantity.unit
                 where = (nets.device_name(), torch.__version__, profile.name)
                 yield Measurement(name, dataset, quantity, "", unit, 0, *where, reason)
-
-
-def quantities() -> dict[str, spec.Quantity]:
-    """What each column of numbers means: the files in metrics/, and the perceptual metrics."""
-    files = (plugins.load("metrics", name).QUANTITY for name in plugins.names("metrics"))
-    offered = (perceptual.entry(name).quantity for name in perceptual.names())
-    return {quantity.name: quantity for quantity in (*offered, *files)}
-
-
-def values(results: Results) -> dict[tuple[str, str, str], list[float]]:
-    """Per-image values by run, dataset and quantity."""
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in read(results.quality):
-        found[row["run"], row["dataset"], row["quantity"]].append(float(row["value"]))
-    return found
-
-
-def pooled(found: list[float], quantity: spec.Quantity) -> tuple[str, str]:
-    """One value of many images as its quantity pools them, and how they spread, in words.
-
-    >>> pooled([20.0, 40.0], spec.Quantity("psnr", "dB", "higher", ""))
-    ('30.000000', 'sd over images 14.1421')
-    >>> pooled([0.01, 0.0001], spec.Quantity("psnr_pooled", "dB", "higher", "", pool="psnr"))
-    ('22.967086', 'of the mean over images')
-    """
-    mean = sum(found) / len(found)
-    if quantity.pool == "psnr":
-        return f"{-10 * math.log10(mean) if mean else math.inf:.6f}", "of the mean over images"
-    spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
-    return f"{mean:.6f}", f"sd over images {spread:.4f}" if len(found) > 1 else ""
 
 
 def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
@@ -109,7 +81,7 @@ def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
     still = next((run for run in runs.values() if run.train is None), None)
     if still is None:
         return None
-    validate = train.Validator(data.pairs(profile, still.test_on[0], "test"), spec.Normalise())
+    validate = Validator(selection.pairs(profile, still.test_on[0], "test"), spec.Normalise())
     return round(validate(nets.build(still).to(nets.device()), 0), 6)
 
 
@@ -149,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    pool.run("collect", main)
+    run_stage("collect", main)

@@ -15,10 +15,11 @@ import torch
 from tqdm import tqdm
 
 from benchmark import nets, spec
-from benchmark.measure import complexity
-from benchmark.measure.complexity import Complexity, count
+from benchmark.measure import counting
+from benchmark.measure.counting import Complexity, count
 from benchmark.results import COMPLEXITY, columns, read, write
-from pipelines import pool
+from benchmark.training import pool
+from pipelines import run_stage
 
 HEADER = [*columns(Complexity), "fingerprint"]
 
@@ -31,7 +32,7 @@ def one(run: spec.Run) -> Complexity:
 
 def fingerprint(run: spec.Run) -> str:
     """A hash of all that a count depends on; the same for runs with the same network."""
-    files = [Path(nets.__file__).parent / "models" / f"{run.model}.py", Path(complexity.__file__)]
+    files = [Path(nets.__file__).parent / "models" / f"{run.model}.py", Path(counting.__file__)]
     versions = {package: version(package) for package in ("torch", "fvcore")}
     made_by = {"config": run.config, "code": nets.texts(nets.with_imports(files)), "versions": versions}
     return nets.digest(made_by)[:16]
@@ -58,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    pool.run("complexity", main)
+    run_stage("complexity", main)

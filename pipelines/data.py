@@ -9,27 +9,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import doctor, perceptual, plugins, pretrained, spec
-from benchmark.pairs import Pairs
-from benchmark.training.fit import UNPAIRED
-from pipelines import pool
-from pipelines.doctor import KEPT, line, real
-
-
-def folder(profile: spec.Profile) -> Path:
-    """Where the profile's stand-in set lies; without one, where real sets are downloaded to."""
-    return Path("data") / (profile.name if profile.data else "")
-
-
-def manifest(profile: spec.Profile) -> Path:
-    """What the profile's images are: another text, other images."""
-    return Path("data") / profile.name / "manifest.json"
-
-
-def pairs(profile: spec.Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:
-    """One split of a dataset, or of the set that stands in for it, with the extras a recipe asks for."""
-    name = profile.data or dataset
-    return plugins.load("datasets", name).pairs(folder(profile), split, tuple(set(extras) - {UNPAIRED}))
+from benchmark import plugins, spec
+from benchmark.data import health
+from benchmark.data.health import KEPT, line, real
+from benchmark.data.selection import folder, manifest
+from benchmark.metrics import _pyiqa
+from benchmark.weights import pretrained
+from pipelines import run_stage
 
 
 def needed(profile: spec.Profile, runs: Iterable[spec.Run]) -> set[tuple[str, str]]:
@@ -48,7 +34,7 @@ def examined(parts: set[tuple[str, str]]) -> dict[str, str]:
     digests, refused = {}, []
     for name in sorted({name for name, _ in parts}):
         if dataset := real(name):
-            rows = doctor.look(dataset, KEPT)
+            rows = health.look(dataset, KEPT)
             print(line(rows), flush=True)
             wanted = [row for row in rows if (name, row.split) in parts]
             refused += [
@@ -73,7 +59,7 @@ def obtain(*names: str) -> None:
         if dataset is None:
             raise ValueError(f"{name}: is made by its profile, not obtained")
         dataset.prepare(Path("data"), {})
-        print(line(doctor.look(dataset, KEPT)), flush=True)
+        print(line(health.look(dataset, KEPT)), flush=True)
 
 
 def main() -> None:
@@ -89,8 +75,8 @@ def main() -> None:
     weights = {name for run in chosen if run.train for name in run.train.pretrained}
     asked = profile.pretrained == "fetch"
     pretrained.prepare(sorted(weights) if asked else [])
-    perceptual.prepare(profile.perceptual if asked else [])
+    _pyiqa.prepare(profile.perceptual if asked else [])
 
 
 if __name__ == "__main__":
-    pool.run("data", *([obtain, *sys.argv[1:]] if sys.argv[1:] else [main]))
+    run_stage("data", *([obtain, *sys.argv[1:]] if sys.argv[1:] else [main]))

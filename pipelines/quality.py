@@ -6,13 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmark import nets, perceptual, plugins, spec
-from benchmark.measure.quality import Metric, score
-from benchmark.results import Results, read, text, write
-from benchmark.training import checkpoint
-from pipelines import data, pool
-
-HEADER = ["run", "dataset", "image", "quantity", "value"]
+from benchmark import nets, plugins, spec
+from benchmark.data import selection
+from benchmark.measure.scoring import Metric, score
+from benchmark.metrics import _pyiqa
+from benchmark.results import QUALITY, Results, read, text, write
+from benchmark.training import checkpoint, pool
+from pipelines import run_stage
 
 
 def part(results: Results, name: str) -> Path:
@@ -30,21 +30,21 @@ def measure(name: str, tick: pool.Tick) -> str:
         weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")
         net.load_state_dict(weights)
     metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
-    metrics |= perceptual.available(profile.perceptual, device=nets.device())[0]
+    metrics |= _pyiqa.available(profile.perceptual, device=nets.device())[0]
     rows = []
     for dataset in [profile.data] if profile.data else run.test_on:
-        pairs = data.pairs(profile, dataset, "test")
+        pairs = selection.pairs(profile, dataset, "test")
         scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
         for index, image in enumerate(scored):
             path = results.images(name) / dataset / f"{image.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.image).save(path)
             rows += [
-                dict(zip(HEADER, (name, dataset, image.name, quantity, text(value)), strict=True))
+                dict(zip(QUALITY, (name, dataset, image.name, quantity, text(value)), strict=True))
                 for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))
-    write(part(results, name), HEADER, rows)
+    write(part(results, name), QUALITY, rows)
     return f"{len(rows)} values"
 
 
@@ -59,9 +59,9 @@ def main() -> int:
         print(f"quality: {complaint}", file=sys.stderr)
     if failed:
         return 1
-    write(results.quality, HEADER, (row for name in chosen for row in read(part(results, name))))
+    write(results.quality, QUALITY, (row for name in chosen for row in read(part(results, name))))
     return 0
 
 
 if __name__ == "__main__":
-    pool.run("quality", main)
+    run_stage("quality", main)

@@ -22,14 +22,15 @@ from typing import Any
 import yaml
 
 from benchmark import spec
+from benchmark.measure import fresh
 from benchmark.results import COMPLEXITY, columns, read, write
 from benchmark.timing import analyse, record
 from benchmark.timing.analyse import Timing
 from benchmark.timing.judge import VERDICTS, judge
+from benchmark.timing.orders import Asked, Host, Order, arguments, call, estimate, mean, plan
 from benchmark.timing.prices import Price, prices
 from benchmark.timing.record import MODES, Recording
-from pipelines import fresh, pool
-from pipelines.orders import Asked, Host, Order, arguments, call, estimate, mean, plan
+from pipelines import run_stage
 
 TIMINGS = record.FOLDER / "timings.csv"
 PRICES = record.FOLDER / "prices.csv"
@@ -244,4 +245,4 @@ def main(*words: str) -> int:
 
 
 if __name__ == "__main__":
-    pool.run("runtime", main, *sys.argv[1:])
+    run_stage("runtime", main, *sys.argv[1:])

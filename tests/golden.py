@@ -19,7 +19,7 @@ import skimage.data
 import torch
 from torch import Tensor, nn
 
-from benchmark.pairs import image
+from benchmark.data.pairs import image
 
 FOLDER = Path(__file__).parent / "golden"
 FRAME = Path("data/GOPRO_Large/test/GOPR0384_11_00/blur/000001.png")

@@ -10,8 +10,8 @@ import yaml
 from PIL import Image
 
 from benchmark import claims, spec
-from benchmark.compare import VERDICTS, Finding
-from benchmark.decode import FAMILIES, Decoded
+from benchmark.compare.decode import FAMILIES, Decoded
+from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.report import inputs
 from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results, columns, write
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from benchmark.pairs import Pairs
+from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise, Optimiser, Recipe
 
 RECIPE = Recipe(10, 2, 16, Optimiser(2e-3), {"name": "constant"}, {"name": "pixel"}, Normalise(0.5))

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmark import archives
-from benchmark.archives import RefusedError
-from benchmark.fetch import File
+from benchmark.data import archives
+from benchmark.data.archives import RefusedError
+from benchmark.data.fetch import File
 from tests.hostile import BODY, PAGE, serve
 
 

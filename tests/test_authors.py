@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from benchmark import published
+from benchmark.data.pairs import image
 from benchmark.models import dmphn
-from benchmark.pairs import image
 from benchmark.plugins import names
-from benchmark.published import Asset, Published
 from benchmark.results import read
+from benchmark.weights import published
+from benchmark.weights.published import Asset, Published
 from pipelines import authors
 from tests.test_dmphn import authors_names
 

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.adversaries.wgan_gp import Adversary
-from benchmark.batch import Batch
-from benchmark.losses import perceptual
+from benchmark.losses import Batch, perceptual
 from benchmark.models.bag import Config, Dense, Module, Net, SpatialAttention
 from benchmark.spec import Normalise
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 from torchvision.ops import deform_conv2d
 
-from benchmark.layers import deform_conv
 from benchmark.models import dmphn
+from benchmark.models._layers import deform_conv
 from benchmark.models.cdgnet import ACDA, OFF, READINGS, Config, Deformable, Net
 
 MIB, MB = 2**20, 10**6

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark import claims, physics, spec
-from benchmark.compare import SETTINGS
+from benchmark import claims, spec
+from benchmark.compare import physics
+from benchmark.compare.findings import SETTINGS
 from benchmark.models.cdgnet import Config, Deformable, Net
 
 ROOT = Path(__file__).parents[1]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import compare, spec
+from benchmark import spec
 from benchmark.claims import Claim, Paper
-from benchmark.compare import Evidence, Judgement, judge
-from benchmark.decode import Decoded
+from benchmark.compare import findings as compare
+from benchmark.compare.decode import Decoded
+from benchmark.compare.findings import Evidence, Judgement, judge
+from benchmark.compare.times import Timed
 from benchmark.results import Measurement, Results, columns, read, write
-from benchmark.times import Timed
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.autograd import gradgradcheck
 
-from benchmark.critics import NORMS, PatchGAN
+from benchmark.adversaries._critics import NORMS, PatchGAN
 from tests import golden
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from benchmark.pairs import Pairs
+from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise
 from benchmark.training import augment
 from benchmark.training.augment import AUGMENT, flip, turn

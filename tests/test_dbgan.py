@@ -7,8 +7,7 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.adversaries.realistic_blur import Adversary
-from benchmark.batch import Batch
-from benchmark.losses import perceptual
+from benchmark.losses import Batch, perceptual
 from benchmark.models import dbgan
 from benchmark.models.dbgan import Block, Config, Dense, Net
 from benchmark.spec import Normalise

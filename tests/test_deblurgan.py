@@ -9,8 +9,7 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.adversaries.wgan_gp import Adversary
-from benchmark.batch import Batch
-from benchmark.losses import perceptual
+from benchmark.losses import Batch, perceptual
 from benchmark.models import deblurgan
 from benchmark.models.deblurgan import Block, Config, Net
 from benchmark.spec import Normalise

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark import claims, decode, plugins
+from benchmark import claims, plugins
 from benchmark.claims import Claim
+from benchmark.compare import decode
 
 SEQUENCES, FRAMES = 11, 20
 TOTAL = SEQUENCES * FRAMES

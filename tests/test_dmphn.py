@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.data.pairs import image
 from benchmark.models import dmphn
 from benchmark.models.dmphn import Config, Net, Stage
-from benchmark.pairs import image
 from tests import golden
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.data.pairs import read
 from benchmark.datasets import embedded
-from benchmark.pairs import read
-from benchmark.simulation import camera, exposure
-from benchmark.simulation.camera import SIZE
+from benchmark.datasets.simulation import camera, exposure
+from benchmark.datasets.simulation.camera import SIZE
 
 # Over decoded pixels: a PNG with depth and an object, and a JPEG. Other pixels here are another data set.
 CHECKSUMS = {

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import fetch
-from benchmark.fetch import File, UnreachableError
+from benchmark.data import fetch
+from benchmark.data.fetch import File, UnreachableError
 from tests.hostile import BODY, HALF, OTHER, serve
 
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from benchmark.formats import caffemodel, checkpoint, message, varints
+from benchmark.weights.formats import caffemodel, checkpoint, message, varints
 
 # Saver of TensorFlow 2.21.0 on six variables: the files .index and .data-00000-of-00001, compressed.
 INDEX = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import fresh
+from benchmark.measure import fresh
 
 CHANGED = []  # by a test; a fresh process has the module as it is written
 

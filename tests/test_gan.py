@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from benchmark.adversaries.gan import Adversary, Discriminator, bits
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.spec import Normalise
 from tests import golden
 

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import human_aware
+from benchmark.losses import Batch, human_aware
 from benchmark.models.hamd import Config, Net
 from benchmark.spec import Normalise
 

@@ -12,70 +12,34 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spec": set(),
     "plugins": set(),
     "results": set(),
-    "fetch": set(),
-    "archives": {"fetch"},
-    "formats": set(),
-    "pairs": set(),
-    "store": {"pairs"},
-    "realset": {"archives", "fetch", "pairs", "store"},
-    "examine": {"fetch", "pairs", "realset"},
-    "doctor": {"examine", "realset"},
-    "layers": set(),
     "claims": set(),
-    "timing": {"results", "spec"},
-    "physics": set(),
-    "times": {"claims", "physics", "results", "timing"},
-    "simulation": set(),
-    "batch": {"spec"},
-    "pretrained": {"fetch"},
-    "perceptual": {"fetch", "spec"},
-    "published": {"archives", "fetch", "formats", "plugins", "spec"},
-    "critics": {"layers"},
-    "models": {"layers"},
-    "losses": {"batch", "layers", "metrics", "pretrained"},
-    "adversaries": {"batch", "critics", "layers", "models"},
-    "datasets": {"fetch", "pairs", "realset", "simulation"},
-    "metrics": {"spec"},
-    "nets": {"plugins", "pretrained", "spec"},
-    "training": {"batch", "pairs", "plugins", "spec"},
+    "metrics": {"data", "spec"},
+    "models": set(),
+    "data": {"plugins", "spec"},
+    "weights": {"data", "plugins", "spec"},
+    "datasets": {"data"},
+    "losses": {"metrics", "models", "spec", "weights"},
+    "adversaries": {"losses", "models"},
+    "nets": {"plugins", "spec", "weights"},
+    "timing": {"claims", "results", "spec"},
+    "training": {"data", "losses", "metrics", "nets", "plugins", "spec"},
     "measure": {
-        "batch",
-        "fetch",
+        "data",
+        "losses",
+        "metrics",
         "nets",
-        "pairs",
         "plugins",
-        "pretrained",
-        "published",
+        "results",
         "spec",
         "timing",
         "training",
+        "weights",
     },
-    "decode": {"claims"},
-    "compare": {"claims", "decode", "results", "spec", "times"},
-    "report": {"claims", "compare", "decode", "perceptual", "physics", "results", "spec", "times", "timing"},
+    "compare": {"claims", "results", "spec", "timing"},
+    "report": {"claims", "compare", "metrics", "results", "spec", "timing"},
     "__init__": set(),
 }
-NO_TORCH = {
-    "spec",
-    "plugins",
-    "results",
-    "fetch",
-    "archives",
-    "pairs",
-    "store",
-    "realset",
-    "examine",
-    "doctor",
-    "claims",
-    "timing",
-    "physics",
-    "times",
-    "decode",
-    "compare",
-    "report",
-    "simulation",
-    "datasets",
-}
+NO_TORCH = {"spec", "plugins", "results", "claims", "data", "timing", "compare", "report", "datasets"}
 
 
 def imports(path: Path) -> set[str]:
@@ -117,7 +81,7 @@ TAKES_FROM = {
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_models_import_only_what_their_papers_take(path):
-    """A model file stands alone beside benchmark/layers.py, but for what its paper takes from another."""
+    """A model file stands alone beside _layers.py, but for what its paper takes from another."""
     taken = {name.split(".")[2] for name in imports(path) if name.startswith("benchmark.models")}
 
-    assert taken <= {TAKES_FROM.get(path.stem)}
+    assert taken <= {"_layers", TAKES_FROM.get(path.stem)}

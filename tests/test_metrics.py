@@ -10,9 +10,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
 from benchmark import plugins
-from benchmark.measure.quality import SEEN, score
-from benchmark.measure.quality import tensor as decoded
-from benchmark.pairs import Pairs, image
+from benchmark.data.pairs import Pairs, image
+from benchmark.measure.scoring import SEEN, score
+from benchmark.nets import tensor as decoded
 from benchmark.spec import Quantity
 
 SHARED = Path(__file__).parents[2] / "shared"

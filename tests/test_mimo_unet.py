@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import frequency
+from benchmark.losses import Batch, frequency
 from benchmark.models import mimo_unet
 from benchmark.models.mimo_unet import FAM, SCM, Config, Net
 from benchmark.spec import Normalise

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark import nets, plugins, spec
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.training.objective import objective_of, others
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,7 @@ from scipy.ndimage import correlate
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import charbonnier_edge
+from benchmark.losses import Batch, charbonnier_edge
 from benchmark.models import mprnet
 from benchmark.models.mprnet import SAM, ChannelAttention, Config, Net, resize
 from benchmark.spec import Normalise

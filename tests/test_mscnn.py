@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import pixel
+from benchmark.losses import Batch, pixel
 from benchmark.models import mscnn
 from benchmark.models.mscnn import Config, Net, halve
 from benchmark.spec import Normalise

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import temporal
+from benchmark.losses import Batch, temporal
 from benchmark.models import mtrnn
 from benchmark.models.mtrnn import Config, Net
 from benchmark.spec import Normalise

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.pairs import image, read
+from benchmark.data.pairs import image, read
 
 
 def put(path, height=4, width=6, level=0):

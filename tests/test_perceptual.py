@@ -9,12 +9,12 @@ from torch.nn.functional import conv2d, max_pool2d
 from torchvision.models import vgg19
 from torchvision.transforms.v2.functional import normalize
 
-from benchmark import plugins, pretrained
-from benchmark.batch import Batch
-from benchmark.losses import perceptual
+from benchmark import plugins
+from benchmark.losses import Batch, perceptual
 from benchmark.losses.perceptual import LAYERS, loss
-from benchmark.pretrained import Source
 from benchmark.spec import Normalise
+from benchmark.weights import pretrained
+from benchmark.weights.pretrained import Source
 
 UP_TO_CONV3_3 = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256)}
 UP_TO_CONV3_3 |= {14: (256, 256)}

@@ -17,11 +17,12 @@ from skimage.data import astronaut
 from skimage.filters import gaussian
 from torch.nn.functional import conv2d, max_pool2d
 
-from benchmark import fetch, perceptual, plugins
-from benchmark.fetch import File
-from benchmark.metrics import ssim
+from benchmark import plugins
+from benchmark.data import fetch
+from benchmark.data.fetch import File
+from benchmark.metrics import _pyiqa, ssim
+from benchmark.metrics._pyiqa import ENTRIES, entry, load
 from benchmark.metrics.psnr_y import luminance
-from benchmark.perceptual import ENTRIES, entry, load
 from tests.hostile import serve
 
 OURS = ("psnr_y", "ssim", "ssim_y", "ssim_matlab", "ssim_uniform", "ssim_cw")
@@ -74,10 +75,10 @@ def images():
 def offer(monkeypatch, name, *files):
     """Have these files be the published ones of a metric."""
     given = tuple(File((), file.name, sha256=fetch.digest(file)) for file in files)
-    monkeypatch.setattr(perceptual, "ENTRIES", (replace(entry(name), files=given),))
+    monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry(name), files=given),))
 
 
-@pytest.mark.parametrize("known", ENTRIES, ids=perceptual.names())
+@pytest.mark.parametrize("known", ENTRIES, ids=_pyiqa.names())
 def test_the_table_is_pyiqas(known, pyiqa):
     """Direction, and whether there is a reference."""
     config = import_module("pyiqa.default_model_configs").DEFAULT_CONFIGS[known.quantity.name]
@@ -106,14 +107,14 @@ def test_files_are_those_that_pyiqa_and_torchvision_load(name, pyiqa):
 
 def test_each_name_is_said_once():
     """What needs files is what TRAINED lists, and no name is also one of ours."""
-    assert sorted([*TRAINED, *FORMULAS]) == sorted(perceptual.names())
-    assert not set(perceptual.names()) & set(plugins.names("metrics"))
+    assert sorted([*TRAINED, *FORMULAS]) == sorted(_pyiqa.names())
+    assert not set(_pyiqa.names()) & set(plugins.names("metrics"))
 
 
 def test_a_name_that_is_not_offered():
     """A mistyped name is an error, not a reason."""
     with pytest.raises(ValueError, match="perceptual: no 'musik'; did you mean 'musiq'"):
-        perceptual.available(["piqe", "musik"])
+        _pyiqa.available(["piqe", "musik"])
     with pytest.raises(ValueError, match="perceptual: no 'x'; known: lpips, "):
         entry("x")
 
@@ -122,15 +123,15 @@ def test_without_pyiqa_there_are_reasons(monkeypatch):
     """For every metric, one line; importing this part needs no pyiqa."""
     monkeypatch.setitem(sys.modules, "pyiqa", None)
 
-    metrics, reasons = perceptual.available(perceptual.names())
+    metrics, reasons = _pyiqa.available(_pyiqa.names())
 
     assert not metrics
-    assert reasons == {name: f"{name}: pyiqa is not installed" for name in perceptual.names()}
+    assert reasons == {name: f"{name}: pyiqa is not installed" for name in _pyiqa.names()}
 
 
 def test_without_weights_there_are_reasons(pyiqa):
     """Which files are not at hand; nobody is asked for them."""
-    metrics, reasons = perceptual.available([*TRAINED, "piqe"])
+    metrics, reasons = _pyiqa.available([*TRAINED, "piqe"])
 
     assert list(metrics) == ["piqe"]
     assert list(reasons) == list(TRAINED)
@@ -173,7 +174,7 @@ def test_a_file_cannot_run_anything(tmp_path, monkeypatch, capfd, pyiqa):
     assert "\n" not in str(raised.value)
     assert capfd.readouterr() == ("", "")
     assert torch.hub.get_dir() == hub
-    assert not set(perceptual.SWITCHES) & set(perceptual.os.environ)
+    assert not set(_pyiqa.SWITCHES) & set(_pyiqa.os.environ)
 
 
 def test_musiq_is_its_file(tmp_path, monkeypatch, images, pyiqa):
@@ -243,9 +244,9 @@ def test_prepare_gets_what_can_be_had(tmp_path, monkeypatch, capsys):
     with serve() as web:
         files = File((web.url("right", "a.pth"),), "a.pth"), File((web.url("gone", "b.pth"),), "b.pth")
         web.times = 3
-        monkeypatch.setattr(perceptual, "ENTRIES", (replace(entry("lpips"), files=files),))
-        perceptual.prepare(["lpips"], tmp_path)
-        perceptual.prepare(["lpips"], tmp_path)
+        monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry("lpips"), files=files),))
+        _pyiqa.prepare(["lpips"], tmp_path)
+        _pyiqa.prepare(["lpips"], tmp_path)
         asked = [trouble for trouble, _ in web.asked]
 
     had, gone = f"lpips: {tmp_path / 'a.pth'}", f"lpips: {files[1].urls[0]}: HTTP"

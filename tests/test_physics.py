@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from benchmark import physics
-from benchmark.physics import Card, Load, judge
+from benchmark.compare import physics
+from benchmark.compare.physics import Card, Load, judge
 from benchmark.results import read
 
 CARDS, CLOCKED = physics.read()
@@ -176,7 +176,7 @@ def test_mistakes_name_the_place(tmp_path, change, message):
     file = tmp_path / "cards.yaml"
     file.write_text(yaml.safe_dump(raw))
 
-    with pytest.raises(ValueError, match=r"^benchmark/cards.yaml, ") as caught:
+    with pytest.raises(ValueError, match=r"^benchmark/compare/cards.yaml, ") as caught:
         physics.read(file)
 
     assert message in str(caught.value)

@@ -202,7 +202,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from benchmark.layers import conv
+from benchmark.models._layers import conv
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmark import fetch, pretrained
-from benchmark.pretrained import WEIGHTS, Source
+from benchmark.data import fetch
+from benchmark.weights import pretrained
+from benchmark.weights.pretrained import WEIGHTS, Source
 from tests.hostile import BODY, serve
 
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import pixel
+from benchmark.losses import Batch, pixel
 from benchmark.models import pssnsc
 from benchmark.models.pssnsc import Config, Net, transform
 from benchmark.models.srn import double

@@ -12,9 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmark import fetch, nets, plugins, published, spec
+from benchmark import nets, plugins, spec
+from benchmark.data import fetch
 from benchmark.models import dmphn
-from benchmark.published import Asset, Published
+from benchmark.weights import published
+from benchmark.weights.published import Asset, Published
 from tests import golden
 from tests.test_dmphn import WEIGHTS, authors_names
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from benchmark.adversaries.ragan_ls import POOL, Adversary, Critic, Memory
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.spec import Normalise
 from benchmark.training import checkpoint
 from tests import golden

@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d, mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.adversaries.realistic_blur import BGAN, Adversary, Discriminator, above, judge
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.spec import Normalise
 from tests import golden
 

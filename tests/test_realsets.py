@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import archives, plugins
-from benchmark.fetch import File
-from benchmark.pairs import image
+from benchmark import plugins
+from benchmark.data import archives
+from benchmark.data.fetch import File
+from benchmark.data.pairs import image
 
 REAL = ("dvd", "gopro", "gopro_gamma", "hide", "realblur_j", "realblur_r", "rwbi", "voc")
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from benchmark import spec
-from benchmark.batch import Batch
-from benchmark.losses import components, pixel
+from benchmark.losses import Batch, components, pixel
 from benchmark.losses.components import local_ssim
 from benchmark.metrics import ssim
 from benchmark.spec import Normalise

@@ -12,17 +12,18 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from benchmark import nets, published, spec
-from benchmark.measure import forward, quality
+from benchmark import nets, spec
+from benchmark.data.pairs import Pairs, image
+from benchmark.measure import forward, scoring
 from benchmark.measure.clocks import Cpu
 from benchmark.measure.recorder import MOVED, record
 from benchmark.measure.work import Task, Work
-from benchmark.pairs import Pairs, image
-from benchmark.published import Asset, Published
 from benchmark.spec import Run
 from benchmark.timing import sampler
 from benchmark.timing.record import MODES, Mode, dump, load
 from benchmark.timing.rules import Rules
+from benchmark.weights import published
+from benchmark.weights.published import Asset, Published
 from tests.fake_device import FakeCpu, FakeGpu, during
 from tests.test_dmphn import authors_names
 
@@ -222,7 +223,7 @@ def test_images_that_move_are_those_that_the_benchmark_restores(batch):
     shown = [one.numpy() for one in drawn]
     pairs = Pairs([str(i) for i in range(batch)], shown, shown)
     sees = run.train.normalise
-    scored = quality.score(nets.build(run), lambda net, x: nets.restore(net, x, sees), pairs, {})
+    scored = scoring.score(nets.build(run), lambda net, x: nets.restore(net, x, sees), pairs, {})
     saved = np.stack([one.image for one in scored])
 
     assert moved.dtype == torch.uint8
@@ -290,7 +291,7 @@ def psnr(net, folder):
     for name in ("000001", "000002"):
         blurry, sharp = (image(folder / side / f"{name}.png") for side in ("blur", "sharp"))
         with torch.inference_mode():
-            restored = nets.restore(net, quality.tensor(blurry, torch.float32), spec.Normalise())
+            restored = nets.restore(net, nets.tensor(blurry, torch.float32), spec.Normalise())
         shown = restored[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
         found.append(peak_signal_noise_ratio(sharp, shown))
     return np.mean(found)

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from benchmark import claims
-from benchmark.compare import VERDICTS, Finding
+from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.report import ablation, cells, crops, figures, headlines, page, printed, summary
 from benchmark.report.__main__ import main
 from benchmark.results import Results, columns, write

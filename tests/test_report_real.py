@@ -9,8 +9,8 @@ import pytest
 
 from benchmark import plugins
 from benchmark.claims import Claim
-from benchmark.compare import Finding
-from benchmark.report import authors, cells, measured, page, summary
+from benchmark.compare.findings import Finding
+from benchmark.report import author_weights, cells, measured, page, summary
 from tests.invented import (
     CHECKED,
     DATA,
@@ -177,7 +177,7 @@ def test_weights_are_shown_under_every_protocol(made, text):
     assert found.total == WHOLE
     for row in found.rows:
         assert row.values == pytest.approx([real(row.run, name) for name in names], abs=1e-6)
-    assert made.lacks == (authors.Lack(("sgenet",), ("gopro",), HOSTILE),)
+    assert made.lacks == (author_weights.Lack(("sgenet",), ("gopro",), HOSTILE),)
     assert f"dmphn_1_2_4 {PART} of {WHOLE:,} {real('dmphn_1_2_4', 'psnr'):.2f}" in section(text, "authors")
 
 
@@ -242,4 +242,4 @@ def test_a_run_nobody_knows_is_left_out(filled):
     known = read(filled)
     old = {key: replace(row, run="gone") for key, row in known.authors.items()}
 
-    assert list(authors.tables(replace(known, authors=old))) == []
+    assert list(author_weights.tables(replace(known, authors=old))) == []

@@ -13,9 +13,9 @@ import pytest
 
 from benchmark import spec
 from benchmark.results import read
-from benchmark.timing import record
+from benchmark.timing import orders, record
 from benchmark.timing.record import Recording, Samples
-from pipelines import orders, runtime
+from pipelines import runtime
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """

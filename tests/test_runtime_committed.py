@@ -7,9 +7,9 @@ import pytest
 
 from benchmark import spec
 from benchmark.results import read
-from benchmark.timing import record
+from benchmark.timing import orders, record
 from benchmark.timing.judge import judge
-from pipelines import orders, runtime
+from pipelines import runtime
 
 ROOT = Path(__file__).parents[1]
 FORWARD = [made for made in record.read(ROOT / record.FOLDER) if made.kind == "forward"]

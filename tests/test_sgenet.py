@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import charbonnier_edge
+from benchmark.losses import Batch, charbonnier_edge
 from benchmark.models import mprnet, sgenet
 from benchmark.models.sgenet import CEM, CSAM, RDM, Config, Handover, Net
 from benchmark.spec import Normalise

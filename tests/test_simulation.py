@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmark.simulation import camera, exposure, photographs, scene
-from benchmark.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Layer, Trajectory
+from benchmark.datasets.simulation import camera, exposure, photographs, scene
+from benchmark.datasets.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Layer, Trajectory
 
 STILL = Trajectory.steady(0, 0, 0, 0, 0, 0)
 BORDER = 40  # pixels of texture on each side of the view

@@ -7,8 +7,7 @@ from scipy.ndimage import map_coordinates
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.batch import Batch
-from benchmark.losses import pixel
+from benchmark.losses import Batch, pixel
 from benchmark.models import srn
 from benchmark.models.srn import Config, ConvLSTM, Down, Net, double
 from benchmark.spec import Normalise

@@ -9,9 +9,9 @@ from scipy.ndimage import correlate1d
 from skimage.color import rgb2ycbcr
 from skimage.metrics import structural_similarity
 
-from benchmark.measure.quality import tensor as decoded
+from benchmark.data.pairs import image
 from benchmark.metrics import ssim, ssim_cw, ssim_matlab, ssim_uniform, ssim_y
-from benchmark.pairs import image
+from benchmark.nets import tensor as decoded
 
 GOPRO = Path(__file__).parents[2] / "shared" / "data" / "GOPRO_Large"
 FAST = [ssim, ssim_matlab, ssim_uniform, ssim_y]

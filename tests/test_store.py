@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import store
+from benchmark.data import store
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
@@ -150,7 +150,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
-from benchmark import store
+from benchmark.data import store
 folder = Path(sys.argv[1])
 shots = [SimpleNamespace(blurry=p, sharp=folder / "s" / p.name) for p in sorted((folder / "b").iterdir())]
 """

@@ -9,10 +9,9 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
 
-from benchmark.batch import Batch
-from benchmark.layers import deform_conv
-from benchmark.losses import flow_guided
+from benchmark.losses import Batch, flow_guided
 from benchmark.losses.flow_guided import off_path
+from benchmark.models._layers import deform_conv
 from benchmark.models.svdn import Config, Deformable, Modulated, Net, sampling_points
 from benchmark.spec import Normalise
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import claims, results, times
+from benchmark import claims, results
 from benchmark.claims import Claim, Paper, Table
+from benchmark.compare import times
+from benchmark.compare.times import Clocks, Setting
 from benchmark.results import read
-from benchmark.times import Clocks, Setting
 from benchmark.timing.analyse import Timing
 
 ROOT = Path(__file__).parents[1]

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn.functional import pad
 
 from benchmark import nets, spec
-from benchmark.layers import deform_conv
-from benchmark.measure.complexity import count
+from benchmark.measure.counting import count
 from benchmark.measure.traffic import traffic
+from benchmark.models._layers import deform_conv
 from benchmark.results import read
 
 ROOT = Path(__file__).parents[1]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.adversaries._critics import PatchGAN
 from benchmark.adversaries.wgan_gp import Adversary, penalty
-from benchmark.batch import Batch
-from benchmark.critics import PatchGAN
+from benchmark.losses import Batch
 from benchmark.spec import Normalise
 
 SHAPE = (2, 3, 4, 5)

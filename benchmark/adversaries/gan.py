@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, conv2d, leaky_relu
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 
 STRIDES = (1, 2, 1, 2, 1, 4, 1, 4, 1)  # from 256 pixels to 4; then one convolution of 4x4
 

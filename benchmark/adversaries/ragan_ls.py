@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.batch import Batch
-from benchmark.critics import PatchGAN
+from benchmark.adversaries._critics import PatchGAN
+from benchmark.losses import Batch
 
 POOL = 50  # ImagePool(50)
 

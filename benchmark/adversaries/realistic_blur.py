@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from benchmark.batch import Batch
-from benchmark.layers import conv
+from benchmark.losses import Batch
+from benchmark.models._layers import conv
 from benchmark.models.dbgan import SLOPE, Dense, initialise
 
 NOISE = 4  # numbers that tell BGAN how to blur an image

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.batch import Batch
-from benchmark.critics import PatchGAN
+from benchmark.adversaries._critics import PatchGAN
+from benchmark.losses import Batch
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Claim:
     printed: str
     scale: float = 1.0
     on: str = ""  # the paper's hardware, for run times
-    card: str = ""  # the graphics card among it: a key of benchmark/cards.yaml
+    card: str = ""  # the graphics card among it: a key of benchmark/compare/cards.yaml
     size: str = ""  # the image's, for run times, as "720x1280"; empty: the paper does not say
     note: str = ""
     explain: str = ""  # why a known difference is no error of ours

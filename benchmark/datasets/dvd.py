@@ -7,8 +7,8 @@
 
 from pathlib import Path
 
-from benchmark import fetch
-from benchmark.realset import RealSet, Shot, nested
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, Shot, nested
 
 SOURCE = {
     "what": "DVD (Deep Video Deblurring): 240 fps video, frames averaged",

@@ -1,10 +1,10 @@
 """A GoPro-like set of blurred and sharp images, rendered on the spot: the same pixels on every machine.
 
 Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels are filmed by a simulated
-240 fps camera (`benchmark.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth
-is known, and up to three objects, cut from other photographs of the same split, on trajectories of their own.
-7 to 13 frames are averaged. Below `<folder>/<split>/<photograph>/` lies GoPro_Large's own layout, and what
-some systems need beside it:
+240 fps camera (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax
+where depth is known, and up to three objects, cut from other photographs of the same split, on trajectories
+of their own. 7 to 13 frames are averaged. Below `<folder>/<split>/<photograph>/` lies GoPro_Large's own
+layout, and what some systems need beside it:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
     blur_gamma/000001.png   mean in linear light, then encoded with the gamma 2.2 that approximates the camera
@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import simulation
-from benchmark.pairs import Pairs, image, read
-from benchmark.simulation import photographs, scene
-from benchmark.simulation.exposure import LEVELS, Shot, expose
-from benchmark.simulation.photographs import PHOTOGRAPHS
+from benchmark.data.pairs import Pairs, image, read
+from benchmark.datasets import simulation
+from benchmark.datasets.simulation import photographs, scene
+from benchmark.datasets.simulation.exposure import LEVELS, Shot, expose
+from benchmark.datasets.simulation.photographs import PHOTOGRAPHS
 
 SOURCE = {
     "what": "photographs in the scikit-image, scikit-learn and matplotlib wheels, filmed by a camera model",
@@ -102,7 +102,7 @@ def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
         split: one of SPLITS.
         extras: what to read beside them, one array per image: "motion" float16 (H, W, 2), "moving" bool
             (H, W, 1), "before", "after" and "level_3" to "level_11" uint8 (H, W, 3). The other blur is at
-            hand as `benchmark.pairs.read(folder / split, "blur_gamma")`.
+            hand as `benchmark.data.pairs.read(folder / split, "blur_gamma")`.
 
     Raises:
         ValueError: an unknown split or extra, or a split that was not prepared.

@@ -7,8 +7,8 @@ HongguangZhang/DMPHN-cvpr19-master and of cszn/KAIR (meta_info_GoPro_train_GT.tx
 
 from pathlib import Path
 
-from benchmark import fetch
-from benchmark.realset import RealSet, Shot, nested
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, Shot, nested
 
 SOURCE = {
     "what": "GoPro_Large: 240 fps video, frames averaged as encoded",

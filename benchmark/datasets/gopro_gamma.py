@@ -6,8 +6,8 @@ DeepDeblur's author calls it the input to use (DeepDeblur_release, issue 60); th
 from dataclasses import replace
 from pathlib import Path
 
+from benchmark.data.realset import Shot, nested
 from benchmark.datasets import gopro
-from benchmark.realset import Shot, nested
 
 SOURCE = gopro.SOURCE | {"what": "GoPro_Large: 240 fps video, frames averaged in linear light"}
 

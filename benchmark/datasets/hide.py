@@ -6,8 +6,8 @@ together only.
 
 from pathlib import Path
 
-from benchmark import fetch
-from benchmark.realset import RealSet, Shot, images, paired
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, Shot, images, paired
 
 SOURCE = {"what": "HIDE: people in motion, 240 fps video averaged", "licence": "none stated"}
 PLACES = {"train": ("train",), "test": ("test/test-close-ups", "test/test-long-shot", "test")}

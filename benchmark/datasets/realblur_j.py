@@ -7,8 +7,8 @@ networks lose 2.4 dB (INVOKERer/DeepRFT-AAAI2023, issue 2). 182 scenes are for t
 
 from functools import partial
 
-from benchmark import fetch
-from benchmark.realset import RealSet, listed
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, listed
 
 SOURCE = {"what": "RealBlur-J: long and short exposures through a beam splitter", "licence": "CC BY 4.0"}
 SET = RealSet(

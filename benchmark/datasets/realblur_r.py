@@ -3,8 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
+from benchmark.data.realset import listed
 from benchmark.datasets import realblur_j
-from benchmark.realset import listed
 
 SOURCE = realblur_j.SOURCE | {"what": "RealBlur-R: the scenes of RealBlur-J, from raw images"}
 SET = replace(realblur_j.SET, name="realblur_r", shots=partial(listed, lists="RealBlur_R_{split}_list.txt"))

@@ -6,8 +6,8 @@ images (22 sequences), so a copy with another number is called partial or broken
 
 from pathlib import Path
 
-from benchmark import fetch
-from benchmark.realset import RealSet, Shot, images
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, Shot, images
 
 SOURCE = {"what": "RWBI: real blurred photographs of several hand-held cameras", "licence": "none stated"}
 

@@ -6,8 +6,8 @@ and Gong et al. (CVPR 2017) blur sharp ones for training. The 2012 archive has t
 
 from pathlib import Path
 
-from benchmark import fetch
-from benchmark.realset import RealSet, Shot, images
+from benchmark.data import fetch
+from benchmark.data.realset import RealSet, Shot, images
 
 SOURCE = {"what": "Pascal VOC 2012: photographs", "licence": "flickr's terms of use, by image"}
 

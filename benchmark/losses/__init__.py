@@ -1,1 +1,25 @@
-"""One loss per file: `loss(outputs, batch, *, settings)` over a network's outputs, the answer last."""
+"""One loss per file: `loss(outputs, batch, *, settings)` over the outputs, the restored image last."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from benchmark.spec import Normalise
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold one training step's crops in the network's range, (B, 3, H, W) each, and the recipe's extras.
+
+    Extras are (B, C, H, W). Images among them (three channels) are in the network's range too, "motion" is in
+    pixels (x, y) while the shutter was open, "moving" is 0 or 1.
+    """
+
+    blurry: Tensor
+    sharp: Tensor
+    normalise: Normalise
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def image(self, x: Tensor) -> Tensor:
+        """Back from the network's range to [0, 1]."""
+        return x / self.normalise.scale + self.normalise.mean

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.losses.pixel import pyramid
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import pad
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.losses.pixel import DISTANCES
 from benchmark.metrics._formula import RADIUS, ssim_map
 

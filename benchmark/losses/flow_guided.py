@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.losses.pixel import DISTANCES
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fft import fft2
 from torch.nn.functional import interpolate, l1_loss
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 
 
 def spectral(x: Tensor, y: Tensor) -> Tensor:

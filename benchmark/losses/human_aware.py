@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 
 
 def at(truth: Tensor, like: Tensor) -> Tensor:

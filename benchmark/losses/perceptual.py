@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torchvision.models import vgg19
 
-from benchmark import pretrained
-from benchmark.batch import Batch
+from benchmark.losses import Batch
+from benchmark.weights import pretrained
 
 # Convolutions of VGG19 before their ReLU, and their places in torchvision's `features`.
 STAGES = {1: (0, 2), 2: (5, 7), 3: (10, 12, 14, 16), 4: (19, 21, 23, 25), 5: (28, 30, 32, 34)}

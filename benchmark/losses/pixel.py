@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
-from benchmark.batch import Batch
-from benchmark.layers import halve
+from benchmark.losses import Batch
 from benchmark.metrics._formula import ssim_map
+from benchmark.models._layers import halve
 
 
 def one_minus_ssim(x: Tensor, y: Tensor, batch: Batch) -> Tensor:

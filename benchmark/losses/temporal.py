@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 
 LEVEL = "level_"  # an extra of this name and a number n is temporal level n
 

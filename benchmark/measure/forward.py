@@ -15,14 +15,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark import fetch, nets, plugins, published
-from benchmark.measure import quality
+from benchmark import nets, plugins
+from benchmark.data import fetch
+from benchmark.data.pairs import Pairs, image
+from benchmark.measure import scoring
 from benchmark.measure.clocks import Watched, applied
 from benchmark.measure.traffic import traffic
 from benchmark.measure.work import Task, Work
-from benchmark.pairs import Pairs, image
 from benchmark.spec import Normalise, Run
 from benchmark.timing.record import MODES, Mode
+from benchmark.weights import published
 
 Call = Callable[[], Tensor]
 
@@ -273,5 +275,5 @@ def real(size: tuple[int, int]) -> Pairs | None:
 def decibels(slot: Slot, pairs: Pairs, sees: Normalise, kind: str) -> float:
     """Mean PSNR of the restored images."""
     metrics: dict[str, Any] = {"psnr": plugins.load("metrics", "psnr")}
-    scored = quality.score(slot, lambda net, x: nets.restore(net, x, sees), pairs, metrics, kind)
+    scored = scoring.score(slot, lambda net, x: nets.restore(net, x, sees), pairs, metrics, kind)
     return fmean(one.values["psnr"] for one in scored)

@@ -21,13 +21,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import nets, pretrained
-from benchmark.batch import Batch
+from benchmark import nets
+from benchmark.data.pairs import UNPAIRED, Pairs
+from benchmark.losses import Batch
 from benchmark.measure.work import Task, Work
-from benchmark.pairs import Pairs
 from benchmark.spec import Recipe, Run
-from benchmark.training.fit import UNPAIRED, Settings, Training
+from benchmark.training.fit import Settings, Training
 from benchmark.training.objective import Players, objective_of, others
+from benchmark.weights import pretrained
 
 MODES = ("strict", "tf32")
 HEIGHT, WIDTH = 720, 1280

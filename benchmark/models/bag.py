@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.layers import conv, normal
+from benchmark.models._layers import conv, normal
 from benchmark.models.deblurgan import Block, decoder, encoder, mirrored
 
 

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
-from benchmark.layers import Encoder, ResBlock, conv, deform_conv, initialise, upsample
+from benchmark.models._layers import Encoder, ResBlock, conv, deform_conv, initialise, upsample
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from benchmark.layers import conv, renamed
+from benchmark.models._layers import conv, renamed
 
 SLOPE = 0.2  # of every LeakyReLU
 SHARE = 0.2  # of what a block found that is added

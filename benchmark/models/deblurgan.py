@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import normal, renamed
+from benchmark.models._layers import normal, renamed
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from benchmark.layers import conv
+from benchmark.models._layers import conv
 
 
 @dataclass(frozen=True)

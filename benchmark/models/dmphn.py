@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import Encoder, ResBlock, conv, initialise, renamed, upsample
+from benchmark.models._layers import Encoder, ResBlock, conv, initialise, renamed, upsample
 
 LEVELS = {"1": 1, "1-2": 2, "1-2-4": 3, "1-2-4-8": 4}  # the paper's names say how many patches each has
 

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.layers import ResBlock, conv, upsample
+from benchmark.models._layers import ResBlock, conv, upsample
 from benchmark.models.srn import Down
 
 

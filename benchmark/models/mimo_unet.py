@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark.layers import ResBlock, conv, renamed, upsample
+from benchmark.models._layers import ResBlock, conv, renamed, upsample
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import conv
+from benchmark.models._layers import conv
 from benchmark.models.dmphn import cut, join
 
 

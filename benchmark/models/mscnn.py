@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import ResBlock, conv, halve, renamed
+from benchmark.models._layers import ResBlock, conv, halve, renamed
 
 KERNEL = 5  # of every convolution (option.py)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers import conv, renamed, upsample
+from benchmark.models._layers import conv, renamed, upsample
 
 SLOPE = 0.1  # of LeakyReLU below zero
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-resolution ancestor (EDSR)

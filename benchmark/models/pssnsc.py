@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.layers import ResBlock, conv, upsample
+from benchmark.models._layers import ResBlock, conv, upsample
 from benchmark.models.srn import Down, Variable, double, from_tensorflow, pyramid
 
 

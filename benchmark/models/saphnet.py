@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, relu, unfold
 from torch.utils.checkpoint import checkpoint
 
-from benchmark.layers import conv, initialise, upsample
+from benchmark.models._layers import conv, initialise, upsample
 from benchmark.models.dmphn import CUT, LEVELS, cut, join
 
 # Floats that one strip of neighbourhoods may hold (64 MiB).

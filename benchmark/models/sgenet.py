@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.layers import conv
+from benchmark.models._layers import conv
 from benchmark.models.mprnet import SAM, ChannelAttention, resize
 
 

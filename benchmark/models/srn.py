@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from benchmark.layers import ResBlock, conv, upsample
+from benchmark.models._layers import ResBlock, conv, upsample
 
 Variable = NDArray[np.float32]
 State = tuple[Tensor, Tensor] | None  # what a ConvLSTM keeps: (c, h), none before the first scale

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.layers import ResBlock, conv, deform_conv, initialise, upsample
+from benchmark.models._layers import ResBlock, conv, deform_conv, initialise, upsample
 
 SCALE = 4  # pixels of the image per pixel of the deconvolution
 

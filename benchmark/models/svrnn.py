@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d, pad
 
-from benchmark.layers import conv
+from benchmark.models._layers import conv
 
 DIRECTIONS = ("right", "left", "down", "up")  # where a recurrence runs to; the order of gates and of results
 SLOPE = 0.1  # of leaky ReLUs

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from benchmark.claims import NUMBER, SCALES, Claim
-from benchmark.compare import RELATIVE, Finding
-from benchmark.decode import FAMILIES
+from benchmark.compare.decode import FAMILIES
+from benchmark.compare.findings import RELATIVE, Finding
 
 NOT_COMPARED = "not compared yet: `python -m benchmark.compare` does it"
 UNEXPLAINED = "nothing explains this difference yet"
@@ -31,7 +31,7 @@ class Cell:
     stand_in: bool = False  # ours is no test of the claim: other images, or a cut training
     waiting: bool = False
     authors: Real | None = None
-    physics: str = ""  # of a printed time: one of benchmark.times.VERDICTS, empty where nothing was decided
+    physics: str = ""  # of a printed time: one of compare.times.VERDICTS; empty: nothing decided
     notes: tuple[int, ...] = ()  # footnotes, from 1
 
 

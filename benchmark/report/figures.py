@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from benchmark.report.measured import Study, Trained
+from benchmark.report.runtimes import Dot, Point, Roofline, Times
 from benchmark.report.summary import Summary
-from benchmark.report.times import Dot, Point, Roofline, Times
 
 # matplotlib needs colours it knows; the page's own take their place afterwards.
 INK, LINE, LOSS, PSNR = "#010203", "#040506", "#070809", "#0a0b0c"

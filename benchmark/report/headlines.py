@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.compare import RELATIVE, RETRAINED, VERDICTS, Finding
-from benchmark.report import authors
+from benchmark.compare.findings import RELATIVE, RETRAINED, VERDICTS, Finding
+from benchmark.report import author_weights
 from benchmark.report.ablation import SURE, Ladder
 from benchmark.report.cells import like, part
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import QualityTable
 from benchmark.report.printed import PrintedPaper, key, short
-from benchmark.report.times import Times, value
+from benchmark.report.runtimes import Times, value
 
 WAITING = "not measured yet (`dvc repro` makes it)"
 SIZES = ("params", "size")
@@ -195,7 +195,7 @@ def decoding(inputs: Inputs) -> str:
     )
 
 
-def published(tables: Sequence[authors.Table], inputs: Inputs) -> str:
+def published(tables: Sequence[author_weights.Table], inputs: Inputs) -> str:
     """What published weights gain on real images, and what they say about protocols; empty without any."""
     scores = {
         (table, row.run): value
@@ -247,7 +247,7 @@ def six(
     papers: Sequence[PrintedPaper],
     ladders: Sequence[Ladder],
     quality: Sequence[QualityTable],
-    weights: Sequence[authors.Table],
+    weights: Sequence[author_weights.Table],
     times: Times,
 ) -> tuple[Headline, ...]:
     """Claims, sizes, the widest gap, ablations, restoration, run times: always these, to compare pages.

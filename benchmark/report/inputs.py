@@ -10,12 +10,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from benchmark import claims, physics, results, spec
-from benchmark.compare import VERDICTS, Finding
-from benchmark.decode import VERDICTS as DECODED
-from benchmark.decode import Decoded
+from benchmark import claims, results, spec
+from benchmark.compare import physics
+from benchmark.compare.decode import VERDICTS as DECODED
+from benchmark.compare.decode import Decoded
+from benchmark.compare.findings import VERDICTS, Finding
+from benchmark.compare.times import RESEMBLES, Timed
 from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results
-from benchmark.times import RESEMBLES, Timed
 from benchmark.timing import judge
 from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import Price
@@ -252,7 +253,7 @@ def verdicts(path: Path) -> list[Finding]:
 
 
 def protocols(path: Path) -> list[Decoded]:
-    """What `benchmark.decode` inferred of each printed column."""
+    """What `benchmark.compare.decode` inferred of each printed column."""
     header, found = results.columns(Decoded), []
     for i, row in enumerate(rows(path, header), 1):
         allowed(path, i, row, "verdict", DECODED)

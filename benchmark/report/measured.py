@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from benchmark import perceptual
+from benchmark.metrics import _pyiqa
 from benchmark.report.inputs import Counted, Curve, Inputs
 from benchmark.results import Measurement
 from benchmark.spec import Quantity
@@ -134,7 +134,7 @@ def protocol(quantity: str, unit: str) -> Protocol:
     """What a metric's file says; it is read, not imported, since metrics import torch."""
     path = METRICS / f"{quantity}.py"
     if not path.exists():
-        offered = perceptual.entry(quantity).quantity if quantity in perceptual.names() else None
+        offered = _pyiqa.entry(quantity).quantity if quantity in _pyiqa.names() else None
         return Protocol(quantity, unit, offered, f"pyiqa: {offered.about}." if offered else "")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     about = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())

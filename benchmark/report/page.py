@@ -7,15 +7,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.compare import VERDICTS
-from benchmark.physics import VERDICTS as PHYSICS
+from benchmark.compare.findings import VERDICTS
+from benchmark.compare.physics import VERDICTS as PHYSICS
+from benchmark.compare.times import Timed
 from benchmark.report import figures
 from benchmark.report.ablation import SURE
 from benchmark.report.crops import SHOWN, SIDE
 from benchmark.report.printed import BLURRED
+from benchmark.report.runtimes import FULL
 from benchmark.report.summary import Summary
-from benchmark.report.times import FULL
-from benchmark.times import Timed
 
 SYMBOLS = {
     # of claims

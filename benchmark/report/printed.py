@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from benchmark.claims import Claim, Paper, Table
-from benchmark.compare import Finding
-from benchmark.decode import FAMILIES, Decoded
+from benchmark.compare.decode import FAMILIES, Decoded
+from benchmark.compare.findings import Finding
 from benchmark.report.cells import Cell, Real, authors, cell, like, part, physics
 from benchmark.report.inputs import Inputs
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.compare import VERDICTS
+from benchmark.compare.findings import VERDICTS
 from benchmark.report.summary import Summary
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"

@@ -5,9 +5,18 @@ import platform
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmark.compare import AUTHORS, RELATIVE, RETRAINED, VERDICTS
-from benchmark.decode import FAMILIES, Decoded
-from benchmark.report import ablation, attention, authors, crops, headlines, measured, printed, times
+from benchmark.compare.decode import FAMILIES, Decoded
+from benchmark.compare.findings import AUTHORS, RELATIVE, RETRAINED, VERDICTS
+from benchmark.report import (
+    ablation,
+    attention,
+    author_weights,
+    crops,
+    headlines,
+    measured,
+    printed,
+    runtimes,
+)
 from benchmark.report.inputs import Checked, Inputs, Source
 from benchmark.spec import Profile
 
@@ -40,8 +49,8 @@ class Summary:
     papers: tuple[printed.PrintedPaper, ...]
     decoded: tuple[Decoded, ...]
     protocols: tuple[measured.Protocol, ...]  # all that something was measured under
-    weights: tuple[authors.Table, ...]
-    lacks: tuple[authors.Lack, ...]
+    weights: tuple[author_weights.Table, ...]
+    lacks: tuple[author_weights.Lack, ...]
     checked: tuple[Checked, ...]
     ladders: tuple[ablation.Ladder, ...]
     groups: tuple[ablation.Group, ...]
@@ -54,7 +63,7 @@ class Summary:
     studies: tuple[measured.Study, ...]
     strips: tuple[crops.Strip, ...]
     maps: attention.Maps | None
-    times: times.Times
+    times: runtimes.Times
     sources: tuple[Source, ...]
     tools: tuple[tuple[str, str], ...]
 
@@ -103,12 +112,12 @@ def tools() -> tuple[tuple[str, str], ...]:
 def summarise(inputs: Inputs) -> Summary:
     """Everything the page says."""
     papers, quality = printed.papers(inputs), tuple(measured.quality(inputs))
-    ladders, weights = tuple(ablation.ladders(inputs)), tuple(authors.tables(inputs))
+    ladders, weights = tuple(ablation.ladders(inputs)), tuple(author_weights.tables(inputs))
     totals, published = Counter(dict.fromkeys(VERDICTS, 0)), Counter(dict.fromkeys(VERDICTS, 0))
     for paper in papers:
         totals.update(paper.counts)
         published.update(paper.authors)
-    clocks = times.times(inputs)
+    clocks = runtimes.times(inputs)
     rows = [*inputs.authors.values(), *inputs.measurements.values()]
     return Summary(
         profile=inputs.profile,
@@ -126,7 +135,7 @@ def summarise(inputs: Inputs) -> Summary:
         decoded=tuple(inputs.decoded),
         protocols=tuple(sorted(measured.protocols(rows), key=lambda one: one.name)),
         weights=weights,
-        lacks=authors.lacks(inputs),
+        lacks=author_weights.lacks(inputs),
         checked=tuple(inputs.checked),
         ladders=ladders,
         groups=tuple(ablation.groups(inputs)),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmark.batch import Batch
-from benchmark.pairs import Pairs
+from benchmark.data.pairs import UNPAIRED, Pairs
+from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
 from benchmark.training.augment import AUGMENT, Crop, tensor
@@ -22,7 +22,6 @@ from benchmark.training.objective import Objective, Players, objective_of, sched
 
 POINTS = 100  # on the loss curve; each is a mean over its share of the steps
 Room = dict[str, Tensor]  # by name: the (B, side, side, C) memory of a batch
-UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
 
 
 class DivergedError(ValueError):

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from benchmark import plugins, spec
-from benchmark.batch import Batch
+from benchmark.losses import Batch
 from benchmark.spec import Recipe
 from benchmark.training.schedules import SCHEDULES
 

@@ -1,4 +1,4 @@
-"""Deformable convolution on a CPU: torchvision's operator against benchmark.layers.deform_conv.
+"""Deformable convolution on a CPU: torchvision's operator against benchmark.models._layers.deform_conv.
 
 python tests/benchmarks/deformable.py
 """
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-from benchmark.layers import deform_conv
+from benchmark.models._layers import deform_conv
 
 SIZES = ((4, 8, 32), (4, 32, 64), (1, 32, 256))  # batch, channels, side
 

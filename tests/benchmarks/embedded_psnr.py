@@ -11,8 +11,8 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.data.pairs import Pairs, read
 from benchmark.datasets import embedded
-from benchmark.pairs import Pairs, read
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

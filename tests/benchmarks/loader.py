@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark import spec, store
-from benchmark.pairs import Pairs, image
+from benchmark import spec
+from benchmark.data import store
+from benchmark.data.pairs import Pairs, image
 from benchmark.training.fit import Room, sample
 
 ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from the store

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from benchmark.measure.quality import tensor
+from benchmark.data.pairs import image
 from benchmark.metrics import ssim_matlab
-from benchmark.pairs import image
+from benchmark.nets import tensor
 
 TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
 IMAGES, ROUNDS = 5, 3

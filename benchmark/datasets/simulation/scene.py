@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.simulation import photographs
-from benchmark.simulation.camera import (
+from benchmark.datasets.simulation import photographs
+from benchmark.datasets.simulation.camera import (
     DENSITY,
     FOCAL,
     RATE,
@@ -23,7 +23,7 @@ from benchmark.simulation.camera import (
     transform,
     views,
 )
-from benchmark.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Cutout
+from benchmark.datasets.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Cutout
 
 FRAMES = (7, 9, 11, 13)  # averaged in one exposure; odd, so that there is a middle one
 SPEED = 1.3  # pixels per frame, the median over images

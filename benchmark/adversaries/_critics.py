@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from benchmark.layers import normal
+from benchmark.models._layers import normal
 
 Norm = Callable[[int], nn.Module]
 

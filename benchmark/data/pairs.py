@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
 Images = list[NDArray[np.uint8]]
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from ctypes import c_double
 from multiprocessing.sharedctypes import SynchronizedArray
-from typing import Any
 
 from tqdm import tqdm
 
@@ -118,13 +117,3 @@ def told(future: "Future[str]") -> tuple[str, str]:
         return "", str(error)
     except Exception as error:
         return "", f"{type(error).__name__}: {error}"
-
-
-def run(what: str, main: Callable[..., int | None], *args: Any) -> None:
-    """Run a stage's main; a ValueError becomes one line, not a traceback."""
-    try:
-        status = main(*args)
-    except ValueError as error:
-        print(f"{what}: {error}", file=sys.stderr)
-        status = 1
-    sys.exit(status or 0)

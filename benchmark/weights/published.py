@@ -17,9 +17,10 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from benchmark import archives, fetch, plugins
-from benchmark.formats import caffemodel, checkpoint
+from benchmark import plugins
+from benchmark.data import archives, fetch
 from benchmark.spec import build, nearest
+from benchmark.weights.formats import caffemodel, checkpoint
 
 LIST = Path(__file__).with_suffix(".yaml")
 FOLDER = Path("data/authors")  # of downloads

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmark.decode import FAMILIES
+from benchmark.compare.decode import FAMILIES
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import Protocol, protocols
 from benchmark.results import Measurement

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmark.examine import Seen, examine
-from benchmark.realset import RealSet, Shot
+from benchmark import plugins
+from benchmark.data.examine import Seen, examine
+from benchmark.data.realset import RealSet, Shot
 
 VERSION = 1  # of what is kept of a file; with another one it is looked at again
 ALIGNED = 64  # images of a split that are looked at for a shift, evenly spread
@@ -304,3 +305,27 @@ def write(cache: Path, kept: Mapping[str, Any]) -> None:
     draft = cache.with_suffix(f".{os.getpid()}.part")
     draft.write_text(json.dumps(kept), encoding="utf-8")
     draft.replace(cache)
+
+
+KEPT = Path("data/doctor")  # what a look at every file found
+
+
+def real(name: str) -> RealSet | None:
+    """The real set of a dataset's file; None for one that is made here."""
+    found: RealSet | None = getattr(plugins.load("datasets", name), "SET", None)
+    return found
+
+
+def line(rows: Iterable[Health]) -> str:
+    """The verdicts on one dataset.
+
+    >>> line([Health("gopro", "test", "partial", 10, 1111, 6, 11, "linear", "", "", "10 of 1,111 pairs")])
+    'gopro: test partial, 10 of 1,111'
+    """
+    rows = list(rows)
+    said = [
+        f"{row.split} {row.verdict}, {row.images:,} of {row.expected:,}"
+        + (f" ({row.problems})" if row.verdict == "broken" else "")
+        for row in rows
+    ]
+    return f"{rows[0].dataset}: {'; '.join(said)}"

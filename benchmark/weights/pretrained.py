@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmark.fetch import File, digest, find, get
+from benchmark.data.fetch import File, digest, find, get
 
 FOLDER = Path("data/pretrained")
 

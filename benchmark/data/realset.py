@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import archives, fetch, store
-from benchmark.pairs import Pairs
+from benchmark.data import archives, fetch, store
+from benchmark.data.pairs import Pairs
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.pairs import Pairs
+from benchmark import nets
+from benchmark.data.pairs import Pairs
 from benchmark.spec import Quantity
 
 Restore = Callable[[nn.Module, Tensor], Tensor]
@@ -46,11 +47,6 @@ class Scored:
     values: dict[str, float]
 
 
-def tensor(image: NDArray[np.uint8], dtype: torch.dtype = torch.float64) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(dtype) / 255
-
-
 def score(
     net: nn.Module, restore: Restore, pairs: Pairs, metrics: Mapping[str, Metric], device: str = "cpu"
 ) -> Iterator[Scored]:
@@ -67,8 +63,8 @@ def score(
     net = net.to(device).to(memory_format=torch.channels_last).eval()
     for name, blurry, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
         with torch.inference_mode():
-            restored = restore(net, tensor(blurry, torch.float32).to(device)).cpu()
-        truth = tensor(sharp).contiguous()  # plane by plane, as metrics read it
+            restored = restore(net, nets.tensor(blurry, torch.float32).to(device)).cpu()
+        truth = nets.tensor(sharp).contiguous()  # plane by plane, as metrics read it
         wanted = {"rounded", *(metric.QUANTITY.sees for metric in metrics.values())}
         seen = {sees: SEEN[sees](restored).contiguous() for sees in wanted}
         values = {

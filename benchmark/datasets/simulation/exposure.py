@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.simulation.camera import (
+from benchmark.datasets.simulation.camera import (
     DENSITY,
     FOCAL,
     RATE,

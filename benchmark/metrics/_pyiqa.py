@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmark import fetch
-from benchmark.fetch import File
+from benchmark.data import fetch
+from benchmark.data.fetch import File
 from benchmark.spec import Quantity
 
 FOLDER = Path("data/pretrained")

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import physics
 from benchmark.claims import Claim, Paper
-from benchmark.physics import Card, Clocked, Judgement, Load
+from benchmark.compare import physics
+from benchmark.compare.physics import Card, Clocked, Judgement, Load
 from benchmark.results import read, text
 from benchmark.timing import record
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from benchmark.fetch import CHUNK, PART, File, alone, get, line, record, sums
+from benchmark.data.fetch import CHUNK, PART, File, alone, get, line, record, sums
 
 # GOPRO_Large has 9 GB, VOC 2012 60,000 members; images hardly shrink.
 MOST_BYTES = 64 << 30

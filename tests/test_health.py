@@ -12,9 +12,10 @@ from PIL import Image
 from scipy.ndimage import shift as moved
 from scipy.ndimage import uniform_filter1d
 
-from benchmark import doctor, plugins, spec
+from benchmark import plugins, spec
+from benchmark.data import health
+from benchmark.data.examine import decode, perceptual, shift, slope
 from benchmark.datasets import embedded
-from benchmark.examine import decode, perceptual, shift, slope
 from benchmark.results import DATASETS
 from pipelines import data as data_stage
 from pipelines import doctor as doctor_stage
@@ -63,7 +64,7 @@ def lay(width=SIZE[0], height=SIZE[1]):
 
 def verdicts(dataset=GOPRO):
     """Verdict and problems of each split."""
-    return {row.split: (row.verdict, row.problems) for row in doctor.look(dataset, KEPT)}
+    return {row.split: (row.verdict, row.problems) for row in health.look(dataset, KEPT)}
 
 
 def test_how_frames_were_averaged(rendered):
@@ -72,7 +73,7 @@ def test_how_frames_were_averaged(rendered):
     light = [slope(shot.blur_gamma, shot.sharp) for shot in rendered]
 
     assert max(encoded) < 0.5 < min(light)
-    assert [doctor.averaged(encoded), doctor.averaged(light), doctor.averaged([])] == [
+    assert [health.averaged(encoded), health.averaged(light), health.averaged([])] == [
         "linear",
         "gamma",
         "unknown",
@@ -98,14 +99,14 @@ def test_a_hash_knows_an_image_again():
     def bits(one, two):
         return bin(int(perceptual(one), 16) ^ int(perceptual(two), 16)).count("1")
 
-    assert bits(first, np.asarray(Image.open("again.jpg"))) <= doctor.ALIKE
-    assert bits(first, other) > 4 * doctor.ALIKE
+    assert bits(first, np.asarray(Image.open("again.jpg"))) <= health.ALIKE
+    assert bits(first, other) > 4 * health.ALIKE
 
 
 def test_a_sound_set_is_complete():
     """As published: complete, without a word more, and the same digest wherever the folder lies."""
     lay()
-    rows = doctor.look(GOPRO, KEPT)
+    rows = health.look(GOPRO, KEPT)
 
     assert [(row.verdict, row.images, row.expected, row.problems) for row in rows] == [
         ("complete", 2, 2, "")
@@ -113,7 +114,7 @@ def test_a_sound_set_is_complete():
     Path("data").rename("disk")
     os.environ["DEBLUR_DATA"] = "disk"
     try:
-        assert [row.digest for row in doctor.look(GOPRO, KEPT)] == [row.digest for row in rows]
+        assert [row.digest for row in health.look(GOPRO, KEPT)] == [row.digest for row in rows]
     finally:
         del os.environ["DEBLUR_DATA"]
 
@@ -200,7 +201,7 @@ def test_the_other_average_under_this_name_breaks_it(rendered):
                 place = path("test", "B", name, frame)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(place)
-        rows = doctor.look(replace(GOPRO, counts={"test": {"B": 3}}, size=None), KEPT)
+        rows = health.look(replace(GOPRO, counts={"test": {"B": 3}}, size=None), KEPT)
         verdict = rows[0].verdict, rows[0].response
 
         assert verdict == (("complete", "linear") if kind == "blur" else ("broken", "gamma"))
@@ -240,18 +241,18 @@ def test_leaks_between_train_and_test():
 def test_a_second_look_decodes_nothing(monkeypatch):
     """What was seen is kept by path, size and time; only a changed file is looked at again."""
     lay()
-    first = doctor.look(GOPRO, KEPT)
+    first = health.look(GOPRO, KEPT)
     looked = []
-    examine = doctor.examine
+    examine = health.examine
     monkeypatch.setattr(
-        doctor, "examine", lambda shot, align: looked.append(shot.name) or examine(shot, align)
+        health, "examine", lambda shot, align: looked.append(shot.name) or examine(shot, align)
     )
 
-    assert doctor.look(GOPRO, KEPT) == first
+    assert health.look(GOPRO, KEPT) == first
     assert looked == []
     place = path("test", "B", "blur", 2)
     Image.fromarray(255 - np.asarray(Image.open(place))).save(place)
-    doctor.look(GOPRO, KEPT)
+    health.look(GOPRO, KEPT)
     assert looked == ["B/000002"]
 
 
@@ -281,7 +282,7 @@ def test_a_profile_without_a_stand_in_needs_sound_sets(monkeypatch):
     monkeypatch.setattr(spec, "load", lambda: (profile, {"identity": spec.Run("identity", "identity", "")}))
     lay()
     data_stage.main()
-    digest = doctor.look(GOPRO, KEPT)[1].digest
+    digest = health.look(GOPRO, KEPT)[1].digest
 
     assert json.loads(data_stage.manifest(profile).read_text()) == {"gopro": f"test:{digest}"}
     path("test", "B", "blur", 1).write_bytes(b"")
@@ -300,7 +301,7 @@ def test_the_real_images(monkeypatch):
     """GoPro's two averages are told apart and its images aligned; four images of HIDE have no sharp ones."""
     monkeypatch.setenv("DEBLUR_DATA", str(SHARED))
     sets = [plugins.load("datasets", name).SET for name in ("gopro", "gopro_gamma", "hide")]
-    rows = {(row.dataset, row.split): row for dataset in sets for row in doctor.look(dataset, KEPT)}
+    rows = {(row.dataset, row.split): row for dataset in sets for row in health.look(dataset, KEPT)}
 
     assert rows["gopro", "test"].verdict == "partial"
     assert (rows["gopro", "test"].images, rows["gopro", "test"].sequences) == (10, 6)

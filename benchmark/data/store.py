@@ -22,7 +22,7 @@ import PIL
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmark.pairs import Images, image
+from benchmark.data.pairs import Images, image
 
 _PIXELS, _INDEX = "pixels", "index.json"
 _Place = tuple[int, int, int]  # offset in bytes, height, width

@@ -24,9 +24,9 @@ from PIL import Image
 from scipy.fft import dctn
 from skimage.registration import phase_cross_correlation
 
-from benchmark import fetch
-from benchmark.pairs import image
-from benchmark.realset import Shot
+from benchmark.data import fetch
+from benchmark.data.pairs import image
+from benchmark.data.realset import Shot
 
 GAMMA = 2.2  # GoPro_Large's stand-in for its camera's curve
 LIGHT = (np.arange(256) / 255) ** GAMMA  # by encoded value

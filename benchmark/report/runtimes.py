@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmark.physics import VERDICTS, Clocked
+from benchmark.compare.physics import VERDICTS, Clocked
+from benchmark.compare.times import Timed
 from benchmark.report.inputs import Inputs
 from benchmark.report.printed import short
-from benchmark.times import Timed
 from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import Price
 
@@ -30,7 +30,7 @@ class Dot:
     """One printed time beside the least times of its network on its card, in seconds."""
 
     label: str
-    verdict: str  # one of benchmark.times.VERDICTS
+    verdict: str  # one of benchmark.compare.times.VERDICTS
     printed: float
     floor: float  # at the card's printed peak
     least: float  # with its highest clock and an ideal algorithm

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage, sparse
 
-from benchmark.simulation.camera import DENSITY, Floats, decode
+from benchmark.datasets.simulation.camera import DENSITY, Floats, decode
 
 LENS = 0.5  # standard deviation of the lens's point spread, in pixels of the view
 CONTRAST = 52  # greatest standard deviation of a photograph's levels

@@ -1,0 +1,1 @@
+"""Real image pairs: download, unpack, find, check, decode, map into memory."""
