@@ -12,7 +12,8 @@ from benchmark.compare import findings as compare
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import Evidence, Judgement, judge
 from benchmark.compare.times import Timed
-from benchmark.results import Measurement, Results, columns, read, write
+from benchmark.results import Results
+from benchmark.results.legacy import Measurement, columns, read, write
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
