@@ -9,6 +9,7 @@ import pytest
 from benchmark import spec
 from benchmark.claims import Claim, Paper
 from benchmark.compare import __main__ as gate
+from benchmark.compare import findings as verdicts
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import Evidence, Judgement, judge
 from benchmark.compare.times import Timed
@@ -200,7 +201,7 @@ def test_a_time_that_nothing_measured_has_its_physics():
     """The reason says what the laws say; the finding has verdict and arithmetic in columns of their own."""
     known = replace(evidence(), times={SECONDS: TIMED})
     paper = Paper("p", "", "", None, [], [SECONDS, CLAIM])
-    time, quality = compare.findings([paper], known)
+    time, quality = verdicts.findings([paper], known)
 
     assert (time.verdict, time.reason) == (
         "untested",
@@ -353,7 +354,7 @@ def test_author_weights_on_ten_images_pass_the_gate(project, tmp_path):
 def test_a_gate_that_tests_nothing_fails(project, capsys, monkeypatch):
     """Without a count and without settings nothing was tested, which is no success."""
     project([])
-    monkeypatch.setattr(compare, "SETTINGS", {})
+    monkeypatch.setattr(verdicts, "SETTINGS", {})
 
     assert gate.main() == 1
     assert "no claim could be tested" in capsys.readouterr().err
