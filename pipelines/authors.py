@@ -198,7 +198,7 @@ def recorded(keys: Iterable[Key]) -> tuple[dict[Key, Rows], dict[Key, dict[str, 
 
 def lacking(images: AtHand, why: str) -> dict[str, Any]:
     """What is recorded of a run never measured on a dataset; folders of this machine stay out of it."""
-    for place in fetch.places()[1:]:  # the first is this project's own, relative
+    for place in fetch.data_folders()[1:]:  # the first is this project's own, relative
         why = why.replace(f"{place}/", "")
     return {"images": 0, "total": images.total, "lacks": why}
 

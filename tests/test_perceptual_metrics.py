@@ -247,7 +247,7 @@ def test_prepare_gets_what_can_be_had(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry("lpips"), files=files),))
         _pyiqa.prepare(["lpips"], tmp_path)
         _pyiqa.prepare(["lpips"], tmp_path)
-        asked = [trouble for trouble, _ in web.asked]
+        asked = [trouble for trouble, _ in web.requests]
 
     had, gone = f"lpips: {tmp_path / 'a.pth'}", f"lpips: {files[1].urls[0]}: HTTP"
     lines = capsys.readouterr().out.splitlines()

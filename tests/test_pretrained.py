@@ -55,7 +55,7 @@ def test_a_file_is_downloaded_unless_it_is_at_hand(monkeypatch, tmp_path):
     ("name", "says"),
     [
         ("wrong", rf"wrong/weights-wrong.pth: its sha256 starts \w{{8}}, not {SHA[:8]}"),
-        ("gone", "weights-gone.pth: HTTP Error 404: Not Found"),
+        ("gone", "weights-gone.pth: HTTP status 404 Not Found"),
         ("vgg", "pretrained: no 'vgg'; known: right, wrong, gone, silent"),
     ],
 )
@@ -84,7 +84,7 @@ def test_prepare_gets_what_can_be_had(web, tmp_path, capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert [text.split(":")[0] for text in lines] == ["gone", "wrong", "right"]
-    assert lines[0].endswith("HTTP Error 404: Not Found; without gone")
+    assert lines[0].endswith("HTTP status 404 Not Found; without gone")
     assert [file.name for file in tmp_path.iterdir()] == ["weights-right.pth"]
 
 
@@ -92,7 +92,7 @@ def test_without_a_network_prepare_gives_up_soon(web, tmp_path, capsys):
     """A server that does not answer is asked once, not once per file."""
     pretrained.prepare(["silent", "right", "gone"], tmp_path / "folder")
 
-    assert [trouble for trouble, _ in web.asked] == ["silent"]
+    assert [trouble for trouble, _ in web.requests] == ["silent"]
     lines = capsys.readouterr().out.splitlines()
     assert [text.rsplit("; ")[-1] for text in lines] == ["without silent", "without right", "without gone"]
     assert (tmp_path / "folder").is_dir()  # a stage's output, even when it is empty

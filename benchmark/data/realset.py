@@ -81,7 +81,7 @@ class RealSet:
             ValueError: it is nowhere and cannot be downloaded.
         """
         if self.where() is None:
-            archives.get_unpacked(self.archive, folder / "downloads", folder / self.folder)
+            archives.download_and_unpack(self.archive, folder / "downloads", folder / self.folder)
 
     def pairs(self, folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
         """The pairs of a split, decoded once into `<folder>/decoded` and memory-mapped from there.

@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmark.data import fetch
 from benchmark.data.fetch import File
+from benchmark.data.web import one_line
 from benchmark.spec import Quantity
 
 FOLDER = Path("data/pretrained")
@@ -127,7 +128,7 @@ class Metric:
             try:
                 values = self.net(*(image.float().to(self.device) for image in images))
             except RuntimeError as error:
-                size, why = "x".join(map(str, restored.shape[-2:])), fetch.line(error)
+                size, why = "x".join(map(str, restored.shape[-2:])), one_line(error)
                 raise ValueError(f"{self.QUANTITY.name}: pyiqa does not measure {size}: {why}") from None
         return values.reshape(len(restored)).to(restored)
 
@@ -165,7 +166,7 @@ def prepare(wanted: Iterable[str], folder: Path = FOLDER) -> None:
     for name in wanted:
         for file in entry(name).files:
             try:
-                print(f"{name}: {at_hand(file, folder) or fetch.get(file, folder, silent)}")
+                print(f"{name}: {at_hand(file, folder) or fetch.download(file, folder, silent)}")
             except ValueError as error:
                 print(f"{name}: {error}; without it there is no {name}")
 
@@ -212,7 +213,7 @@ def load(name: str, folder: Path = FOLDER, device: str = "cpu") -> Metric:
 
             net = pyiqa.create_metric(name, device=device, **options)
         except Exception as error:  # whatever pyiqa, torch or the file has against it
-            raise ValueError(f"{name}: pyiqa cannot load it: {fetch.line(error)}") from None
+            raise ValueError(f"{name}: pyiqa cannot load it: {one_line(error)}") from None
     return Metric(entry(name), net, device)
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmark.data.fetch import File, digest, find, get
+from benchmark.data.fetch import File, digest, download, find
 
 FOLDER = Path("data/pretrained")
 
@@ -108,7 +108,7 @@ def read(file: Path) -> dict[str, Tensor]:
 
 
 def fetch(name: str, folder: Path = FOLDER, silent: set[str] | None = None) -> Path:
-    """The file, downloaded into the folder unless it is at hand; `silent` as for `fetch.get`.
+    """The file, downloaded into the folder unless it is at hand; `silent` as for `fetch.download`.
 
     Raises:
         UnreachableError: the server does not answer.
@@ -117,7 +117,7 @@ def fetch(name: str, folder: Path = FOLDER, silent: set[str] | None = None) -> P
     entry, found = source(name), path(name, folder)
     if found and digest(found).startswith(entry.sha256):
         return found
-    return get(File((entry.url,), entry.file, sha256=entry.sha256), folder, silent)
+    return download(File((entry.url,), entry.file, sha256=entry.sha256), folder, silent)
 
 
 def prepare(names: Sequence[str], folder: Path = FOLDER) -> None:
