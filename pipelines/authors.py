@@ -91,7 +91,7 @@ def look(real: RealSet) -> AtHand:
     """Which test images of a dataset are at hand."""
     total = real.total("test")
     try:
-        shots = [shot for shot in real.shots_of("test") if shot.sharp]
+        shots = [shot for shot in real.pair_files("test") if shot.sharp]
     except ValueError as error:
         return AtHand(total, lacks=str(error))
     if not shots:
