@@ -23,7 +23,8 @@ from benchmark.data import fetch
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.measure import aggregate, scoring
-from benchmark.results import COMPLEXITY, QUALITY, Measurement, Results, columns, read, text, write
+from benchmark.results import COMPLEXITY, Results
+from benchmark.results.legacy import QUALITY, Measurement, columns, read, text, write
 from benchmark.training import pool
 from benchmark.weights import published
 from benchmark.weights.published import Published

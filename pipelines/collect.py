@@ -12,7 +12,8 @@ from benchmark import nets, spec
 from benchmark.data import selection
 from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
-from benchmark.results import COMPLEXITY, Measurement, Results, columns, read, write
+from benchmark.results import COMPLEXITY, Results
+from benchmark.results.legacy import Measurement, columns, read, write
 from benchmark.training.validation import Validator
 from pipelines import run_stage
 

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from benchmark import nets, spec
 from benchmark.measure import counting
 from benchmark.measure.counting import Complexity, count
-from benchmark.results import COMPLEXITY, columns, read, write
+from benchmark.results import COMPLEXITY
+from benchmark.results.legacy import columns, read, write
 from benchmark.training import pool
 from pipelines import run_stage
 

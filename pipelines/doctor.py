@@ -8,7 +8,8 @@ from dataclasses import asdict
 from benchmark import plugins
 from benchmark.data import health
 from benchmark.data.health import KEPT, Health, line, real
-from benchmark.results import DATASETS, columns, read, write
+from benchmark.results import DATASETS
+from benchmark.results.legacy import columns, read, write
 from pipelines import run_stage
 
 

@@ -10,7 +10,8 @@ from benchmark import nets, plugins, spec
 from benchmark.data import selection
 from benchmark.measure.scoring import Metric, score
 from benchmark.metrics import _pyiqa
-from benchmark.results import QUALITY, Results, read, text, write
+from benchmark.results import Results
+from benchmark.results.legacy import QUALITY, read, text, write
 from benchmark.training import checkpoint, pool
 from pipelines import run_stage
 

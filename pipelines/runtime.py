@@ -23,7 +23,8 @@ import yaml
 
 from benchmark import spec
 from benchmark.measure import fresh
-from benchmark.results import COMPLEXITY, columns, read, write
+from benchmark.results import COMPLEXITY
+from benchmark.results.legacy import columns, read, write
 from benchmark.timing import analyse, record
 from benchmark.timing.analyse import Timing
 from benchmark.timing.judge import VERDICTS, judge

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmark import nets, spec
 from benchmark.data import selection
-from benchmark.results import COMPLEXITY, Results, read, write
+from benchmark.results import COMPLEXITY, Results
+from benchmark.results.legacy import read, write
 from benchmark.training import Settings, checkpoint, fit, others, pool
 from benchmark.training.validation import Validator
 from benchmark.weights import pretrained

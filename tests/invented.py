@@ -13,7 +13,8 @@ from benchmark import claims, spec
 from benchmark.compare.decode import FAMILIES, Decoded
 from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.report import inputs
-from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results, columns, write
+from benchmark.results import COMPLEXITY, DATASETS, Results
+from benchmark.results.legacy import Measurement, columns, write
 
 ROOT = Path(__file__).parents[1]
 PROFILE, DATA = "tiny", "embedded"

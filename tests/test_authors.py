@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from benchmark.data.pairs import image
 from benchmark.models import dmphn
 from benchmark.plugins import names
-from benchmark.results import read
+from benchmark.results.legacy import read
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from pipelines import authors

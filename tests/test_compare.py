@@ -8,11 +8,13 @@ import pytest
 
 from benchmark import spec
 from benchmark.claims import Claim, Paper
-from benchmark.compare import findings as compare
+from benchmark.compare import __main__ as gate
+from benchmark.compare import findings as verdicts
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import Evidence, Judgement, judge
 from benchmark.compare.times import Timed
-from benchmark.results import Measurement, Results, columns, read, write
+from benchmark.results import Results
+from benchmark.results.legacy import Measurement, columns, read, write
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
@@ -199,7 +201,7 @@ def test_a_time_that_nothing_measured_has_its_physics():
     """The reason says what the laws say; the finding has verdict and arithmetic in columns of their own."""
     known = replace(evidence(), times={SECONDS: TIMED})
     paper = Paper("p", "", "", None, [], [SECONDS, CLAIM])
-    time, quality = compare.findings([paper], known)
+    time, quality = verdicts.findings([paper], known)
 
     assert (time.verdict, time.reason) == (
         "untested",
@@ -268,7 +270,7 @@ def test_the_committed_counts_pass_the_gate(project, capsys):
     """Every printed size and MAC count agrees, is close, or is explained."""
     project(committed())
 
-    assert compare.main() == 0
+    assert gate.main() == 0
     assert " 0 differs" in capsys.readouterr().out
 
 
@@ -276,7 +278,7 @@ def test_physics_has_a_table_and_a_line_and_no_say_in_the_gate(project, tmp_path
     """Impossible times are found, shown and counted; the exit status is that of the other claims."""
     project(committed())
 
-    assert compare.main() == 0
+    assert gate.main() == 0
     assert (
         "41 run times, by physics: 17 possible, 3 not credible, 6 impossible, 15 untested"
         in capsys.readouterr().out
@@ -297,7 +299,7 @@ def test_an_unexplained_difference_fails_the_gate(project, capsys):
             row[1] = "5424393"
     project(rows)
 
-    assert compare.main() == 1
+    assert gate.main() == 1
     assert "DIFFERS  sgenet, Table 1, DMPHN [28], Params.: printed 21.7" in capsys.readouterr().out
 
 
@@ -325,10 +327,10 @@ def test_author_weights_that_differ_fail_the_gate(project, tmp_path, capsys):
     project(committed())
     measured(tmp_path, {"psnr": "30.2"})
 
-    assert compare.main() == 0
+    assert gate.main() == 0
     measured(tmp_path, {"psnr": "29.9"})
     capsys.readouterr()
-    assert compare.main() == 1
+    assert gate.main() == 1
     said = capsys.readouterr().out
     assert "DIFFERS  cdgnet, Table 1, DMPHN 2019 [15], PSNR↑: printed 30.21 (30.21), with author" in said
     assert "PROTOCOL cdgnet, Table 1, PSNR↑: psnr, inconclusive" in said
@@ -339,7 +341,7 @@ def test_author_weights_on_ten_images_pass_the_gate(project, tmp_path):
     project(committed())
     measured(tmp_path, {"psnr": "29.9"}, n=10)
 
-    assert compare.main() == 0
+    assert gate.main() == 0
     results = Results(spec.load()[0].name, tmp_path / "results")
     found = [f for f in read(results.findings) if f["authors"]]
     assert {(f["authors"], f["authors_n"], f["authors_verdict"]) for f in found} == {
@@ -352,9 +354,9 @@ def test_author_weights_on_ten_images_pass_the_gate(project, tmp_path):
 def test_a_gate_that_tests_nothing_fails(project, capsys, monkeypatch):
     """Without a count and without settings nothing was tested, which is no success."""
     project([])
-    monkeypatch.setattr(compare, "SETTINGS", {})
+    monkeypatch.setattr(verdicts, "SETTINGS", {})
 
-    assert compare.main() == 1
+    assert gate.main() == 1
     assert "no claim could be tested" in capsys.readouterr().err
 
 
@@ -363,5 +365,5 @@ def test_missing_input_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["compare"])
 
-    assert compare.main() == 2
+    assert gate.main() == 2
     assert "params.yaml: cannot be read" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import spec
-from benchmark.results import read
+from benchmark.results.legacy import read
 
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]

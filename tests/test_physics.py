@@ -7,7 +7,7 @@ import yaml
 
 from benchmark.compare import physics
 from benchmark.compare.physics import Card, Load, judge
-from benchmark.results import read
+from benchmark.results.legacy import read
 
 CARDS, CLOCKED = physics.read()
 CARD = Card("c", "Card", 1000, 1000, 1000, 2.0, 100, 8, ())  # 2 TFLOP/s, 100 GB/s

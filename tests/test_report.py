@@ -22,7 +22,8 @@ from benchmark import claims
 from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.report import ablation, cells, crops, figures, headlines, page, printed, summary
 from benchmark.report.__main__ import main
-from benchmark.results import Results, columns, write
+from benchmark.results import Results
+from benchmark.results.legacy import columns, write
 from tests.invented import (
     CHOSEN,
     DATA,

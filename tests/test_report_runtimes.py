@@ -14,8 +14,9 @@ from benchmark.compare.times import Timed, sources, times
 from benchmark.report import cells, figures, headlines, inputs, page, printed, summary
 from benchmark.report import runtimes as section
 from benchmark.report.__main__ import main
-from benchmark.results import COMPLEXITY, Results, columns, write
-from benchmark.results import read as table
+from benchmark.results import COMPLEXITY, Results
+from benchmark.results.legacy import columns, write
+from benchmark.results.legacy import read as table
 from benchmark.timing.analyse import Timing, unmeasured
 from benchmark.timing.prices import Price
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read

@@ -10,7 +10,8 @@ import pytest
 
 from benchmark import spec
 from benchmark.report import inputs, readme, summary
-from benchmark.results import Results, read
+from benchmark.results import Results
+from benchmark.results.legacy import read
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "embedded")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import spec
-from benchmark.results import read
+from benchmark.results.legacy import read
 from benchmark.timing import orders, record
 from benchmark.timing.record import Recording, Samples
 from pipelines import runtime

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import spec
-from benchmark.results import read
+from benchmark.results.legacy import read
 from benchmark.timing import orders, record
 from benchmark.timing.judge import judge
 from pipelines import runtime

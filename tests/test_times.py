@@ -10,7 +10,7 @@ from benchmark import claims, results
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import times
 from benchmark.compare.times import Clocks, Setting
-from benchmark.results import read
+from benchmark.results.legacy import read
 from benchmark.timing.analyse import Timing
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from benchmark.results import columns, read, write
+from benchmark.results.legacy import columns, read, write
 from benchmark.timing import analyse
 from benchmark.timing.analyse import Timing
 from benchmark.timing.judge import counting, judge

@@ -11,7 +11,7 @@ from benchmark import nets, spec
 from benchmark.measure.counting import count
 from benchmark.measure.traffic import traffic
 from benchmark.models._layers import deform_conv
-from benchmark.results import read
+from benchmark.results.legacy import read
 
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]

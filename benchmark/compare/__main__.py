@@ -14,7 +14,8 @@ from benchmark.compare import times
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import VERDICTS, Finding, findings, gather
 from benchmark.compare.times import Timed
-from benchmark.results import Results, columns, write
+from benchmark.results import Results
+from benchmark.results.legacy import columns, write
 
 
 def main() -> int:

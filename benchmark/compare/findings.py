@@ -14,7 +14,8 @@ from benchmark.claims import Claim, Paper
 from benchmark.compare import decode, times
 from benchmark.compare.decode import FAMILIES, TOLERANCE, Decoded
 from benchmark.compare.times import Timed
-from benchmark.results import COMPLEXITY, DATASETS, Results, read
+from benchmark.results import COMPLEXITY, DATASETS, Results
+from benchmark.results.legacy import read
 
 
 @dataclass(frozen=True)

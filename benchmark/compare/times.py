@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmark.claims import Claim, Paper
 from benchmark.compare import physics
 from benchmark.compare.physics import Card, Clocked, Judgement, Load
-from benchmark.results import read, text
+from benchmark.results.legacy import read, text
 from benchmark.timing import record
 
 VERDICTS = physics.VERDICTS

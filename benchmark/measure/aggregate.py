@@ -5,7 +5,8 @@ from collections import defaultdict
 
 from benchmark import plugins, spec
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results, read
+from benchmark.results import Results
+from benchmark.results.legacy import read
 
 
 def quantities() -> dict[str, spec.Quantity]:

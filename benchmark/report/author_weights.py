@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmark.compare.decode import FAMILIES
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import Protocol, protocols
-from benchmark.results import Measurement
+from benchmark.results.legacy import Measurement
 
 
 @dataclass(frozen=True)

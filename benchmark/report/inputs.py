@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from benchmark import claims, results, spec
+from benchmark import claims, spec
 from benchmark.compare import physics
 from benchmark.compare.decode import VERDICTS as DECODED
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.compare.times import RESEMBLES, Timed
-from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results
+from benchmark.results import COMPLEXITY, DATASETS, Results, legacy
+from benchmark.results.legacy import Measurement
 from benchmark.timing import judge
 from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import Price
@@ -41,8 +42,8 @@ TIMED = (  # columns of numbers
     "asynchronous_ratio",
 )
 WORDS = {"device", "kind", "run", "mode", "verdict", "reason", "sm_mhz", "against", "torch", "fingerprint"}
-TIMING = tuple(name for name in results.columns(Timing) if name not in WORDS)
-PRICE = tuple(name for name in results.columns(Price) if name not in WORDS)
+TIMING = tuple(name for name in legacy.columns(Timing) if name not in WORDS)
+PRICE = tuple(name for name in legacy.columns(Price) if name not in WORDS)
 SIGNED = {"psnr_change"}  # what may be below 0, of run times
 STATES = ("complete", "partial", "broken", "absent")  # of a dataset's split
 COUNTS = ("params", "macs_256", "macs_720p", "macs_720p_torch", "macs_720p_deformable", "traffic_720p")
@@ -159,7 +160,7 @@ def rows(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     if not path.exists():
         return []
     try:
-        found = results.read(path)
+        found = legacy.read(path)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{path}: cannot be read as CSV ({error})") from None
     for index, row in enumerate(found, 1):
@@ -193,7 +194,7 @@ def counts(path: Path) -> dict[str, Counted]:
 
 def measured(path: Path) -> dict[Key, Measurement]:
     """Means over a dataset, sizes and MACs."""
-    header, found = results.columns(Measurement), {}
+    header, found = legacy.columns(Measurement), {}
     for i, row in enumerate(rows(path, header), 1):
         if row["value"]:
             number(path, i, row, "value")
@@ -240,7 +241,7 @@ def allowed(path: Path, index: int, row: dict[str, str], column: str, known: Ite
 
 def verdicts(path: Path) -> list[Finding]:
     """What `benchmark.compare` found."""
-    header, found = results.columns(Finding), []
+    header, found = legacy.columns(Finding), []
     for i, row in enumerate(rows(path, header), 1):
         allowed(path, i, row, "physics", ("", *physics.VERDICTS))
         allowed(path, i, row, "verdict", VERDICTS)
@@ -254,7 +255,7 @@ def verdicts(path: Path) -> list[Finding]:
 
 def protocols(path: Path) -> list[Decoded]:
     """What `benchmark.compare.decode` inferred of each printed column."""
-    header, found = results.columns(Decoded), []
+    header, found = legacy.columns(Decoded), []
     for i, row in enumerate(rows(path, header), 1):
         allowed(path, i, row, "verdict", DECODED)
         entry: dict[str, Any] = {**{k: row[k] for k in header}, "rows": int(number(path, i, row, "rows"))}
@@ -264,7 +265,7 @@ def protocols(path: Path) -> list[Decoded]:
 
 def datasets(path: Path) -> list[Checked]:
     """What the doctor found."""
-    header, found = results.columns(Checked), []
+    header, found = legacy.columns(Checked), []
     for i, row in enumerate(rows(path, header), 1):
         allowed(path, i, row, "verdict", STATES)
         entry: dict[str, Any] = {key: row[key] for key in header}

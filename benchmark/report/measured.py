@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.metrics import _pyiqa
 from benchmark.report.inputs import Counted, Curve, Inputs
-from benchmark.results import Measurement
+from benchmark.results.legacy import Measurement
 from benchmark.spec import Quantity
 
 METRICS = Path(__file__).parents[1] / "metrics"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results import columns
+from benchmark.results.legacy import columns
 from benchmark.timing.differ import differ, medians, spread
 from benchmark.timing.judge import VERDICTS, counted, judge, number, percent, usual
 from benchmark.timing.record import MODES, Recording

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmark.results import text
+from benchmark.results.legacy import text
 from benchmark.spec import Run
 from benchmark.timing.analyse import Timing, unmeasured
 

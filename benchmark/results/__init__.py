@@ -1,0 +1,27 @@
+"""Every file and every table under `results/`: where it is, its columns, and how it is read and written.
+
+files    paths of the tables; dvc.yaml names the same ones
+schema   the row of each table as a dataclass: columns, types, units, allowed values
+tables   CSV to checked rows or pandas frames and back
+"""
+
+from benchmark.results.files import AUTHORS, COMPLEXITY, DATASETS, PRICES, RUNTIME, TIMINGS, Results
+from benchmark.results.schema import Measurement
+from benchmark.results.tables import column_names, read_frame, read_rows, to_frame, to_rows, write
+
+__all__ = [
+    "AUTHORS",
+    "COMPLEXITY",
+    "DATASETS",
+    "PRICES",
+    "RUNTIME",
+    "TIMINGS",
+    "Measurement",
+    "Results",
+    "column_names",
+    "read_frame",
+    "read_rows",
+    "to_frame",
+    "to_rows",
+    "write",
+]

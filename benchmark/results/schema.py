@@ -1,0 +1,295 @@
+"""The row of every table under `results/`: its columns in order, with types, units and allowed values.
+
+An empty cell of a column `X | None` is None: not measured, not known or not applicable; `reason` or `note`
+says which. `Meta.extra` holds the unit and how a number is written, so that a table that is read and written
+again has the same bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+
+def number(unit: str, written: str = "decimal", **limits: Any) -> Meta:
+    """Describe a column of numbers.
+
+    Args:
+        unit: of the values; "1" for a ratio or a score.
+        written: a key of tables.WRITERS.
+        limits: `ge`, `gt`, `le`, `lt` of msgspec.Meta.
+    """
+    return Meta(extra={"unit": unit, "written": written}, **limits)
+
+
+# Numbers.
+Count = Annotated[int, Meta(ge=0)]
+Decimal = Annotated[float, number("1")]
+ByQuantity = Annotated[float, number("that of the quantity", "by_quantity")]
+Share = Annotated[float, number("1", ge=0)]
+Seconds = Annotated[float, number("s", ge=0)]
+Macs = Annotated[float, number("MAC", "whole", ge=0)]
+# Run times are written with six significant digits.
+Milliseconds = Annotated[float, number("ms", "significant", ge=0)]
+Ratio = Annotated[float, number("1", "significant", ge=0)]
+Rate = Annotated[float, number("per second", "significant", ge=0)]
+Joules = Annotated[float, number("J", "significant", ge=0)]
+Mebibytes = Annotated[float, number("MiB", "significant", ge=0)]
+Gmac = Annotated[float, number("10^9 MAC", "significant", ge=0)]
+Tflops = Annotated[float, number("TFLOP/s", "significant", ge=0)]
+Gigabytes = Annotated[float, number("10^9 B/s", "significant", ge=0)]
+Celsius = Annotated[float, number("°C", "significant", ge=0)]
+Watts = Annotated[float, number("W", "significant", ge=0)]
+
+# Words.
+Verdict = Literal["agrees", "close", "explained", "differs", "untested"]
+PhysicsVerdict = Literal["possible", "not credible", "impossible", "untested"]
+DecodedVerdict = Literal["decided", "inconclusive", "untested"]
+Clock = Literal["asynchronous", "true", "neither", ""]  # empty: unknown
+SplitVerdict = Literal["complete", "partial", "broken", "absent"]
+Response = Literal["linear", "gamma", "unknown", ""]
+TimingVerdict = Literal[
+    "sound",  # narrow interval, no drift, enough samples
+    "unsettled",  # the warm-up did not reach a steady time
+    "drifting",  # times changed while they were sampled
+    "inconclusive",  # the interval was too wide when the time was up, or rounds contradict each other
+    "throttled",  # the device slowed itself down during too many samples
+    "unsynchronised",  # the wall clock is below the device's own clock: it was read too early
+    "unmeasured",  # `reason` says why
+]
+TimingKind = Literal["forward", "step", "ceiling"]
+Versus = Literal["faster", "slower", "same", "ambiguous", ""]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of measurements.csv: one value of a run. Without a value, `note` says why there is none."""
+
+    run: str
+    dataset: str  # empty for what does not depend on a dataset
+    quantity: str
+    value: ByQuantity | None
+    unit: str
+    n: Count  # images, or 1
+    device: str
+    torch: str
+    profile: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of quality.csv: one image under one metric."""
+
+    run: str
+    dataset: str
+    image: str  # <sequence>/<frame>
+    quantity: str
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One row of curves.csv, and of a run's own curve.csv, which has no column `run`."""
+
+    run: str
+    step: Count
+    lr: Annotated[float, number("1", "shortest", ge=0)]
+    loss: Annotated[float, number("that of the recipe's loss", "shortest")]
+    psnr: Annotated[float, number("dB", "shortest")] | None  # on the validation crops; at few steps
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """One row of complexity.csv: the full network of a run, whatever the profile cuts."""
+
+    run: str
+    params: Count
+    macs_256: Count  # MACs at 256x256
+    macs_720p: Count  # MACs at 720x1280
+    uncounted: str  # operators that fvcore does not count, with the number of calls
+    macs_720p_torch: Count  # torch's counter: convolutions and matrix products only
+    macs_720p_deformable: Count  # deformable convolutions, by formula; in no other column
+    traffic_720p: Count  # bytes that all operators of one float32 forward read and write at 720x1280
+    fingerprint: str = ""  # of the code and settings behind the counts
+
+
+@dataclass(frozen=True)
+class DatasetSplit:
+    """One row of datasets.csv: one split of a real dataset, as the doctor examined it."""
+
+    dataset: str
+    split: str
+    verdict: SplitVerdict
+    images: Count  # pairs, or images of a set without sharp images
+    expected: Count  # official number
+    sequences: Count
+    expected_sequences: Count | None  # None: its authors do not say
+    response: Response  # how frames were averaged
+    digest: str  # sha256 over the names and bytes of these images
+    source: str  # page of the dataset
+    problems: str  # separated by "; "
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One row of timings.csv: all rounds of one timing of a network, a training step or a device ceiling."""
+
+    device: str
+    kind: TimingKind
+    run: str
+    mode: str
+    height: Count
+    width: Count
+    batch: Count
+    verdict: TimingVerdict
+    reason: str  # what was dropped, why it is not sound, what could not be measured
+    rounds: Count | None = None
+    samples: Count | None = None  # that count, of all rounds
+    dropped: Count | None = None
+    median_ms: Milliseconds | None = None  # of the synchronised wall clock over all samples that count
+    ci_low_ms: Milliseconds | None = None  # 95 % interval of that median
+    ci_high_ms: Milliseconds | None = None
+    iqr_ms: Milliseconds | None = None
+    p5_ms: Milliseconds | None = None
+    p95_ms: Milliseconds | None = None
+    p99_ms: Milliseconds | None = None  # from 300 samples on
+    aa_spread: Ratio | None = None  # largest difference of two rounds' medians, relative to the smaller
+    async_ms: Milliseconds | None = None  # until the call returns, without waiting for the device
+    events_ms: Milliseconds | None = None  # by the device's own clock
+    graph_ms: Milliseconds | None = None  # of a replayed CUDA graph
+    wall_over_async: Ratio | None = None
+    wall_over_graph: Ratio | None = None
+    first_call_ms: Milliseconds | None = None
+    end_to_end_ms: Milliseconds | None = None  # from host memory to host memory
+    images_per_second: Rate | None = None  # back to back
+    joules_per_image: Joules | None = None
+    allocated_mib: Mebibytes | None = None
+    reserved_mib: Mebibytes | None = None
+    device_mib: Mebibytes | None = None
+    gmac: Gmac | None = None  # of one call
+    tflops: Tflops | None = None  # 2 x MACs / median
+    gb_per_s: Gigabytes | None = None  # memory traffic / median
+    sm_mhz: str = ""  # median with its range: "1980 (1965 to 1980)"
+    max_celsius: Celsius | None = None
+    watts: Watts | None = None  # median
+    versus_strict: Versus = ""  # beside the mode strict; empty for strict itself
+    relative_error: Ratio | None = None  # relative L2 distance of the restored image to strict's
+    psnr_change_db: Annotated[float, number("dB", "significant")] | None = None  # with the authors' weights
+    torch: str = ""
+    fingerprint: str = ""  # of the code and settings that were timed
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """One row of a device's unmeasured.csv: a timing that was requested and could not be made."""
+
+    device: str
+    kind: TimingKind
+    run: str
+    mode: str
+    height: Count
+    width: Count
+    batch: Count
+    reason: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """One row of prices.csv: the whole recipe of a run on a device."""
+
+    device: str
+    run: str
+    mode: str
+    batch: Count  # of the recipe, as are crop and steps
+    crop: Count
+    steps: Count
+    step_ms: Milliseconds | None  # median
+    ci_low_ms: Milliseconds | None  # 95 % interval of that median
+    ci_high_ms: Milliseconds | None
+    hours: Annotated[float, number("h", ge=0)] | None
+    rate: Annotated[float, number("currency per hour", "general", ge=0)] | None
+    cost: Annotated[float, number("currency", ge=0)] | None  # hours x rate
+    kwh: Annotated[float, number("kWh", ge=0)] | None
+    verdict: TimingVerdict  # of the step's timing
+    reason: str
+
+
+@dataclass(frozen=True)
+class DecodedColumn:
+    """One row of decoded.csv: a printed column of PSNR or SSIM, and the protocol that explains it."""
+
+    paper: str
+    table: str
+    column: str  # the printed column, or the row where systems are columns
+    dataset: str
+    family: Literal["psnr", "ssim"]  # what the paper calls it
+    protocol: str  # the best one; empty when untested
+    verdict: DecodedVerdict
+    residual: Annotated[float, number("that of the family", "four")] | None  # RMS of printed - expected
+    runner_up: str
+    runner_up_residual: Annotated[float, number("that of the family", "four")] | None  # over the same rows
+    rows: Count  # with a measurement
+    evidence: str  # one sentence
+    mixed: str = ""  # rows that only another protocol fits, as "label: protocol", separated by "; "
+
+
+@dataclass(frozen=True)
+class PrintedTime:
+    """One row of times.csv: a printed run time, the physics of its card, and measured clocks."""
+
+    paper: str
+    table: str  # or the section
+    row: str  # or what the sentence says
+    column: str
+    run: str
+    printed: str
+    seconds: Seconds | None
+    card: str  # the paper's
+    verdict: PhysicsVerdict
+    reason: str  # one sentence, with the arithmetic
+    macs_printed: Macs | None = None  # in the same row, at 720x1280
+    macs_counted: Macs | None = None  # with deformable convolutions
+    at_peak_s: Seconds | None = (
+        None  # the work at the boost clock's peak; uses the MACs that gave the verdict
+    )
+    lower_bound_s: Seconds | None = None  # with all that software can do, at the highest clock
+    memory_s: Seconds | None = None  # image and weights moved once
+    eager_memory_s: Seconds | None = None  # the traffic of all operators of the counted network
+    share_of_peak: Share | None = None  # the rate that the printed time needs over the card's peak
+    possible_image_share: Share | None = None  # of 720x1280's pixels, up to which it is not impossible
+    anchor: str = ""  # the row that ratios are formed against
+    claimed_ratio: Share | None = None  # of the printed times
+    macs_ratio: Share | None = None  # of the counted MACs
+    measured_on: str = ""  # device, mode and size of our measurement
+    measured_s: Seconds | None = None  # synchronised
+    own_card: Literal["yes", ""] = ""  # whether that is the paper's card at 720x1280
+    measured_ratio: Share | None = None  # of synchronised times
+    async_ratio: Share | None = None  # of times until the call returns
+    likely_clock: Clock = ""
+    likely_clock_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of findings.csv: a claim, what was measured, and the verdict."""
+
+    paper: str
+    table: str
+    row: str
+    column: str
+    run: str
+    dataset: str
+    quantity: str
+    printed: str  # as the paper prints it
+    claimed: Annotated[float, number("that of the quantity", "general")] | None  # in base units
+    measured: ByQuantity | None  # trained or counted by this project
+    verdict: Verdict
+    reason: str
+    protocol: str = ""  # the metric that the printed number is compared with; empty for other quantities
+    authors_measured: ByQuantity | None = None  # with the authors' weights
+    authors_images: Count | None = None  # on so many images
+    authors_verdict: Verdict | Literal[""] = ""  # empty for what weights do not decide
+    authors_reason: str = ""
+    physics: PhysicsVerdict | Literal[""] = ""  # of a run time; empty for other quantities
+    physics_reason: str = ""
