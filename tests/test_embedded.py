@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.pairs import read
+from benchmark.data.pairs import read_pairs
 from benchmark.datasets import embedded
 from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
@@ -42,7 +42,7 @@ CHECKSUMS = {
 
 
 @pytest.fixture(scope="module")
-def shots() -> dict[tuple[str, int], tuple[exposure.Shot, float]]:
+def shots() -> dict[tuple[str, int], tuple[exposure.Exposure, float]]:
     """The images of CHECKSUMS, and how far outside its texture the background was sampled."""
     rendered = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -79,13 +79,13 @@ def test_same_pixels_on_every_machine(shots: dict, key: tuple[str, int]) -> None
     assert {kind: embedded.checksum(getattr(shot, kind))[:16] for kind in CHECKSUMS[key]} == CHECKSUMS[key]
 
 
-def test_layout_is_read(prepared: Path) -> None:
+def test_layout_is_read_pairs(prepared: Path) -> None:
     for split in embedded.SPLITS:
         pairs = embedded.pairs(prepared, split)
-        assert pairs.names == read(prepared / split).names
+        assert pairs.names == read_pairs(prepared / split).names
         assert [p[0].shape for p in (pairs.blurry, pairs.sharp)] == [(SIZE, SIZE, 3)] * 2
         assert pairs.extras == {}
-        gamma = read(prepared / split, "blur_gamma")
+        gamma = read_pairs(prepared / split, "blur_gamma")
         assert gamma.blurry[0].mean() > pairs.blurry[0].mean()
 
 
@@ -125,7 +125,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renderer that is interrupted at the second image."""
     render = embedded.render
 
-    def interrupted(split: str, index: int) -> tuple[str, exposure.Shot]:
+    def interrupted(split: str, index: int) -> tuple[str, exposure.Exposure]:
         if index == 1:
             raise KeyboardInterrupt
         return render(split, index)

@@ -146,7 +146,7 @@ def test_without_weights_pixels_are_the_features():
     found = loss([answer], batch, weight=2, pixel=0.5, distance="l1")
     expected = 2 * squared(answer, batch.sharp) + 0.5 * (answer - batch.sharp).abs().sum() / answer.numel()
     torch.testing.assert_close(found, expected)
-    assert pretrained.lacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
+    assert pretrained.fallbacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
 
 
 @pytest.mark.usefixtures("missing")

@@ -51,7 +51,7 @@ def examine_splits(name: str, files: Mapping[str, Sequence[PairFiles]], cache: P
 
 
 def stamp(pair: PairFiles, align: bool) -> dict[str, Any]:
-    """Return what an examination is valid for: these files, unchanged, and whether their shift is measured."""
+    """Describe what an examination is valid for: the unchanged files, and whether their shift is measured."""
     paths = [path for path in (pair.blurry, pair.sharp) if path and path.exists()]
     facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
     return {"version": VERSION, "files": facts, "align": align}

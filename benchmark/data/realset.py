@@ -62,7 +62,7 @@ class RealSet:
         return f"`python -m pipelines.data {self.name}`, or {by_hand} ({self.page})"
 
     def prepare(self, folder: Path, images: Mapping[str, int]) -> None:
-        """Download the set to `<folder>/<its folder>`, which appears complete or not at all, unless it exists.
+        """Download the set to `<folder>/<its folder>`, complete or not at all, unless a data folder has it.
 
         Args:
             folder: of datasets, `data`.

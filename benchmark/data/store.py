@@ -4,7 +4,7 @@ Reading a 1280x720 PNG takes tens of milliseconds, a crop of mapped pixels micro
 one file share its pages, and the page cache is all the memory it takes: a set may be larger than memory.
 
     pixels       uint8 RGB, one image after another
-    index.json   per image: its file, that file's size and time, and the offset, height and width of its pixels
+    index.json   per image: its file, that file's size and time; offset, height and width of its pixels
 """
 
 import json
@@ -118,7 +118,7 @@ def _decode(
 
 
 class _Appender:
-    """Callable on a path, from any thread: appends the image's pixels to a file and returns their location."""
+    """Called on a path, from any thread: appends the image's pixels to a file; returns their location."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.lock = file, Lock()

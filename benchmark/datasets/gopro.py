@@ -63,7 +63,7 @@ SET = RealSet(
     name="gopro",
     folder="GOPRO_Large",
     page="https://seungjunnah.github.io/Datasets/gopro",
-    # The author's three places. The sum is what two users of the second state; its author publishes none.
+    # The author's three servers; the checksum is stated by two users of the second, not by the author.
     archive=fetch.File(
         (
             "https://cv.snu.ac.kr/~snah/Deblur/dataset/GOPRO_Large.zip",

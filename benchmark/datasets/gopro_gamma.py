@@ -19,6 +19,10 @@ def list_files(folder: Path, split: str) -> list[PairFiles]:
 
 
 SET = replace(
-    gopro.SET, name="gopro_gamma", list_files=list_files, response="gamma", beside=("*/*/blur/*", "*/*/sharp/*")
+    gopro.SET,
+    name="gopro_gamma",
+    list_files=list_files,
+    response="gamma",
+    beside=("*/*/blur/*", "*/*/sharp/*"),
 )
 prepare, pairs = SET.prepare, SET.pairs
