@@ -115,7 +115,7 @@ def test_a_name_that_is_not_offered():
     """A mistyped name is an error, not a reason."""
     with pytest.raises(ValueError, match="perceptual: no 'musik'; did you mean 'musiq'"):
         _pyiqa.available(["piqe", "musik"])
-    with pytest.raises(ValueError, match="perceptual: no 'x'; .*: lpips, "):
+    with pytest.raises(ValueError, match=r"perceptual: no 'x'; .*: lpips, "):
         entry("x")
 
 
