@@ -214,8 +214,8 @@ def test_a_first_download_that_is_no_archive_is_forgotten(monkeypatch, tmp_path)
     """Otherwise the checksum of the bad file would refuse the good one."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve() as web:
-        web.times, wanted = 0, File((web.url("right", "set.zip"),), "set.zip")
-        arguments = wanted, tmp_path / "downloads", tmp_path / "set"
+        web.times, file = 0, File((web.url("right", "set.zip"),), "set.zip")
+        arguments = file, tmp_path / "downloads", tmp_path / "set"
         web.body = ARCHIVES["up.zip"][0]
         with pytest.raises(RefusedError, match=r"set.zip: .*'a/../../b' leads out of the folder"):
             archives.download_and_unpack(*arguments)

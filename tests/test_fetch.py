@@ -44,15 +44,15 @@ def server(running, monkeypatch):
     return running
 
 
-def file(server, *troubles, size=0, sha256=SHA[:8]):
+def file_at(server, *troubles, size=0, sha256=SHA[:8]):
     """The file, at addresses with these troubles."""
     return File(tuple(server.url(trouble) for trouble in troubles), NAME, size, sha256)
 
 
-def fails(wanted, folder, message, kind=ValueError):
+def fails(file, folder, message, kind=ValueError):
     """Check that a download ends with one line that matches."""
     with pytest.raises(kind, match=message) as error:
-        fetch.download(wanted, folder)
+        fetch.download(file, folder)
     assert "\n" not in str(error.value)
     assert type(error.value) is kind
 
@@ -87,14 +87,14 @@ def fails(wanted, folder, message, kind=ValueError):
 )
 def test_trouble_is_one_line_and_the_next_run_recovers(trouble, message, left, server, monkeypatch, tmp_path):
     """The line has the address and the reason; a part is left where the next run can continue it."""
-    wanted = file(server, trouble, size=len(BODY))
+    file = file_at(server, trouble, size=len(BODY))
     with monkeypatch.context() as quick:
         quick.setattr(web, "STALL", 0.3 if trouble in ("hush", "drip") else 30)
-        fails(wanted, tmp_path, rf"^{server.url(trouble)}: .*{message}")
+        fails(file, tmp_path, rf"^{server.url(trouble)}: .*{message}")
     assert listing(tmp_path) == left
 
     server.times = 0
-    assert fetch.download(wanted, tmp_path).read_bytes() == BODY
+    assert fetch.download(file, tmp_path).read_bytes() == BODY
     assert listing(tmp_path) == [NAME]
     assert (server.requests[-1][1] is not None) == bool(left)
 
@@ -102,14 +102,14 @@ def test_trouble_is_one_line_and_the_next_run_recovers(trouble, message, left, s
 @pytest.mark.parametrize("trouble", ["right", "pieces", "clings", "moved", "more", "packed"])
 def test_the_file_arrives(trouble, server, tmp_path):
     """Below the folder, under its name, byte for byte as sent; a second call requests nothing."""
-    wanted = File((server.url(trouble),), f"set/{NAME}", sha256=SHA.upper()[:12])
+    file = File((server.url(trouble),), f"set/{NAME}", sha256=SHA.upper()[:12])
 
-    path = fetch.download(wanted, tmp_path / "new")
+    path = fetch.download(file, tmp_path / "new")
 
     assert path == tmp_path / "new" / "set" / NAME
     assert path.read_bytes() == BODY
     requested = len(server.requests)
-    assert fetch.download(wanted, tmp_path / "new") == path
+    assert fetch.download(file, tmp_path / "new") == path
     assert len(server.requests) == requested
     assert listing(tmp_path) == ["new", "new/set", f"new/set/{NAME}"]
 
@@ -143,7 +143,7 @@ def test_a_silent_host_is_asked_once(server, monkeypatch, tmp_path):
 
     for _ in range(2):
         with pytest.raises(UnreachableError, match=r"no response in|127.0.0.1 does not respond"):
-            fetch.download(file(server, "silent", "right"), tmp_path, silent_hosts)
+            fetch.download(file_at(server, "silent", "right"), tmp_path, silent_hosts)
 
     assert silent_hosts == {"127.0.0.1"}
     assert len(server.requests) == 1
@@ -169,12 +169,12 @@ def test_https_does_not_lead_back_to_http(monkeypatch, tmp_path):
 
 def test_mirrors_follow_the_official_address(server, tmp_path):
     """In order; when all fail, the line has a reason for each."""
-    wanted = file(server, "gone", "wrong", "page")
+    file = file_at(server, "gone", "wrong", "page")
     server.times = 3
-    fails(wanted, tmp_path, rf"gone/{NAME}: HTTP status 404 .*; http.*wrong/{NAME}: its .*; http.*page")
+    fails(file, tmp_path, rf"gone/{NAME}: HTTP status 404 .*; http.*wrong/{NAME}: its .*; http.*page")
 
     server.times, server.requests[:] = 2, []
-    assert fetch.download(wanted, tmp_path).read_bytes() == BODY
+    assert fetch.download(file, tmp_path).read_bytes() == BODY
     assert [trouble for trouble, _ in server.requests] == ["gone", "wrong", "page"]
 
 
@@ -183,7 +183,7 @@ def test_a_broken_connection_is_tried_again_from_where_it_broke(server, monkeypa
     monkeypatch.setattr(fetch, "WAITS", (0, 0, 0))
     server.times = 3
 
-    assert fetch.download(file(server, "cut"), tmp_path).read_bytes() == BODY
+    assert fetch.download(file_at(server, "cut"), tmp_path).read_bytes() == BODY
 
     starts = [HALF, HALF + HALF // 2, HALF + HALF // 2 + HALF // 4]
     assert [start for _, start in server.requests] == [None, *(f"bytes={start}-" for start in starts)]
@@ -193,28 +193,28 @@ def test_a_broken_connection_is_tried_again_from_where_it_broke(server, monkeypa
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_part_is_resumed_only_into_the_same_file(trouble, changed, server, tmp_path):
     """Ranges ignored or refused, the file changed meanwhile: all of it is read again."""
-    fails(file(server, "cut", sha256=""), tmp_path, BROKE)
+    fails(file_at(server, "cut", sha256=""), tmp_path, BROKE)
     notes = tmp_path / PART[1]
     notes.write_text(notes.read_text().replace("/cut/", f"/{trouble}/"))
     server.times = 1
     if changed:
         server.body, server.tag = OTHER, '"two"'
 
-    assert fetch.download(file(server, trouble, sha256=""), tmp_path).read_bytes() == server.body
+    assert fetch.download(file_at(server, trouble, sha256=""), tmp_path).read_bytes() == server.body
     assert server.requests[1] == (trouble, f"bytes={HALF}-")
     assert listing(tmp_path) == [NAME, "sums.json"]
 
 
 def test_a_mirror_continues_what_it_began(server, tmp_path):
     """The official address follows it, and one that has no file does not cost the part."""
-    wanted = file(server, "gone", "cut")
+    file = file_at(server, "gone", "cut")
     server.times = 2
-    fails(wanted, tmp_path, f"404 Not Found; .*{BROKE}")
+    fails(file, tmp_path, f"404 Not Found; .*{BROKE}")
     server.times = 2
-    fails(wanted, tmp_path, "connection broke after .*; .*404 Not Found")
+    fails(file, tmp_path, "connection broke after .*; .*404 Not Found")
     assert listing(tmp_path) == PART
 
-    assert fetch.download(wanted, tmp_path).read_bytes() == BODY
+    assert fetch.download(file, tmp_path).read_bytes() == BODY
     assert [trouble for trouble, _ in server.requests] == ["gone", "cut", "cut", "gone", "cut"]
 
 
@@ -226,38 +226,36 @@ def test_a_part_that_is_complete_or_not_of_the_file(body, readable, server, tmp_
     (tmp_path / PART[0]).write_bytes(body)
     (tmp_path / PART[1]).write_text(notes if readable else notes[:8])
 
-    assert fetch.download(file(server, "right"), tmp_path).read_bytes() == BODY
+    assert fetch.download(file_at(server, "right"), tmp_path).read_bytes() == BODY
     assert listing(tmp_path) == [NAME]
 
 
 def test_the_first_download_is_trusted(server, tmp_path):
     """Its checksum is kept; another file under its name is an error until a person accepts it."""
-    wanted = file(server, "wrong", sha256="")
+    file = file_at(server, "wrong", sha256="")
     server.times = 0
-    path = fetch.download(wanted, tmp_path)
+    path = fetch.download(file, tmp_path)
     entry = {"sha256": SHA, "size": len(BODY), "url": server.url("wrong")}
     assert json.loads((tmp_path / "sums.json").read_text()) == {NAME: entry}
 
     path.write_bytes(b"damaged")
     server.times = 1
-    fails(
-        wanted, tmp_path, rf"not {SHA[:8]}, as at the first download; remove '{NAME}' in .*json to accept it"
-    )
+    fails(file, tmp_path, rf"not {SHA[:8]}, as at the first download; remove '{NAME}' in .*json to accept it")
     assert listing(tmp_path) == [NAME, "sums.json"]
-    assert fetch.download(wanted, tmp_path).read_bytes() == BODY
+    assert fetch.download(file, tmp_path).read_bytes() == BODY
 
     path.unlink()
     (tmp_path / "sums.json").write_text("{}")
     server.times = 1
-    assert fetch.download(wanted, tmp_path).read_bytes() == OTHER
+    assert fetch.download(file, tmp_path).read_bytes() == OTHER
 
     (tmp_path / "sums.json").write_text("{")
-    fails(wanted, tmp_path, r"sums.json: Expecting .*; remove it")
+    fails(file, tmp_path, r"sums.json: Expecting .*; remove it")
 
 
 def test_half_a_file_is_not_trusted(server, tmp_path):
     """Without a length, a size or a checksum nobody knows where a body ends."""
-    fails(file(server, "unsized", sha256=""), tmp_path, "does not state its length")
+    fails(file_at(server, "unsized", sha256=""), tmp_path, "does not state its length")
 
     assert listing(tmp_path) == []
 
@@ -266,7 +264,7 @@ def test_half_a_file_is_not_trusted(server, tmp_path):
     ("limited", "message"), [(False, "512000 bytes to come, 1000 free"), (True, "too large")]
 )
 def test_a_full_disk(limited, message, server, monkeypatch, tmp_path):
-    """Reported before the download where the length is known; nothing stays on the disk that is full."""
+    """Reported before the download if the server states the length; nothing stays on the full disk."""
     server.times = 0
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with monkeypatch.context() as patch:
@@ -275,19 +273,19 @@ def test_a_full_disk(limited, message, server, monkeypatch, tmp_path):
         else:
             patch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1000))
         try:
-            fails(file(server, "right"), tmp_path, f"{NAME}: .*{message}")
+            fails(file_at(server, "right"), tmp_path, f"{NAME}: .*{message}")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert listing(tmp_path) == []
 
-    assert fetch.download(file(server, "right"), tmp_path).read_bytes() == BODY
+    assert fetch.download(file_at(server, "right"), tmp_path).read_bytes() == BODY
 
 
 def test_a_folder_that_cannot_be_written(server, tmp_path):
     """One line as well."""
     (tmp_path / "folder").write_text("a file")
 
-    fails(file(server, "right"), tmp_path / "folder", "folder/file.zip: .*(exists|Not a directory)")
+    fails(file_at(server, "right"), tmp_path / "folder", "folder/file.zip: .*(exists|Not a directory)")
 
 
 SCRIPT = """
@@ -322,7 +320,7 @@ def test_a_killed_process_loses_nothing(server, tmp_path):
     process.kill()
     process.communicate()
 
-    assert fetch.download(file(server, "hush"), tmp_path).read_bytes() == BODY
+    assert fetch.download(file_at(server, "hush"), tmp_path).read_bytes() == BODY
     assert server.requests[1][1].startswith("bytes=")
     assert listing(tmp_path) == [NAME]
 
@@ -334,7 +332,7 @@ def test_progress_is_for_terminals(server, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stderr", terminal)
     server.times = 0
 
-    fetch.download(file(server, "right"), tmp_path)
+    fetch.download(file_at(server, "right"), tmp_path)
 
     assert re.search(r"file.zip: +0%.*0.00/512k \[00:00<\?", terminal.getvalue())
 

@@ -38,7 +38,7 @@ def empty_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def exposures():
-    """Exposures of the simulated camera, whose averages are known."""
+    """Exposures of the simulated camera, averaged as encoded and as light."""
     return [embedded.render(split, index)[1] for split, index in (("test", 0), ("test", 7), ("train", 5))]
 
 
@@ -72,7 +72,7 @@ def verdicts(dataset=GOPRO):
 
 
 def test_how_frames_were_averaged(exposures):
-    """The slope is 0 for means of encoded frames and 1 for means of light, as the camera model made them."""
+    """The slope is 0 for means of encoded frames and 1 for means of light, as the camera model averages."""
     encoded = [response_slope(exposure.blur, exposure.sharp) for exposure in exposures]
     light = [response_slope(exposure.blur_gamma, exposure.sharp) for exposure in exposures]
 
@@ -83,7 +83,7 @@ def test_how_frames_were_averaged(exposures):
 
 @pytest.mark.parametrize("distance", [(0.0, 0.0), (2.0, -3.0), (0.5, 4.25)])
 def test_a_shift_is_measured_through_blur(distance):
-    """A known shift of the blurred image is measured to a quarter pixel, though blur removes most detail."""
+    """The shift of a blurred image is measured to a quarter pixel, though blur removes most detail."""
     sharp = skimage.data.astronaut()[:256, :256]
     blurry = uniform_filter1d(sharp.astype(float), 11, axis=1)
     blurry = np.clip(shifted(blurry, (*distance, 0), order=3, mode="nearest"), 0, 255).astype(np.uint8)
@@ -286,7 +286,7 @@ def test_a_profile_without_a_stand_in_needs_sound_sets(monkeypatch):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs real images")
 def test_the_real_images(monkeypatch):
-    """GoPro's two averages are told apart and its images aligned; four images of HIDE have no sharp ones."""
+    """GoPro's two averages differ in response; four images of HIDE have no sharp ones."""
     monkeypatch.setenv("DEBLUR_DATA", os.fspath(SHARED))
     sets = [plugins.load("datasets", name).SET for name in ("gopro", "gopro_gamma", "hide")]
     rows = {(row.dataset, row.split): row for one in sets for row in health.examine_dataset(one, CACHE)}

@@ -1,4 +1,4 @@
-"""Weights from the web: only what was asked for arrives, and whatever fails says so in one line."""
+"""Weights from the web: only the requested file arrives, and any failure is one line."""
 
 import hashlib
 from pathlib import Path
@@ -33,7 +33,7 @@ def server(monkeypatch):
 
 
 @pytest.mark.usefixtures("server")
-def test_a_file_is_downloaded_unless_it_is_at_hand(monkeypatch, tmp_path):
+def test_a_file_is_downloaded_unless_it_is_available(monkeypatch, tmp_path):
     """In the folder, where it arrives under its own name, or in any place for data."""
     folder = tmp_path / "new" / "folder"
     assert pretrained.path("right", folder) is None
@@ -54,7 +54,7 @@ def test_a_file_is_downloaded_unless_it_is_at_hand(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [
         ("wrong", rf"wrong/weights-wrong.pth: its sha256 starts \w{{8}}, not {SHA[:8]}"),
         ("gone", "weights-gone.pth: HTTP status 404 Not Found"),
@@ -62,9 +62,9 @@ def test_a_file_is_downloaded_unless_it_is_at_hand(monkeypatch, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("server")
-def test_anything_else_leaves_nothing_behind(name, says, tmp_path):
+def test_anything_else_leaves_nothing_behind(name, message, tmp_path):
     """One line says what is wrong, and the folder stays empty."""
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         pretrained.download(name, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
@@ -78,7 +78,7 @@ def test_a_wrong_file_that_is_there_is_replaced(tmp_path):
     assert pretrained.download("right", tmp_path).read_bytes() == BODY
 
 
-def test_prepare_gets_what_can_be_had(server, tmp_path, capsys):
+def test_prepare_downloads_what_is_available(server, tmp_path, capsys):
     """The data stage never fails here: a line for each file, and the rest arrives."""
     server.times = 2
 
@@ -91,7 +91,7 @@ def test_prepare_gets_what_can_be_had(server, tmp_path, capsys):
 
 
 def test_without_a_network_prepare_gives_up_soon(server, tmp_path, capsys):
-    """A server that does not answer is asked once, not once per file."""
+    """A silent server gets one request, not one per file."""
     pretrained.prepare(["silent", "right", "gone"], tmp_path / "folder")
 
     assert [trouble for trouble, _ in server.requests] == ["silent"]

@@ -1,4 +1,4 @@
-"""Decoded images on disk: the pixels of the files, complete or not at all, and only the page cache as memory."""
+"""Decoded images on disk: the pixels of the files, complete or not at all, in the page cache alone."""
 
 import json
 import os
@@ -100,14 +100,14 @@ def test_a_damaged_store_is_decoded_again(tmp_path, harm):
 def test_a_truncated_image_is_named_and_leaves_nothing(tmp_path):
     """One line that names the file, an empty folder, and the next run is right once the file is."""
     pairs = write_pairs(tmp_path, [(40, 60)] * 3)
-    whole = pairs[1].blurry.read_bytes()
-    pairs[1].blurry.write_bytes(whole[: len(whole) // 2])
+    content = pairs[1].blurry.read_bytes()
+    pairs[1].blurry.write_bytes(content[: len(content) // 2])
 
     with pytest.raises(ValueError, match=r"b/1\.png: cannot be read as an image \(.*truncated.*\)$"):
         store.load(pairs, tmp_path / "decoded")
     assert listing(tmp_path / "decoded") == []
 
-    pairs[1].blurry.write_bytes(whole)
+    pairs[1].blurry.write_bytes(content)
 
     assert np.array_equal(store.load(pairs, tmp_path / "decoded")[0][1], decoded(pairs[1].blurry))
 

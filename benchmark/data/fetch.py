@@ -109,7 +109,7 @@ def download(file: File, folder: Path, silent_hosts: set[str] | None = None) -> 
 
 
 def is_complete(path: Path, file: File, folder: Path) -> bool:
-    """Check that the file exists with the right size and checksum, as far as they are known."""
+    """Check that the file exists with the published (or recorded) size and checksum."""
     if not path.is_file() or file.size not in (0, path.stat().st_size):
         return False
     expected = expected_sum(file, folder)

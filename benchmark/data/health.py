@@ -73,7 +73,7 @@ def judge(
         dataset: what was published.
         split: its name.
         pairs: all its images, also those without a sharp one, and what was measured of them.
-        set_faults: reasons not to use the set as a whole.
+        set_faults: reasons not to use any split of the set.
         notes: what changes no verdict.
     """
     if not pairs:

@@ -29,7 +29,7 @@ LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master
 DISTS = "https://raw.githubusercontent.com/dingkeyan93/DISTS/master/DISTS_pytorch"
 TORCHVISION = "https://download.pytorch.org/models"
 
-# While a network is built, no hub is asked for anything and no file of weights can run anything.
+# While a network is built, no hub is reached and no file of weights can run code.
 SWITCHES = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
 
 
@@ -158,7 +158,7 @@ def entry(name: str) -> Entry:
 
 
 def prepare(metrics: Iterable[str], folder: Path = FOLDER) -> None:
-    """Download the available weights, and print a line for each file. A silent server is asked once."""
+    """Download the available weights, and print a line for each file. A silent server gets one request."""
     silent_hosts: set[str] = set()
     for name in metrics:
         for file in entry(name).files:

@@ -121,7 +121,7 @@ def download(name: str, folder: Path = FOLDER, silent_hosts: set[str] | None = N
 
 
 def prepare(names: Sequence[str], folder: Path = FOLDER) -> None:
-    """Download what is available, and print a line for each file. A silent server is asked once."""
+    """Download what is available, and print a line for each file. A silent server gets one request."""
     folder.mkdir(parents=True, exist_ok=True)
     silent_hosts = set[str]()
     for name in names:
