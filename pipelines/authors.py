@@ -92,7 +92,7 @@ def look(real: RealSet) -> AtHand:
     """Which test images of a dataset are at hand."""
     total = real.total("test")
     try:
-        shots = [shot for shot in real.shots_of("test") if shot.sharp]
+        shots = [shot for shot in real.pair_files("test") if shot.sharp]
     except ValueError as error:
         return AtHand(total, lacks=str(error))
     if not shots:
@@ -199,7 +199,7 @@ def recorded(keys: Iterable[Key]) -> tuple[dict[Key, Rows], dict[Key, dict[str, 
 
 def lacking(images: AtHand, why: str) -> dict[str, Any]:
     """What is recorded of a run never measured on a dataset; folders of this machine stay out of it."""
-    for place in fetch.places()[1:]:  # the first is this project's own, relative
+    for place in fetch.data_folders()[1:]:  # the first is this project's own, relative
         why = why.replace(f"{place}/", "")
     return {"images": 0, "total": images.total, "lacks": why}
 

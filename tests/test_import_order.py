@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claims": set(),
     "metrics": {"data", "spec"},
     "models": set(),
-    "data": {"plugins", "spec"},
+    "data": {"plugins", "results", "spec"},
     "weights": {"data", "plugins", "spec"},
     "datasets": {"data"},
     "losses": {"metrics", "models", "spec", "weights"},

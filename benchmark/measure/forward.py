@@ -263,9 +263,9 @@ def real(size: tuple[int, int]) -> Pairs | None:
         ValueError: a file is no image.
     """
     gopro = plugins.load("datasets", "gopro").SET
-    if gopro.where() is None:
+    if gopro.locate() is None:
         return None
-    shots = [shot for shot in gopro.shots_of("test") if shot.sharp][:SCORED]
+    shots = [shot for shot in gopro.pair_files("test") if shot.sharp][:SCORED]
     blurry, sharp = ([image(getattr(shot, side)) for shot in shots] for side in ("blurry", "sharp"))
     if not shots or any(shown.shape[:2] != size for shown in blurry):
         return None

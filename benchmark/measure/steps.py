@@ -66,7 +66,7 @@ def prepare(task: Task, device: Any) -> Work:
         raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {most}")
     players = {"net": nets.build(run), **others(recipe, thin=1)}
     macs, uncounted = arithmetic(players, recipe)
-    lacks = pretrained.lacks(name for name in recipe.pretrained if name == "vgg19")
+    lacks = pretrained.fallbacks(name for name in recipe.pretrained if name == "vgg19")
     settings = Settings(recipe.steps, Path(), device=device.kind)  # no checkpoint is written
     training, steps = Training(players, images(recipe), recipe, settings), itertools.count()
     return Work(

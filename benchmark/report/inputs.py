@@ -85,7 +85,7 @@ class Checked:
     expected_sequences: int
     response: str
     digest: str
-    where_from: str
+    source: str
     problems: str
 
 
