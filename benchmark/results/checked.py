@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> Any:
     """Read a YAML file.
 
     Raises:
-        ValueError: it cannot be read, is not YAML, or has a key twice in a mapping; the message names the line.
+        ValueError: it cannot be read, is not YAML, or has a key twice; the message names the line.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)
