@@ -42,30 +42,29 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f"{path}: cannot be read ({error})") from None
 
 
-def convert(value: Any, kind: type[T], where: str) -> T:
-    """Convert parsed YAML to a dataclass, a TypedDict or any other type that msgspec checks.
+def build(kind: type[T], where: str, entries: Any) -> T:
+    """Make a dataclass, a TypedDict or any other type that msgspec checks from parsed YAML.
 
     Args:
-        value: what `read_yaml` returned, or a part of it.
         kind: a class whose fields may be dataclasses, TypedDicts, lists, tuples and dictionaries again.
         where: the place that errors start with, such as "params.yaml: runs.cdgnet".
+        entries: what `read_yaml` returned, or a part of it.
 
     Raises:
         ValueError: a key is unknown or missing, or a value is not allowed.
 
     >>> from dataclasses import dataclass
-    >>> from typing import Annotated
     >>> @dataclass
     ... class Schedule:
     ...     steps: Annotated[int, msgspec.Meta(ge=1)]
-    >>> convert({"steps": 0}, Schedule, "params.yaml: train")
+    >>> build(Schedule, "params.yaml: train", {"steps": 0})
     Traceback (most recent call last):
     ValueError: params.yaml: train.steps: 0; allowed: whole numbers >= 1
-    >>> convert({"stepz": 5}, Schedule, "params.yaml: train")
+    >>> build(Schedule, "params.yaml: train", {"stepz": 5})
     Traceback (most recent call last):
     ValueError: params.yaml: train: unknown key 'stepz'; did you mean 'steps'?
     """
-    return _convert(value, kind, where)
+    return _convert(entries, kind, where)
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
