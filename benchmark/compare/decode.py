@@ -82,8 +82,10 @@ def normal_deviate(t: float, freedom: float) -> float:
 def scores_by_image(scores: pd.DataFrame) -> Scores:
     """Turn rows of schema.Score into one frame per run and dataset."""
     groups = scores.groupby(["run", "dataset"], sort=False)
-    cells = {"index": "image", "columns": "quantity", "values": "value", "aggfunc": "last"}
-    return {(str(run), str(dataset)): group.pivot_table(**cells) for (run, dataset), group in groups}
+    return {
+        (str(run), str(dataset)): group.pivot_table("value", "image", "quantity", aggfunc="last")
+        for (run, dataset), group in groups
+    }
 
 
 def expect(values: pd.Series, control: pd.Series, total: int, psnr: float | None) -> Expected | None:

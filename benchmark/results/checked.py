@@ -78,11 +78,17 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _convert(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
     if origin in (list, tuple) and isinstance(value, list) and arguments[-1] in (arguments[0], ...):
-        return origin(_convert(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value))
+        return origin(_convert(v, arguments[0], f"{where}[{_label(i, v)}]") for i, v in enumerate(value))
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         raise ValueError(f"{where}: {value!r}; allowed: {allowed(hint, str(error))}") from None
+
+
+def _label(index: int, item: Any) -> Any:
+    """Name an item of a list: a mapping by its first value, as in `rows[Ours]`, others by their index."""
+    first = next(iter(item.values()), None) if isinstance(item, dict) else None
+    return first if isinstance(first, str) else index
 
 
 def _convert_record(value: Any, kind: Any, where: str) -> Any:
