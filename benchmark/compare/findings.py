@@ -159,7 +159,7 @@ def untestable(claim: Claim, runs: dict[str, spec.Run]) -> str:
     if claim.blank:
         return "the paper prints nothing here"
     if claim.run is not None and claim.run not in runs:
-        return f"params.yaml has no run {claim.run!r}"
+        return f"benchmark/runs has no run {claim.run!r}"
     if claim.value is None:
         return "printed in words, not as a number"
     kind = claim.quantity.split(".")[0]
