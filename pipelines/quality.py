@@ -1,4 +1,4 @@
-"""Stage quality: every run's weights -> one row per image and metric, and the restored images."""
+"""Stage quality: restore the test images with every run's weights and score them under every metric."""
 
 import shutil
 import sys
@@ -10,19 +10,19 @@ from benchmark import nets, plugins, spec
 from benchmark.data import selection
 from benchmark.measure.scoring import Metric, score
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results
-from benchmark.results.legacy import QUALITY, read, text, write
+from benchmark.results import Results, read_rows, write
+from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
 from pipelines import run_stage
 
 
-def part(results: Results, name: str) -> Path:
-    """One run's share of the table, written by its worker."""
+def scores_path(results: Results, name: str) -> Path:
+    """Return the path of one run's rows, which its worker writes."""
     return results.images(name) / "scores.csv"
 
 
 def measure(name: str, tick: pool.Tick) -> str:
-    """Restore and score one run's test images."""
+    """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
     net = nets.build(run, profile.at(run).thin, profile.seed)
@@ -41,11 +41,10 @@ def measure(name: str, tick: pool.Tick) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.image).save(path)
             rows += [
-                dict(zip(QUALITY, (name, dataset, image.name, quantity, text(value)), strict=True))
-                for quantity, value in image.values.items()
+                Score(name, dataset, image.name, quantity, value) for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))
-    write(part(results, name), QUALITY, rows)
+    write(scores_path(results, name), Score, rows)
     return f"{len(rows)} values"
 
 
@@ -55,12 +54,13 @@ def main() -> int:
     results = Results(profile.name)
     shutil.rmtree(results.images(), ignore_errors=True)
     chosen = profile.of(runs)
-    failed = pool.each("quality", measure, dict.fromkeys(chosen, 1.0))
-    for complaint in failed:
-        print(f"quality: {complaint}", file=sys.stderr)
-    if failed:
+    failures = pool.each("quality", measure, dict.fromkeys(chosen, 1.0))
+    for failure in failures:
+        print(f"quality: {failure}", file=sys.stderr)
+    if failures:
         return 1
-    write(results.quality, QUALITY, (row for name in chosen for row in read(part(results, name))))
+    scores = [row for name in chosen for row in read_rows(scores_path(results, name), Score)]
+    write(results.quality, Score, scores)
     return 0
 
 

@@ -29,6 +29,9 @@ ByQuantity = Annotated[float, number("that of the quantity", "by_quantity")]
 Share = Annotated[float, number("1", ge=0)]
 Seconds = Annotated[float, number("s", ge=0)]
 Macs = Annotated[float, number("MAC", "whole", ge=0)]
+LearningRate = Annotated[float, number("1", "shortest", ge=0)]
+Loss = Annotated[float, number("that of the recipe's loss", "shortest")]
+ValidationPsnr = Annotated[float, number("dB", "shortest")]
 # Run times are written with six significant digits.
 Milliseconds = Annotated[float, number("ms", "significant", ge=0)]
 Ratio = Annotated[float, number("1", "significant", ge=0)]
@@ -91,14 +94,24 @@ class Score:
 
 
 @dataclass(frozen=True)
+class TrainingStep:
+    """One row of a run's curve.csv."""
+
+    step: Count
+    lr: LearningRate
+    loss: Loss
+    psnr: ValidationPsnr | None  # on the validation crops; at few steps
+
+
+@dataclass(frozen=True)
 class CurvePoint:
-    """One row of curves.csv, and of a run's own curve.csv, which has no column `run`."""
+    """One row of curves.csv, the curves of all runs."""
 
     run: str
     step: Count
-    lr: Annotated[float, number("1", "shortest", ge=0)]
-    loss: Annotated[float, number("that of the recipe's loss", "shortest")]
-    psnr: Annotated[float, number("dB", "shortest")] | None  # on the validation crops; at few steps
+    lr: LearningRate
+    loss: Loss
+    psnr: ValidationPsnr | None
 
 
 @dataclass(frozen=True)
