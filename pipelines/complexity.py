@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmark import nets, spec
 from benchmark.measure import counting
-from benchmark.results import COMPLEXITY, read_rows, write
+from benchmark.results import COMPLEXITY, provenance, read_rows, write
 from benchmark.results.schema import Complexity
 from benchmark.training import pool
 from pipelines import run_stage
@@ -28,10 +28,13 @@ def count(run: spec.Run) -> Complexity:
 
 def fingerprint(run: spec.Run) -> str:
     """Hash all that a count depends on; runs with the same network share a fingerprint."""
-    files = [Path(nets.__file__).parent / "models" / f"{run.model}.py", Path(counting.__file__)]
     versions = {package: version(package) for package in ("torch", "fvcore")}
-    made_by = {"config": run.config, "code": nets.texts(nets.with_imports(files)), "versions": versions}
-    return nets.digest(made_by)[:16]
+    made_by = {
+        "config": run.config,
+        "code": provenance.model_code(run.model, Path(counting.__file__)),
+        "versions": versions,
+    }
+    return provenance.digest(made_by)[:16]
 
 
 def main() -> None:

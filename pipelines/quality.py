@@ -21,7 +21,7 @@ def scores_path(results: Results, name: str) -> Path:
     return results.images(name) / "scores.csv"
 
 
-def measure(name: str, tick: pool.Tick) -> str:
+def measure(name: str, tick: pool.Progress) -> str:
     """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
