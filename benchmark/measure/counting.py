@@ -114,7 +114,8 @@ def count(name: str, net: nn.Module) -> Complexity:
     return Complexity(
         name,
         sum(p.numel() for p in net.parameters()),
-        **{key: of("total", size) for key, size in sizes.items()},
+        macs_256=of("total", sizes["macs_256"]),
+        macs_720p=of("total", full),
         uncounted="; ".join(f"{op} x{calls}" for op, calls in sorted(traced[smallest].uncounted.items())),
         macs_720p_torch=other,
         macs_720p_deformable=deformable,
