@@ -23,7 +23,7 @@ TYPES = {
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the matrices
 IMAGE = {"cuda": (180, 320), "cpu": (64, 64)}  # of the convolution: a quarter of 720x1280 in each direction
 WIDTH = 128  # channels of the convolution
-COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 28}  
+COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 28}
 NAMES = {
     "cuda": (
         "matmul_float32",

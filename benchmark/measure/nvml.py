@@ -148,4 +148,3 @@ def nvml_names(properties: Any) -> tuple[str, str]:
         return uuid, ""
     domain, bus, device = properties.pci_domain_id, properties.pci_bus_id, properties.pci_device_id
     return uuid, f"{domain:08X}:{bus:02X}:{device:02X}.0"
-
