@@ -1,21 +1,18 @@
 """Claims beside measurements: `python -m benchmark.compare` writes the findings and is the CI gate.
 
-It exits with 1 on a difference that nothing explains, on an explanation nothing needs, and when it could test
-nothing at all.
+It exits with 1 on a difference that nothing explains, on an explanation that nothing needs, and when no claim
+could be tested; with 2 when a file is missing or malformed.
 """
 
 import argparse
 import sys
 from collections import Counter
-from dataclasses import asdict
 
 from benchmark import claims
-from benchmark.compare import times
-from benchmark.compare.decode import Decoded
-from benchmark.compare.findings import VERDICTS, Finding, findings, gather
-from benchmark.compare.times import Timed
-from benchmark.results import Results
-from benchmark.results.legacy import columns, write
+from benchmark.compare.evidence import gather
+from benchmark.compare.findings import findings
+from benchmark.results import Results, write
+from benchmark.results.schema import PHYSICS_VERDICTS, VERDICTS, DecodedColumn, Finding, PrintedTime
 
 
 def main() -> int:
@@ -27,39 +24,40 @@ def main() -> int:
     try:
         papers = claims.read()
         evidence = gather(papers, parser.parse_args().profile)
-        found = list(findings(papers, evidence))
+        rows = findings(papers, evidence)
+        results = Results(evidence.profile.name)
+        write(results.decoded, DecodedColumn, evidence.decoded)
+        write(results.times, PrintedTime, evidence.times.values())
+        write(results.findings, Finding, rows)
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
-    results = Results(evidence.profile.name)
-    write(results.decoded, columns(Decoded), map(asdict, evidence.decoded))
-    write(results.times, columns(Timed), map(asdict, evidence.times.values()))
-    write(results.findings, columns(Finding), map(asdict, found))
-    for d in evidence.decoded:
-        if d.verdict != "untested":
-            print(
-                f"PROTOCOL {d.paper}, {d.table}, {d.column}: {d.protocol or '?'}, {d.verdict}. {d.evidence}"
-            )
-    counts = Counter(finding.verdict for finding in found)
-    print(f"{len(found)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
-    published = Counter(finding.authors_verdict for finding in found if finding.authors_verdict)
+    for column in evidence.decoded:
+        if column.verdict != "untested":
+            place = f"{column.paper}, {column.table}, {column.column}"
+            print(f"PROTOCOL {place}: {column.protocol or '?'}, {column.verdict}. {column.evidence}")
+    counts = Counter(row.verdict for row in rows)
+    print(f"{len(rows)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
+    published = Counter(row.authors_verdict for row in rows if row.authors_verdict)
     print(f"{published.total()} with author weights: " + ", ".join(f"{published[v]} {v}" for v in VERDICTS))
-    laws = Counter(timed.verdict for timed in evidence.times.values())
-    print(f"{laws.total()} run times, by physics: " + ", ".join(f"{laws[v]} {v}" for v in times.VERDICTS))
+    physics = Counter(timed.verdict for timed in evidence.times.values())
+    verdicts = ", ".join(f"{physics[v]} {v}" for v in PHYSICS_VERDICTS)
+    print(f"{physics.total()} run times, by physics: {verdicts}")
     print("not tested, because:")
-    for reason, often in Counter(f.reason for f in found if f.verdict == "untested").most_common():
-        print(f"  {often:4d}  {reason}")
-    for f in found:
-        place = f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed} ({f.claimed})"
-        if f.verdict == "differs":
-            print(f"{place}, measured {f.measured}. {f.reason}")
-        if f.authors_verdict == "differs":
-            print(f"{place}, with author weights {f.authors}. {f.authors_reason}")
-    verdicts = counts + published
-    if verdicts.keys() <= {"untested"}:
+    for reason, count in Counter(row.reason for row in rows if row.verdict == "untested").most_common():
+        print(f"  {count:4d}  {reason}")
+    for row in rows:
+        place = f"DIFFERS  {row.paper}, {row.table}, {row.row}, {row.column}: printed {row.printed}"
+        place += f" ({row.claimed:.10g})" if row.claimed is not None else ""
+        if row.verdict == "differs":
+            print(f"{place}, measured {row.measured:.10g}. {row.reason}")
+        if row.authors_verdict == "differs":
+            print(f"{place}, with author weights {row.authors_measured:.10g}. {row.authors_reason}")
+    total = counts + published
+    if set(total) <= {"untested"}:
         print("compare: no claim could be tested; that is a failure", file=sys.stderr)
         return 1
-    return 1 if verdicts["differs"] else 0
+    return 1 if total["differs"] else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ again has the same bytes.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
@@ -59,6 +59,8 @@ TimingVerdict = Literal[
 ]
 TimingKind = Literal["forward", "step", "ceiling"]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+PHYSICS_VERDICTS: tuple[PhysicsVerdict, ...] = get_args(PhysicsVerdict)
 
 
 @dataclass(frozen=True)
