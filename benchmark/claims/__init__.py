@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
-from benchmark.spec import build, nearest, read_yaml
+from benchmark.results.checked import build, nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
 SCALES = {"min": 60, "s": 1, "dB": 1}
@@ -137,8 +137,8 @@ class TableEntry(Meaning, total=False):
     table: Required[str]
     about: str
     anchor: str
-    columns: Required[dict[str, Any]]  # of Meaning
-    rows: Required[list[Any]]  # of RowEntry
+    columns: Required[dict[str, Meaning]]
+    rows: Required[list[RowEntry]]
 
 
 class SentenceEntry(Meaning, total=False):
@@ -163,8 +163,8 @@ class File(TypedDict, total=False):
     """A claims file."""
 
     paper: Required[Source]
-    tables: Required[list[Any]]  # of TableEntry
-    prose: list[Any]  # of SentenceEntry
+    tables: Required[list[TableEntry]]
+    prose: list[SentenceEntry]
 
 
 def meaning(*entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,60 +175,55 @@ def meaning(*entries: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def place(where: str, entry: Any, label: str) -> str:
-    """Name a part of a claims file by the value of its key `label`."""
-    return f"{where}, {entry[label]!r}" if isinstance(entry, dict) and label in entry else where
-
-
-def read_table(paper: str, where: str, raw: Any) -> Table:
+def read_table(paper: str, place: str, entry: TableEntry) -> Table:
     """Read one table; every row needs as many cells as there are columns.
 
     Raises:
         ValueError: something is not allowed; the message names file, table and row.
     """
-    where = place(where, raw, "table")
-    entry = build(TableEntry, where, raw)
-    columns = {head: build(Meaning, f"{where}, {head!r}", raw) for head, raw in entry["columns"].items()}
+    columns, claims = entry["columns"], {}
     defaults = {key: value for key, value in entry.items() if key != "note"}
-    rows, claims = [], {}
-    for i, raw_row in enumerate(entry["rows"]):
-        row_where = place(where, raw_row, "row")
-        row = build(RowEntry, row_where, raw_row)
-        label, cells = row["row"], row["cells"]
+    for i, row in enumerate(entry["rows"]):
+        row_place, cells = f"{place}.rows[{row['row']}]", row["cells"]
         if len(cells) != len(columns):
-            raise ValueError(f"{row_where}: {len(cells)} cells; the table has {len(columns)} columns")
-        rows.append((label, cells))
+            raise ValueError(f"{row_place}: {len(cells)} cells; the table has {len(columns)} columns")
         explain, runs = row.get("explain", {}), row.get("runs", {})
         for head in (*explain, *runs):
             if head not in columns:
-                raise ValueError(f"{row_where}: no column {head!r}; {nearest(head, columns)}")
+                raise ValueError(f"{row_place}: no column {head!r}; {nearest(head, columns)}")
         for j, (head, column) in enumerate(columns.items()):
             cell = meaning(defaults, column, row)
             if "quantity" not in cell:
-                raise ValueError(f"{row_where}: no quantity for column {head!r} at table, column or row")
+                raise ValueError(
+                    f"{row_place}: no quantity for column {head!r}; table, column or row names it"
+                )
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
-                cell |= {"printed": cells[j], "explain": explain.get(head, "")}
-                claims[i, j] = Claim(paper, entry["table"], label, head, **cell)
-    labels, anchor = [label for label, _ in rows], entry.get("anchor", "")
+                where = (paper, entry["table"], row["row"], head)
+                claims[i, j] = Claim(*where, printed=cells[j], explain=explain.get(head, ""), **cell)
+    labels, anchor = [row["row"] for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in labels:
-        raise ValueError(f"{where}: no row {anchor!r} for the anchor; {nearest(anchor, labels)}")
-    about, note, on = entry.get("about", ""), entry.get("note", ""), entry.get("on", "")
-    return Table(paper, entry["table"], about, list(columns), rows, note, on, anchor, claims)
+        raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, labels)}")
+    return Table(
+        paper,
+        entry["table"],
+        entry.get("about", ""),
+        list(columns),
+        [(row["row"], row["cells"]) for row in entry["rows"]],
+        entry.get("note", ""),
+        entry.get("on", ""),
+        anchor,
+        claims,
+    )
 
 
-def read_sentence(paper: str, where: str, raw: Any) -> Claim:
-    """Read one number of the prose.
-
-    Raises:
-        ValueError: something is not allowed; the message names file and sentence.
-    """
-    where = place(where, raw, "says")
-    entry = build(SentenceEntry, where, raw)
-    if "quantity" not in entry:
-        raise ValueError(f"{where}: 'quantity' is missing")
-    cell = meaning(entry) | {"printed": entry["printed"], "explain": entry.get("explain", "")}
-    return Claim(paper, entry["place"], entry["says"], entry.get("unit", ""), **cell)
+def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
+    """Read one number of the prose."""
+    cell = meaning(entry) | {"explain": entry.get("explain", "")}
+    if "quantity" not in cell:
+        raise ValueError(f"{place}: 'quantity' is missing")
+    where = (paper, entry["place"], entry["says"], entry.get("unit", ""))
+    return Claim(*where, printed=entry["printed"], **cell)
 
 
 def read(folder: Path = Path(__file__).parent) -> list[Paper]:
@@ -239,9 +234,9 @@ def read(folder: Path = Path(__file__).parent) -> list[Paper]:
     """
     papers = []
     for path in sorted(folder.glob("*.yaml")):
-        key, where = path.stem, f"benchmark/claims/{path.name}"
-        file = build(File, where, read_yaml(path))
-        tables = [read_table(key, where, raw) for raw in file["tables"]]
-        prose = [read_sentence(key, where, raw) for raw in file.get("prose", [])]
+        key, place = path.stem, f"benchmark/claims/{path.name}"
+        file = build(File, place, read_yaml(path))
+        tables = [read_table(key, f"{place}.tables[{t['table']}]", t) for t in file["tables"]]
+        prose = [read_sentence(key, f"{place}.prose[{s['says']}]", s) for s in file.get("prose", [])]
         papers.append(Paper(key, **file["paper"], tables=tables, prose=prose))
     return papers
