@@ -11,6 +11,15 @@ import msgspec
 import yaml
 
 T = TypeVar("T")
+NAMES: dict[Any, str] = {
+    bool: "true, false",
+    dict: "a mapping",
+    float: "numbers",
+    int: "whole numbers",
+    list: "a list",
+    str: "text in quotes",
+    tuple: "a list",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -81,8 +90,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return origin(_convert(v, arguments[0], f"{where}[{_label(i, v)}]") for i, v in enumerate(value))
     try:
         return msgspec.convert(value, hint)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{where}: {value!r}; allowed: {allowed(hint, str(error))}") from None
+    except msgspec.ValidationError:
+        raise ValueError(f"{where}: {value!r}; allowed: {allowed(hint)}") from None
 
 
 def _label(index: int, item: Any) -> Any:
@@ -124,25 +133,31 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(names)}"
 
 
-def allowed(hint: Any, error: str, empty: str = "null") -> str:
+def allowed(hint: Any, empty: str = "null") -> str:
     """Say which values a type takes.
 
     Args:
         hint: the type, such as `Literal["possible", "impossible"]` or `Annotated[int, Meta(ge=0)]`.
-        error: msgspec's message about the value that was refused.
         empty: how the file writes None and "".
 
-    >>> allowed(Literal["linear", ""], "Invalid enum value 'cubic'", "an empty cell")
-    'linear, an empty cell'
+    >>> allowed(Literal["linear", ""], "an empty cell"), allowed(Annotated[int, msgspec.Meta(ge=0)] | None)
+    ('linear, an empty cell', 'whole numbers >= 0 or null')
     """
-    words = [word for literal in _literals(hint) for word in get_args(literal)]
-    if words:
-        return ", ".join(word or empty for word in words)
-    expected = error.split(" - at ")[0].removeprefix("Expected ").split(", got")[0].replace("`", "")
-    kind, _, limit = expected.replace(" | null", "").partition(" ")
-    names = {"float": "numbers", "int": "whole numbers", "str": "text in quotes", "bool": "true, false"}
-    optional = "" if _without_none(hint) is hint else f" or {empty}"
-    return f"{names.get(kind, kind)} {limit}".strip() + optional
+    values = []
+    for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+        base, *metas = get_args(part) if get_origin(part) is Annotated else (part,)
+        if get_origin(base) is Literal:
+            values.append(", ".join(word or empty for word in get_args(base)))
+        else:
+            limits = [
+                f"{sign} {getattr(meta, key):g}"
+                for meta in metas
+                for key, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+                if getattr(meta, key) is not None
+            ]
+            name = empty if base is type(None) else NAMES.get(get_origin(base) or base, str(base))
+            values.append(" ".join([name, *limits]))
+    return " or ".join(values)
 
 
 def _without_none(hint: Any) -> Any:
@@ -152,12 +167,3 @@ def _without_none(hint: Any) -> Any:
         if len(parts) == 1:
             return parts[0]
     return hint
-
-
-def _literals(hint: Any) -> list[Any]:
-    """List the Literal types of a type."""
-    if get_origin(hint) is Literal:
-        return [hint]
-    if get_origin(hint) in (Union, UnionType, Annotated):
-        return [literal for part in get_args(hint) for literal in _literals(part)]
-    return []

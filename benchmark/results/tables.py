@@ -161,7 +161,7 @@ def _explain(path: Path, records: list[dict[str, Any]], hints: dict[str, Any], e
         return f"{path}: {error}"
     index, column = int(place[1]), place[2]
     value = records[index][column]
-    values = allowed(hints[column], error, "an empty cell")
+    values = allowed(hints[column], "an empty cell")
     return f"{path}, line {index + 2}: {column} {value!r}; allowed: {values}"
 
 
