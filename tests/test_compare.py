@@ -207,7 +207,7 @@ def test_the_time_of_a_smaller_image_is_not_shown_beside_a_printed_one():
 
 
 def test_an_unmeasured_time_has_its_physics():
-    """The reason has the verdict of physics; the finding has verdict and arithmetic in columns of their own."""
+    """The reason has the verdict of physics; columns of their own have verdict and arithmetic."""
     finding, quality = timed(), judged(CLAIM, evidence())
 
     assert (finding.verdict, finding.reason) == (
