@@ -236,7 +236,7 @@ def read(folder: Path = Path(__file__).parent) -> list[Paper]:
     for path in sorted(folder.glob("*.yaml")):
         key, place = path.stem, f"benchmark/claims/{path.name}"
         file = build(File, place, read_yaml(path))
-        tables = [read_table(key, f"{place}.tables[{t['table']}]", t) for t in file["tables"]]
-        prose = [read_sentence(key, f"{place}.prose[{s['says']}]", s) for s in file.get("prose", [])]
+        tables = [read_table(key, f"{place}: tables[{t['table']}]", t) for t in file["tables"]]
+        prose = [read_sentence(key, f"{place}: prose[{s['says']}]", s) for s in file.get("prose", [])]
         papers.append(Paper(key, **file["paper"], tables=tables, prose=prose))
     return papers

@@ -119,7 +119,8 @@ def _convert_record(value: Any, kind: Any, where: str) -> Any:
     for key in hints:
         if key in required and key not in value:
             raise ValueError(f"{where}: {key!r} is missing")
-    return kind(**{key: _convert(item, hints[key], f"{where}.{key}") for key, item in value.items()})
+    dot = ": " if where.endswith((".yaml", ".yml")) else "."
+    return kind(**{key: _convert(item, hints[key], f"{where}{dot}{key}") for key, item in value.items()})
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
