@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # A block is written to the file that is named alone in the line above it.
-BLOCKS = re.findall(r"^`([\w./]+)`( \(appended\))?\n\n```\w+\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+FENCED = r"^`([\w./]+)`( \(appended\))?\n\n```\w+\n(.*?)^```$"
+BLOCKS = re.findall(FENCED, TEXT, re.MULTILINE | re.DOTALL)
 CHECKS = re.findall(r"^Check: `(pytest .*)`$", TEXT, flags=re.MULTILINE)
 
 
@@ -46,7 +47,7 @@ def test_every_block_names_its_file():
 
 
 def test_examples_keep_the_house_style(scratch):
-    """ruff and mypy accept the examples."""
+    """Ruff and mypy accept the examples."""
     python = [name for name, _, _ in BLOCKS if name.endswith(".py")]
 
     run([sys.executable, "-m", "ruff", "check", *python], scratch)

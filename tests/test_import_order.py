@@ -12,7 +12,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spec": set(),
     "plugins": set(),
     "results": set(),
-    "claims": set(),
+    "claims": {"results"},
     "metrics": {"data", "spec"},
     "models": set(),
     "data": {"plugins", "results", "spec"},
