@@ -23,7 +23,7 @@ import yaml
 
 from benchmark import spec
 from benchmark.measure import fresh
-from benchmark.results import COMPLEXITY
+from benchmark.results import COMPLEXITY, provenance
 from benchmark.results.legacy import columns, read, write
 from benchmark.timing import analyse, record
 from benchmark.timing.analyse import Timing
@@ -88,17 +88,16 @@ def one(order: Order | None, number: int) -> Any:
 
 def fingerprint(order: Order, run: spec.Run | None, torch: str) -> str:
     """A hash of the code and settings that were timed. Not of the code that times: that is record.VERSION."""
-    from benchmark import nets
-
     made_by: dict[str, Any] = {"torch": torch, "version": record.VERSION}
     if order.kind == "ceiling":
-        made_by["code"] = nets.texts([nets.HERE / "measure" / "ceilings.py"])
+        made_by["code"] = provenance.hashes([provenance.ROOT / "benchmark/measure/ceilings.py"])
     if run:
-        model = [nets.HERE / "models" / f"{run.model}.py"]
-        made_by |= {"config": run.config, "code": nets.texts(nets.with_imports(model))}
+        made_by |= {"config": run.config, "code": provenance.model_code(run.model)}
     if run and order.kind == "step":
-        made_by |= {"recipe": asdict(run)["train"], "code": nets.texts(nets.code(run))}
-    return nets.digest(made_by)[:16]
+        from benchmark.training.fingerprint import code
+
+        made_by |= {"recipe": asdict(run)["train"], "code": provenance.hashes(code(run))}
+    return provenance.digest(made_by)[:16]
 
 
 def measure(asked: Asked, runs: Mapping[str, spec.Run]) -> None:

@@ -15,6 +15,7 @@ from benchmark.compare.findings import VERDICTS, Finding
 from benchmark.report import inputs
 from benchmark.results import COMPLEXITY, DATASETS, Results
 from benchmark.results.legacy import Measurement, columns, write
+from tests import project
 
 ROOT = Path(__file__).parents[1]
 PROFILE, DATA = "tiny", "embedded"
@@ -164,10 +165,11 @@ def picture(folder: Path, seed: int) -> None:
 
 def params(root: Path) -> Path:
     """params.yaml with one more profile, of a few runs."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    raw["profiles"][PROFILE] = {**raw["profiles"]["smoke"], "about": "a few runs", "runs": NAMED}
-    (root / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    return root / "params.yaml"
+    copied = project.copy(root)
+    smoke = yaml.safe_load((root / spec.PROFILES / "smoke.yaml").read_text())
+    mine = smoke | {"about": "a few runs", "runs": NAMED}
+    (root / spec.PROFILES / f"{PROFILE}.yaml").write_text(yaml.safe_dump(mine, sort_keys=False))
+    return copied
 
 
 def fill(root: Path) -> None:

@@ -15,6 +15,7 @@ from benchmark.compare.findings import Evidence, Judgement, judge
 from benchmark.compare.times import Timed
 from benchmark.results import Results
 from benchmark.results.legacy import Measurement, columns, read, write
+from tests.project import copy
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
@@ -243,7 +244,7 @@ def test_a_cut_profile_tests_no_quality():
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with params.yaml and a results/complexity.csv of every run, all zero."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    copy(tmp_path)
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["compare"])

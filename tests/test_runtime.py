@@ -16,6 +16,7 @@ from benchmark.results.legacy import read
 from benchmark.timing import orders, record
 from benchmark.timing.record import Recording, Samples
 from pipelines import runtime
+from tests import project
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """
@@ -65,7 +66,7 @@ class Children:
 def children(tmp_path, monkeypatch):
     """An empty project with three runs, and no processes."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(PARAMS)
+    project.write(Path(), PARAMS)
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
     made = Children()
     monkeypatch.setattr(runtime, "process", made)
@@ -171,8 +172,7 @@ def test_changed_code_is_measured_again_and_replaces_the_old(children, monkeypat
     """Only the rounds of the run whose fingerprint changed."""
     forwards()
     made = len(children.orders)
-    text = Path("params.yaml").read_text().replace("width: 4}", "width: 8}", 1)
-    Path("params.yaml").write_text(text)
+    project.write(Path(), PARAMS.replace("width: 4}", "width: 8}", 1))
     forwards()
 
     again = children.orders[made:]
@@ -264,8 +264,7 @@ def test_a_wrong_argument_is_one_line(children, words, message):
 @pytest.mark.parametrize("rate", ["free", "0", "-1", "true"])
 def test_a_rate_is_a_price(children, rate):
     """A positive number."""
-    text = Path("params.yaml").read_text().replace("Card: 2.0", f"Card: {rate}")
-    Path("params.yaml").write_text(text)
+    project.write(Path(), PARAMS.replace("Card: 2.0", f"Card: {rate}"))
 
     with pytest.raises(ValueError, match=r"rates\.Card"):
         forwards("--budget", "0")
@@ -274,7 +273,7 @@ def test_a_rate_is_a_price(children, rate):
 def test_a_real_process_measures_a_real_network(tmp_path, monkeypatch):
     """From the command line to the table, on this processor."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(PARAMS)
+    project.write(Path(), PARAMS)
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
 
     assert (
@@ -298,7 +297,7 @@ def test_a_real_process_that_cannot_says_why(tmp_path, monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("this machine can")
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(PARAMS)
+    project.write(Path(), PARAMS)
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
     runtime.main("small", "--kinds", "forward", "--modes", "fast", "--size", "64x64", "--rounds", "1")
 
@@ -328,7 +327,7 @@ def test_timing_needs_no_package_of_the_pipeline():
 
 def test_a_killed_command_leaves_no_process_behind(tmp_path):
     """The one that was measuring would go on beside the next command's."""
-    (tmp_path / "params.yaml").write_text(PARAMS)
+    project.write(tmp_path, PARAMS)
     words = ["small", "--kinds", "forward", "--modes", "strict", "--size", "64x64", "--rounds", "9"]
     command = subprocess.Popen(
         [sys.executable, "-m", "pipelines.runtime", *words],
