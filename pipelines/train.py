@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmark import nets, spec
 from benchmark.data import selection
 from benchmark.results import COMPLEXITY, Results, read, write
-from benchmark.training import Settings, checkpoint, fit, others, pool
+from benchmark.training import Settings, adversary_networks, checkpoint, fit, pool
 from benchmark.training.validation import Validator
 from benchmark.weights import pretrained
 from pipelines import run_stage
@@ -46,13 +46,13 @@ def train(name: str, tick: pool.Tick) -> str:
         cut = profile.at(run)
         recipe, steps = cut.cut(run.train)
         net = nets.build(run, cut.thin, cut.seed)
-        notes = nets.start(net, recipe.pretrained)
+        notes = nets.load_pretrained(net, recipe.pretrained)
         kept = Path("checkpoints") / f"{name}-{mark[:16]}.safetensors"
         maps = folder / "maps"
         if not kept.exists():
             shutil.rmtree(maps, ignore_errors=True)
         curve = fit(
-            {"net": net} | others(recipe, cut.thin),
+            {"net": net} | adversary_networks(recipe, cut.thin),
             selection.pairs(profile, run.train_on, "train", recipe.extras),
             recipe,
             Settings(steps, kept, cut.seed, nets.device(), cut.amp, cut.validate),

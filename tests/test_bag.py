@@ -221,11 +221,11 @@ def test_every_parameter_learns(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # no VGG19 there
     torch.manual_seed(0)
     net = Net(VARIANTS[name].thin(16))
-    sharp, blurry = torch.rand(2, 2, 3, Net.least, 3 * Net.least) * 2 - 1
+    sharp, blurry = torch.rand(2, 2, 3, Net.smallest_side, 3 * Net.smallest_side) * 2 - 1
     batch, adversary = Batch(blurry, sharp, Normalise(0.5, 2)), Adversary(critic_steps=1)
 
     *_, (player, loss) = adversary.objective(
-        {"net": net, **adversary.players(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
+        {"net": net, **adversary.networks(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
     )
     loss.backward()
 

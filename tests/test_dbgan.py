@@ -145,7 +145,7 @@ def test_every_parameter_learns(tmp_path, monkeypatch):
     batch, adversary, net = Batch(blurry, sharp, Normalise()), Adversary(blur="none"), Net(Config().thin(16))
 
     *_, (player, loss) = adversary.objective(
-        {"net": net, **adversary.players(16)}, batch, lambda out: perceptual.loss(out, batch)
+        {"net": net, **adversary.networks(16)}, batch, lambda out: perceptual.loss(out, batch)
     )
     loss.backward()
 

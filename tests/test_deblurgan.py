@@ -154,12 +154,12 @@ def test_every_parameter_learns(tmp_path, monkeypatch):
     """With the recipe's loss, at the smallest size; biases before a normalisation get a zero gradient."""
     monkeypatch.chdir(tmp_path)  # no VGG19 there
     torch.manual_seed(0)
-    sharp, blurry = torch.rand(2, 2, 3, Net.least, 3 * Net.least) * 2 - 1
+    sharp, blurry = torch.rand(2, 2, 3, Net.smallest_side, 3 * Net.smallest_side) * 2 - 1
     batch, adversary = Batch(blurry, sharp, Normalise(0.5, 2)), Adversary(norm="channel")
     net = Net(SMALL)
 
     *_, (player, loss) = adversary.objective(
-        {"net": net, **adversary.players(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
+        {"net": net, **adversary.networks(16)}, batch, lambda out: perceptual.loss(out, batch, weight=100)
     )
     loss.backward()
 

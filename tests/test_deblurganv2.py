@@ -79,11 +79,11 @@ def test_levels_fit_each_other(config, height, width):
 def test_no_smaller_image_will_do(config):
     """At `least` it works, one stride below it does not."""
     net = on_meta(config)
-    answer = net(torch.empty(1, 3, net.least, net.least, device="meta"))[-1]
+    answer = net(torch.empty(1, 3, net.smallest_side, net.smallest_side, device="meta"))[-1]
 
-    assert answer.shape == (1, 3, net.least, net.least)
+    assert answer.shape == (1, 3, net.smallest_side, net.smallest_side)
     with pytest.raises((ValueError, RuntimeError)):
-        net(torch.empty(1, 3, net.least - net.stride, net.least - net.stride, device="meta"))
+        net(torch.empty(1, 3, net.smallest_side - net.stride, net.smallest_side - net.stride, device="meta"))
 
 
 def test_macs_are_a_constant_a_share_per_side_and_one_per_pixel():
@@ -138,7 +138,7 @@ def test_an_answer_is_its_images_alone(config):
 def test_every_parameter_learns(config):
     """All but those that the authors' networks hold and do not use; the norms' averages lie behind them."""
     net = Net(config.thin(8))
-    blurry, sharp = torch.rand(2, 1, 3, net.least, net.least) * 2 - 1
+    blurry, sharp = torch.rand(2, 1, 3, net.smallest_side, net.smallest_side) * 2 - 1
 
     (net(blurry)[-1] - sharp).square().mean().backward()
 
@@ -234,9 +234,9 @@ def test_backbone_starts_from_imagenet():
     before = {name: value.clone() for name, value in net.state_dict().items()}
     state = timm.create_model("mobilenetv2_100").state_dict()
 
-    assert net.start_from("vgg19", {}) == ""
-    assert "not for divided widths" in Net(DSC.thin(4)).start_from("mobilenetv2_100", state)
-    assert net.start_from("mobilenetv2_100", state) == ""
+    assert net.load_pretrained("vgg19", {}) == ""
+    assert "not for divided widths" in Net(DSC.thin(4)).load_pretrained("mobilenetv2_100", state)
+    assert net.load_pretrained("mobilenetv2_100", state) == ""
 
     taken = {
         name
@@ -248,7 +248,7 @@ def test_backbone_starts_from_imagenet():
     assert changed <= used <= taken
     assert {name for name in used if "conv" in name} <= changed
     with pytest.raises(ValueError, match=r"mobilenetv2_100: no weight bn1\.bias of shape \(32,\)"):
-        net.start_from("mobilenetv2_100", {**state, "bn1.bias": torch.zeros(31)})
+        net.load_pretrained("mobilenetv2_100", {**state, "bn1.bias": torch.zeros(31)})
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):

@@ -163,7 +163,7 @@ def test_the_discriminator_learns_first_then_the_network():
 
 def test_players_are_thinned():
     """Thin discriminators have the same layers, narrower; the smallest still has two channels."""
-    full, thin, thinnest = (Adversary().players(factor)["critic"] for factor in (1, 4, 99))
+    full, thin, thinnest = (Adversary().networks(factor)["critic"] for factor in (1, 4, 99))
 
     assert list(full.state_dict()) == list(thin.state_dict()) == list(thinnest.state_dict())
     assert [critic.layers[0].out_channels for critic in (full, thin, thinnest)] == [32, 8, 2]
@@ -172,7 +172,7 @@ def test_players_are_thinned():
 def test_the_discriminator_learns_to_tell_noise_from_flat():
     """A thin one separates two kinds of small crops within thirty steps: it starts alive and trains."""
     torch.manual_seed(0)
-    critic = Adversary().players(4)["critic"]
+    critic = Adversary().networks(4)["critic"]
     optimiser = torch.optim.Adam(critic.parameters(), lr=1e-3)
     sharp, restored = torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), 0.5)
     losses = []

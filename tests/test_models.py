@@ -8,7 +8,7 @@ import torch
 
 from benchmark import nets, plugins, spec
 from benchmark.losses import Batch
-from benchmark.training.objective import objective_of, others
+from benchmark.training.objective import adversary_networks, build_objective
 
 ROOT = Path(__file__).parents[1]
 _, RUNS = spec.load(ROOT / "params.yaml")
@@ -48,8 +48,8 @@ def test_every_parameter_learns(name):
     """
     recipe = RUNS[name].train
     net = nets.build(RUNS[name], THIN)
-    players = {"net": net} | others(recipe, THIN)
-    for _, loss in objective_of(recipe)(players, batch(RUNS[name], nets.fitting(net, 32))):
+    players = {"net": net} | adversary_networks(recipe, THIN)
+    for _, loss in build_objective(recipe)(players, batch(RUNS[name], nets.round_up_side(net, 32))):
         loss.backward()
 
     learning = {
@@ -92,10 +92,10 @@ def test_padding_is_invisible():
 def test_any_size_is_padded_restored_and_cropped(name):
     """What comes out of an odd image is the network's answer for the image with its border repeated."""
     net = nets.build(RUNS[name], THIN).eval()
-    stride, least = nets.grid(net)
+    stride, least = nets.size_constraint(net)
     height, width = least + stride - 1, least + 2 * stride - 3 if stride > 3 else least + 1
     image = torch.rand(1, 3, height, width)
-    bottom, right = nets.fitting(net, height) - height, nets.fitting(net, width) - width
+    bottom, right = nets.round_up_side(net, height) - height, nets.round_up_side(net, width) - width
     mode = {"replicate": "edge"}.get(getattr(net, "padding", "replicate"), getattr(net, "padding", ""))
     padded = np.pad(image.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode=mode)
     with torch.inference_mode():

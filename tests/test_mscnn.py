@@ -100,7 +100,7 @@ def test_scales_do_not_share_weights():
 def test_every_parameter_learns(distance):
     """With the recipe's loss at the smallest size allowed; no parameter is left out."""
     net = Net(Config().thin(16))
-    side = net.least
+    side = net.smallest_side
     blurry, sharp = (torch.rand(2, 2, 3, side, side) - 0.5) * 255
     batch = Batch(blurry, sharp, Normalise(0.5, 255))
 

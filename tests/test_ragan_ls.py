@@ -28,7 +28,7 @@ class Times(nn.Module):
 
 def players(adversary: Adversary) -> dict[str, nn.Module]:
     """The smallest network and its critics."""
-    return {"net": Times()} | adversary.players(1)
+    return {"net": Times()} | adversary.networks(1)
 
 
 def batch(count: int = 2, side: int = 32) -> Batch:
@@ -42,10 +42,10 @@ def content_of(given: Batch):
     return lambda outputs: mse_loss(outputs[-1], given.sharp)
 
 
-def test_critics_are_the_authors():
+def test_discriminators_are_the_authors():
     """70 and 286 pixels decide a number; 2,764,737 and 11,154,369 parameters in the authors' code."""
     with torch.device("meta"):
-        critics = Adversary().players(1)["critics"]
+        critics = Adversary().networks(1)["critics"]
         full = torch.empty(1, 3, 256, 256)
 
     assert [sum(p.numel() for p in c.parameters()) for c in critics.children()] == [2_764_737, 11_154_369]
@@ -143,7 +143,7 @@ def test_each_learns_from_its_own_loss():
     assert next(turns, None) is None
 
 
-def test_memory_is_kept_with_the_critics():
+def test_memory_is_kept_with_the_discriminators():
     """A checkpoint of the players goes on with the same averages: nothing is remembered elsewhere."""
     torch.manual_seed(0)
     both, given = players(SMALL), batch()
@@ -160,8 +160,8 @@ def test_memory_is_kept_with_the_critics():
     assert float(again["critics"].patch.sharp.seen) == 4
 
 
-def test_thin_critics():
+def test_thin_discriminators():
     """Widths are divided, down to four."""
-    firsts = [Adversary().players(thin)["critics"].patch.judge.body[0].out_channels for thin in (1, 4, 99)]
+    firsts = [Adversary().networks(thin)["critics"].patch.judge.body[0].out_channels for thin in (1, 4, 99)]
 
     assert firsts == [64, 16, 4]

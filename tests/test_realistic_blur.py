@@ -207,7 +207,7 @@ def test_without_blur_two_learn():
 
     assert [player for player, _ in turns] == ["critic", "net"]
     torch.testing.assert_close(players["net"].seen, [blurry])
-    assert list(Adversary(blur="none").players(8)) == ["critic"]
+    assert list(Adversary(blur="none").networks(8)) == ["critic"]
 
 
 def test_missing_blurry_images_are_named():
@@ -234,7 +234,7 @@ def test_who_judges_does_not_learn():
 def test_noise_follows_the_seed():
     """Which the training loop sets at every step: the same step, the same blur. So training can resume."""
     sharp, blurry, real = crops(2, 32)
-    batch, players = Batch(blurry, sharp, Normalise(), {"unpaired": real}), Adversary().players(16)
+    batch, players = Batch(blurry, sharp, Normalise(), {"unpaired": real}), Adversary().networks(16)
     players["net"] = Restore(0.1)
 
     losses = []
@@ -249,7 +249,7 @@ def test_noise_follows_the_seed():
 
 def test_players_are_thinned():
     """Thin players have the same layers, narrower; the smallest still have four channels."""
-    full, thin, thinnest = (Adversary().players(factor) for factor in (1, 4, 99))
+    full, thin, thinnest = (Adversary().networks(factor) for factor in (1, 4, 99))
 
     names = [[(who, list(of.state_dict())) for who, of in p.items()] for p in (full, thin, thinnest)]
     assert names[0] == names[1] == names[2]
@@ -265,7 +265,7 @@ def detail(images: Tensor) -> Tensor:
 def test_the_discriminator_learns_to_tell_blur_from_noise():
     """A thin one separates small crops within thirty steps: it starts alive and trains."""
     torch.manual_seed(0)
-    critic = Adversary().players(8)["blur_critic"]
+    critic = Adversary().networks(8)["blur_critic"]
     optimiser = torch.optim.Adam(critic.parameters(), lr=1e-3)
     made, other = torch.rand(2, 4, 3, 32, 32)
     real = avg_pool2d(other, 5, 1, 2)
@@ -293,7 +293,7 @@ class Smoothness(nn.Module):
 def test_bgan_learns_to_blur():
     """Where real images have less detail than sharp ones, it takes detail away."""
     torch.manual_seed(0)
-    blur = Adversary().players(8)["blur"]
+    blur = Adversary().networks(8)["blur"]
     players = {"net": Restore(0.0), "critic": Mean(), "blur": blur, "blur_critic": Smoothness()}
     optimiser = torch.optim.Adam(blur.parameters(), lr=2e-3)
     sharp, other = 0.25 + 0.5 * torch.rand(2, 4, 3, 16, 16)

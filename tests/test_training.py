@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmark import nets, spec
 from benchmark.training import DivergedError, Settings, checkpoint, fit
-from benchmark.training.fit import Training
+from benchmark.training.fit import NetworkTrainer
 from tests.samples import RECIPE, network, pairs
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def test_the_learning_rate_follows_the_recipe():
     def way(schedule):
         net = network()
         recipe = replace(RECIPE, batch=1, epochs=2, schedule=schedule)
-        training = Training({"net": net}, pairs(), recipe, Settings(2, Path()))
+        training = NetworkTrainer({"net": net}, pairs(), recipe, Settings(2, Path()))
         training.step(0)
         before = [p.detach().clone() for p in net.parameters()]
         training.step(1)

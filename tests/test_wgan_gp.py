@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from benchmark.adversaries._discriminators import PatchGAN
 from torch import Tensor, nn
 
-from benchmark.adversaries._critics import PatchGAN
 from benchmark.adversaries.wgan_gp import Adversary, penalty
 from benchmark.losses import Batch
 from benchmark.spec import Normalise
@@ -115,7 +115,7 @@ def test_penalty_is_in_single_precision(norm):
     torch.testing.assert_close(mixed, whole, rtol=0, atol=0)
 
 
-def test_the_critics_turns_come_first():
+def test_the_discriminators_turns_come_first():
     """Five for the critic, one for the network, all on one answer and the same images."""
     sharp, blurry = images()
     batch = Batch(blurry, sharp, Normalise())
@@ -162,7 +162,7 @@ def test_players_learn_from_their_own_turn_alone():
     torch.manual_seed(0)
     sharp, blurry = torch.rand(2, 2, 3, 16, 16)
     batch = Batch(blurry, sharp, Normalise())
-    players = {"net": Scale(), **Adversary().players(thin=8)}
+    players = {"net": Scale(), **Adversary().networks(thin=8)}
 
     for player, loss in Adversary().objective(players, batch, lambda out: 0 * out[0].mean()):
         for net in players.values():
@@ -197,6 +197,6 @@ def test_the_critic_finds_the_distance():
 
 def test_a_thin_critic_is_narrower():
     """Its width is divided, and at least four."""
-    widths = [Adversary().players(thin)["critic"].body[0].out_channels for thin in (1, 8, 99)]
+    widths = [Adversary().networks(thin)["critic"].body[0].out_channels for thin in (1, 8, 99)]
 
     assert widths == [64, 8, 4]

@@ -23,7 +23,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 
 from benchmark.measure.traffic import traffic
-from benchmark.nets import fitting, grid
+from benchmark.nets import round_up_side, size_constraint
 
 STEP = 32  # between the sides of the traced images; every network's stride divides it
 SIZES = {"macs_256": (256, 256), "macs_720p": (720, 1280)}  # height, width
@@ -110,10 +110,12 @@ def count(name: str, net: nn.Module) -> Complexity:
         ValueError: the two counters differ by more than 1 %, so the count at 720x1280 cannot be trusted.
     """
     net = copy.deepcopy(net).eval()
-    _, least = grid(net)
+    _, least = size_constraint(net)
     smallest = -(-max(least, STEP) // STEP) * STEP
     traced = {side: trace(net, side) for side in range(smallest, smallest + 3 * STEP, STEP)}
-    sizes = {key: (fitting(net, height), fitting(net, width)) for key, (height, width) in SIZES.items()}
+    sizes = {
+        key: (round_up_side(net, height), round_up_side(net, width)) for key, (height, width) in SIZES.items()
+    }
 
     def of(part: str, size: tuple[int, int]) -> int:
         return at(*size, {side: getattr(seen, part) for side, seen in traced.items()})

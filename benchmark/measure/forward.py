@@ -60,7 +60,7 @@ class Slot(nn.Module):
 
     def __init__(self, net: nn.Module, fixed: Tensor, call: Call) -> None:
         super().__init__()
-        self.stride, self.least = nets.grid(net)
+        self.stride, self.smallest_side = nets.size_constraint(net)
         self.padding = getattr(net, "padding", "replicate")
         self.fixed, self.call = fixed, call
 
@@ -122,7 +122,7 @@ def prepare(task: Task, device: Watched) -> Work:
 
 def drawn(net: nn.Module, task: Task, sees: Normalise) -> Tensor:
     """Uniform values, normalised, of the size that the network takes for the task's."""
-    size = nets.fitting(net, task.height), nets.fitting(net, task.width)
+    size = nets.round_up_side(net, task.height), nets.round_up_side(net, task.width)
     one = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(SEED))
     return ((one - sees.mean) * sees.scale).repeat(task.batch, 1, 1, 1)
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from benchmark.adversaries._discriminators import NORMS, PatchGAN
 from torch import nn
 from torch.autograd import gradgradcheck
 
-from benchmark.adversaries._critics import NORMS, PatchGAN
 from tests import golden
 
 
