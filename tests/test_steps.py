@@ -34,7 +34,7 @@ def task(name, mode="strict", batch=1, height=16, width=16):
 
 
 def learners(run, recipe, thin):
-    """Thinned players of a run."""
+    """Thinned networks of a run."""
     return {"net": nets.build(run, thin), **adversary_networks(recipe, thin)}
 
 
@@ -46,8 +46,8 @@ def test_a_call_is_the_next_step_of_training(name):
     """
     run = RUNS[name]
     recipe = replace(run.train, batch=2, crop=32)
-    players = learners(run, recipe, thin=1)
-    training = NetworkTrainer(players, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
+    networks = learners(run, recipe, thin=1)
+    training = NetworkTrainer(networks, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
 
     work = steps.prepare(task(name, batch=2, height=32, width=32), CPU)
 
