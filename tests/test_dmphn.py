@@ -129,7 +129,7 @@ def test_patches_do_not_see_each_other():
 
 
 def authors_names(net: Net) -> dict[str, dict[str, Tensor]]:
-    """A network's weights as the authors would save them: the inverse of `convert`, for small tests."""
+    """Split a network's weights into the authors' files: the inverse of `convert`, for small tests."""
     files: dict[str, dict[str, Tensor]] = {}
     for s, stage in enumerate(net.stages, start=1):
         for half, parts in (("encoder", stage.encoders), ("decoder", stage.decoders)):
@@ -137,11 +137,21 @@ def authors_names(net: Net) -> dict[str, dict[str, Tensor]]:
                 state = part.state_dict()
                 files[f"{half}_s{s}_lv{level}"] = {
                     theirs + key.removeprefix(ours): value
-                    for theirs, ours in dmphn.THEIRS[half].items()
+                    for theirs, ours in dmphn.LAYERS[half].items()
                     for key, value in state.items()
                     if key.startswith(ours + ".")
                 }
     return files
+
+
+def test_a_file_of_another_name_is_refused():
+    """The message has the file's name and the form of the allowed ones."""
+    files = authors_names(Net(Config("1").thin(8)))
+
+    with pytest.raises(ValueError, match="unexpected sub-network 'critic'; allowed: encoder_lv1"):
+        dmphn.convert(files | {"critic": {}})
+    with pytest.raises(ValueError, match="missing weight: "):
+        dmphn.convert({"decoder_s1_lv1": files["decoder_s1_lv1"]})
 
 
 def test_convert_undoes_the_authors_names():

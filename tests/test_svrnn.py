@@ -118,3 +118,12 @@ def test_initialisation_is_the_authors():
         assert layer.weight.abs().max() <= (3 / inputs) ** 0.5
         assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.1)
         assert not layer.bias.any()
+
+
+def test_unused_arrays_of_recurrent_layers_are_dropped():
+    """The authors' files contain arrays of recurrent layers, which their network never uses."""
+    weights = golden.authors_weights(golden.case("svrnn"), "caffe")
+
+    state = convert(weights | {"rnn3_2": [np.zeros((1, 1, 8, 8))] * 3})
+
+    assert state.keys() == Net(Config()).state_dict().keys()
