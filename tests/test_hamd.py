@@ -177,26 +177,3 @@ def test_loss_is_its_sum_written_out():
             expected += 0.5 * share * (of_people[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
             expected += 0.25 * (1 - share) * (of_rest[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
     assert found.item() == pytest.approx(expected)
-
-
-def test_every_parameter_learns():
-    """The loss reaches all parameters, those of both domains and of the attention too."""
-    torch.manual_seed(0)
-    net = Net(Config().thin(8))
-    blurry, sharp = torch.rand(2, 2, 3, 16, 32)
-    moving = torch.zeros(2, 1, 16, 32)
-    moving[:, :, :, :16] = 1
-
-    human_aware.loss(net(blurry), Batch(blurry, sharp, Normalise(), {"moving": moving})).backward()
-
-    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
-def test_thin_keeps_the_structure():
-    """A thin network has the same layers, with at least four channels; sizes of the image add none."""
-    configs = [Config(), Config().thin(4), Config().thin(99), Config(sizes=1)]
-    with torch.device("meta"):
-        names = [list(Net(config).state_dict()) for config in configs]
-
-    assert [config.width for config in configs] == [32, 8, 4, 32]
-    assert names == [names[0]] * 4

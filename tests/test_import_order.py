@@ -14,7 +14,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": set(),
     "claims": {"results"},
     "metrics": {"data", "spec"},
-    "models": set(),
+    "models": {"weights"},  # weights.names alone
     "data": {"plugins", "results", "spec"},
     "weights": {"data", "plugins", "spec"},
     "datasets": {"data"},
@@ -81,7 +81,15 @@ TAKES_FROM = {
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_models_import_only_what_their_papers_take(path):
-    """A model file stands alone beside _layers.py, but for what its paper takes from another."""
-    taken = {name.split(".")[2] for name in imports(path) if name.startswith("benchmark.models")}
+    """A model file imports _layers.py, weights/names.py and the model whose blocks its paper takes."""
+    used = {".".join(name.split(".")[1:3]) for name in imports(path) if name.startswith("benchmark.")}
+    taken = {f"models.{TAKES_FROM[path.stem]}"} if path.stem in TAKES_FROM else set()
 
-    assert taken <= {"_layers", TAKES_FROM.get(path.stem)}
+    assert used <= {"models._layers", "weights.names"} | taken
+
+
+def test_names_of_weights_need_no_network():
+    """weights/names.py, which every model with published weights imports, imports no part and no torch.nn."""
+    used = imports(ROOT / "benchmark" / "weights" / "names.py")
+
+    assert not any(name.startswith(("benchmark", "torch.nn")) for name in used)

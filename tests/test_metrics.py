@@ -41,12 +41,12 @@ def pair():
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_quantity_is_named_like_its_file(name):
-    """A metric's name is its file's; what it sees exists."""
+    """A metric's name is its file's, its direction and the image that it sees are known ones."""
     quantity = METRICS[name].QUANTITY
 
     assert quantity.name == name
     assert quantity.sees in SEEN
-    assert name.startswith(quantity.family)
+    assert quantity.better in ("higher", "lower")
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -61,11 +61,14 @@ def test_a_batch_is_its_images(name, pair):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_equal_images_are_perfect(name, pair):
-    """An image compared with itself: SSIM 1, PSNR infinite, no squared error."""
-    perfect = {"ssim": 1.0, "psnr": np.inf}[METRICS[name].QUANTITY.family]
-    perfect = 0.0 if name == "psnr_pooled" else perfect
+    """An image is better than a noisy one when compared with itself: SSIM 1, PSNR infinite, error 0."""
+    quantity = METRICS[name].QUANTITY
+    perfect, noisy = value(name, pair[1], pair[1]), value(name, *pair)
+    best = {"ssim": 1.0, "psnr": 0.0 if quantity.pool == "psnr" else np.inf}
 
-    assert value(name, pair[0], pair[0]) == pytest.approx(perfect, abs=1e-9)
+    higher = quantity.better == "higher" and quantity.pool != "psnr"  # of one image, psnr_pooled is an error
+    assert perfect > noisy if higher else perfect < noisy
+    assert perfect == pytest.approx(best.get(quantity.family, perfect), abs=1e-9)
 
 
 def test_psnr_is_scikit_images(pair):

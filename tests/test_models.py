@@ -1,5 +1,6 @@
-"""What every run of params.yaml promises, ablation variants included. No list to maintain."""
+"""What every run of params.yaml and every other variant of a model has in common."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,51 @@ import torch
 
 from benchmark import nets, plugins, spec
 from benchmark.losses import Batch
-from benchmark.training.objective import objective_of, others
+from benchmark.training.objective import adversary_networks, build_objective
 
 ROOT = Path(__file__).parents[1]
 _, RUNS = spec.load(ROOT / "params.yaml")
-TRAINED = [name for name, run in RUNS.items() if run.train]
+# Choices of a model that no run of params.yaml makes: name -> the run it varies and what differs.
+CHOICES = {
+    "cdgnet large residual": ("cdgnet", {"large": "residual"}),
+    "cdgnet diagonals masked": ("cdgnet", {"diagonals": "masked"}),
+    "dmphn 1, two stages": ("dmphn_1", {"levels": "1", "stacks": 2}),
+    "dmphn 1-2-4-8, two stages": ("dmphn_1_2_4_8", {"levels": "1-2-4-8", "stacks": 2}),
+    "saphnet cross levels": ("saphnet", {"cross_attention": "levels"}),
+    "saphnet cross encoder": ("saphnet", {"cross_attention": "encoder"}),
+    "saphnet no attention": ("saphnet", {"self_attention": "none", "cross_attention": "none"}),
+    "saphnet gaussian": ("saphnet", {"filtering": "gaussian"}),
+}
+VARIANTS = RUNS | {
+    name: replace(RUNS[base], name=name, config=RUNS[base].config | config)
+    for name, (base, config) in CHOICES.items()
+}
+TRAINED = [name for name, run in VARIANTS.items() if run.train]
 THIN = 8
+
+# Widths after thinning by 4 and by 99.
+THINNED = {
+    "bag": [{"width": 16, "growth": 18}, {"width": 4, "growth": 4}],
+    "cdgnet": [{"width": 8}, {"width": 4}],
+    "dbgan": [{"width": 16, "growth": 8}, {"width": 4, "growth": 4}],
+    "deblurgan": [{"width": 16}, {"width": 4}],
+    "dmphn_1_2_4": [{"width": 8}, {"width": 4}],
+    "hamd": [{"width": 8}, {"width": 4}],
+    "mimo_unet": [{"width": 8}, {"width": 4}],
+    "mprnet": [{"width": 24, "growth": 12, "extra": 8}, {"width": 4, "growth": 4, "extra": 4}],
+    "mscnn": [{"width": 16}, {"width": 4}],
+    "mtrnn": [{"width": 8, "iterations": 6}, {"width": 4, "iterations": 6}],
+    "pssnsc": [{"width": 8}, {"width": 4}],
+    "saphnet": [{"width": 8}, {"width": 8}],  # two clusters of four channels
+    "sgenet": [{"width": 24, "growth": 6}, {"width": 12, "growth": 3}],  # in whole thirds
+    "srn": [{"width": 8}, {"width": 4}],
+    "svdn": [{"width": 8}, {"width": 4}],
+    "svrnn": [{"width": 4, "guide": 16}, {"width": 4, "guide": 4}],
+}
+# Gradients of these are zero: the last bias of a discriminator whose loss has differences of scores alone,
+# and the branch images of CDGNet when their losses have the weight 0.
+NO_GRADIENT = {"critic.body.11.bias", "discriminator.classifier.2.bias"}
+BRANCHES = {f"net.heads.{branch}.{kind}" for branch in ("large", "small") for kind in ("weight", "bias")}
 
 
 def batch(run, side, count=2):
@@ -29,56 +69,85 @@ def batch(run, side, count=2):
     return Batch(draw(3), draw(3), n, extras)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_the_answer_has_the_inputs_size(name):
-    """The last output is a full image, also for sizes that do not divide by the network's stride."""
-    net = nets.build(RUNS[name], THIN).eval()
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_restored_image_has_the_inputs_size(name):
+    """The last output is a full image, also for sizes that are not multiples of the network's stride."""
+    net = nets.build(VARIANTS[name], THIN).eval()
     with torch.inference_mode():
-        answer = nets.restore(net, torch.rand(1, 3, 37, 51), spec.Normalise())
+        restored = nets.restore(net, torch.rand(1, 3, 37, 51), spec.Normalise())
 
-    assert answer.shape == (1, 3, 37, 51)
-    assert answer.isfinite().all()
+    assert restored.shape == (1, 3, 37, 51)
+    assert restored.isfinite().all()
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_parameter_learns(name):
-    """Each parameter of each player gets a gradient: no block is built and then unused.
+def test_every_parameter_learns(name, tmp_path, monkeypatch):
+    """Each parameter of each network gets a gradient other than zero: no block is built and then unused.
 
-    Those that the authors built and never used are there for the count, and frozen.
+    Parameters that the authors built and never used are frozen; they are there for the count.
     """
-    recipe = RUNS[name].train
-    net = nets.build(RUNS[name], THIN)
-    players = {"net": net} | others(recipe, THIN)
-    for _, loss in objective_of(recipe)(players, batch(RUNS[name], nets.fitting(net, 32))):
+    monkeypatch.chdir(tmp_path)  # without VGG19
+    recipe = VARIANTS[name].train
+    net = nets.build(VARIANTS[name], THIN)
+    networks = {"net": net} | adversary_networks(recipe, THIN)
+    for _, loss in build_objective(recipe)(networks, batch(VARIANTS[name], nets.round_up_side(net, 32))):
         loss.backward()
 
     learning = {
-        f"{who}.{k}": p for who, of in players.items() for k, p in of.named_parameters() if p.requires_grad
+        f"{who}.{k}": p for who, of in networks.items() for k, p in of.named_parameters() if p.requires_grad
     }
+    exempt = NO_GRADIENT | (BRANCHES if recipe.loss.get("small") == 0 else set())
     assert [key for key, p in learning.items() if p.grad is None] == []
+    assert [key for key, p in learning.items() if key not in exempt and not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_seed_decides_the_weights(name):
     """The same seed gives the same weights, another one does not."""
-    one, same, other = (nets.build(RUNS[name], THIN, seed).state_dict() for seed in (0, 0, 1))
+    first, same, different = (nets.build(VARIANTS[name], THIN, seed).state_dict() for seed in (0, 0, 1))
 
-    assert all(torch.equal(one[key], same[key]) for key in one)
-    assert not all(torch.equal(one[key], other[key]) for key in one)
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert not all(torch.equal(first[key], different[key]) for key in first)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_thinning_keeps_the_structure(name):
-    """A thinned network has the same blocks, only narrower."""
+    """A thinned network has the same layers, only narrower, however large the factor."""
     with torch.device("meta"):  # shapes only
-        full, thin = (nets.build(RUNS[name], factor).state_dict() for factor in (1, 4))
+        full, *thinner = (nets.build(VARIANTS[name], factor).state_dict() for factor in (1, 4, 99))
 
-    assert full.keys() == thin.keys()
-    assert sum(v.numel() for v in thin.values()) <= sum(v.numel() for v in full.values())
+    sizes = [sum(v.numel() for v in state.values()) for state in (full, *thinner)]
+    assert all(state.keys() == full.keys() for state in thinner)
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("name", THINNED)
+def test_widths_are_divided(name):
+    """Widths are rounded down and have a lower bound; other settings stay."""
+    run = RUNS[name]
+    config = spec.build(plugins.load("models", run.model).Config, name, run.config)
+
+    assert [config.thin(factor) for factor in (4, 99)] == [
+        replace(config, **widths) for widths in THINNED[name]
+    ]
+
+
+@pytest.mark.parametrize("adversary", plugins.names("adversaries"))
+def test_discriminators_are_thinned(adversary):
+    """Thinned networks of a GAN have the same layers, at least two channels wide."""
+    networks = [plugins.load("adversaries", adversary).Adversary().networks(thin) for thin in (1, 4, 99)]
+    full, *thinner = (
+        {f"{n}.{k}": v for n, net in of.items() for k, v in net.state_dict().items()} for of in networks
+    )
+    first = [[len(next(net.parameters())) for net in of.values()] for of in networks]
+
+    assert all(state.keys() == full.keys() for state in thinner)
+    assert first[1] == [width // 4 for width in first[0]]
+    assert all(width == (2 if adversary == "gan" else 4) for width in first[2])  # MS-CNN's halves its width
 
 
 def test_padding_is_invisible():
-    """Padding to the stride changes only what the network sees near the border."""
+    """Padding to the stride changes the restored image near the border alone."""
     net = nets.build(RUNS["cdgnet_ld"], THIN).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
@@ -90,24 +159,24 @@ def test_padding_is_invisible():
 
 @pytest.mark.parametrize("name", {run.model: name for name, run in RUNS.items()}.values())
 def test_any_size_is_padded_restored_and_cropped(name):
-    """What comes out of an odd image is the network's answer for the image with its border repeated."""
+    """An image of any size is padded as NumPy pads it, restored and cropped."""
     net = nets.build(RUNS[name], THIN).eval()
-    stride, least = nets.grid(net)
-    height, width = least + stride - 1, least + 2 * stride - 3 if stride > 3 else least + 1
+    stride, smallest = nets.size_constraint(net)
+    height, width = smallest + stride - 1, smallest + 2 * stride - 3 if stride > 3 else smallest + 1
     image = torch.rand(1, 3, height, width)
-    bottom, right = nets.fitting(net, height) - height, nets.fitting(net, width) - width
+    bottom, right = nets.round_up_side(net, height) - height, nets.round_up_side(net, width) - width
     mode = {"replicate": "edge"}.get(getattr(net, "padding", "replicate"), getattr(net, "padding", ""))
     padded = np.pad(image.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode=mode)
     with torch.inference_mode():
         restored = nets.restore(net, image, spec.Normalise(0.5))
-        answer = net(torch.from_numpy(padded).to(memory_format=torch.channels_last) - 0.5)[-1] + 0.5
+        expected = net(torch.from_numpy(padded).to(memory_format=torch.channels_last) - 0.5)[-1] + 0.5
 
-    assert torch.allclose(restored, answer[..., :height, :width], atol=1e-6)
+    assert torch.allclose(restored, expected[..., :height, :width], atol=1e-6)
 
 
 @pytest.mark.parametrize("model", plugins.names("models"))
 def test_every_model_has_a_run_and_its_header(model):
-    """Each model file is used by a run and says its sources and what the paper leaves open."""
+    """Each model file is used by a run; its docstring has the sources and what the paper does not state."""
     text = plugins.load("models", model).__doc__
 
     assert model in {run.model for run in RUNS.values()}
@@ -115,7 +184,7 @@ def test_every_model_has_a_run_and_its_header(model):
 
 
 def test_an_unknown_config_key_is_named():
-    """A run whose config has a key the model lacks fails with the nearest known one."""
+    """An unknown key of a run's config is an error that names the nearest allowed one."""
     run = spec.Run("x", "dmphn", "", {"level": "1"})
 
     with pytest.raises(ValueError, match=r"runs.x.config: unknown key 'level'; did you mean 'levels'"):
@@ -123,7 +192,7 @@ def test_an_unknown_config_key_is_named():
 
 
 def test_an_unknown_choice_is_named():
-    """A mistyped choice fails with the run's name and where the choices stand."""
+    """A mistyped choice is an error that names the run and the file with the tables of choices."""
     run = spec.Run("x", "dmphn", "", {"levels": "1-4"})
 
     with pytest.raises(

@@ -6,36 +6,11 @@ import torch
 from skimage.transform import pyramid_gaussian
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.losses import Batch, pixel
-from benchmark.models import mscnn
+from benchmark.losses import pixel
 from benchmark.models.mscnn import Config, Net, halve
-from benchmark.spec import Normalise
-from tests import golden
 
 SMALL = Config(blocks=2, width=4)
-
-
-def test_size_is_that_of_the_authors_code():
-    """11,721,321 parameters and 4,724.2 GMAC at 720p, the pyramid's own 0.02 included."""
-    with torch.device("meta"):
-        net, blurry = Net(Config()), torch.empty(1, 3, 720, 1280)
-    with FlopCounterMode(display=False) as counter:
-        answers = net(blurry)
-
-    assert sum(p.numel() for p in net.parameters()) == 11_721_321
-    assert counter.get_total_flops() / 2e9 == pytest.approx(4724.196, rel=1e-4)
-    assert [tuple(answer.shape[2:]) for answer in answers] == [(180, 320), (360, 640), (720, 1280)]
-
-
-def test_it_is_the_authors_network():
-    """With the same weights it gives what their network gives on scikit-image's pyramid."""
-    entry = golden.case("mscnn")
-    net = Net(Config())
-    net.load_state_dict(mscnn.convert(golden.weights(entry["shapes"], entry["gain"])))
-
-    golden.check(entry, net, mean=0.5, scale=255)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 36), (64, 32)])
@@ -96,65 +71,8 @@ def test_scales_do_not_share_weights():
     assert {layer.kernel_size for layer in layers} == {(5, 5)}
 
 
-@pytest.mark.parametrize("distance", ["l1", "mse"])
-def test_every_parameter_learns(distance):
-    """With the recipe's loss at the smallest size allowed; no parameter is left out."""
-    net = Net(Config().thin(16))
-    side = net.least
-    blurry, sharp = (torch.rand(2, 2, 3, side, side) - 0.5) * 255
-    batch = Batch(blurry, sharp, Normalise(0.5, 255))
-
-    pixel.loss(net(blurry), batch, distance=distance, of="all", shrink="gaussian").backward()
-
-    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
 def test_targets_are_the_same_pyramid():
     """The loss makes the sharp image smaller as the network does the blurry one."""
     sharp = torch.rand(1, 3, 16, 24)
 
     torch.testing.assert_close(pixel.SHRINK["gaussian"](sharp), halve(sharp))
-
-
-def test_thin_keeps_the_structure():
-    """A thin network has the same layers, with at least four channels."""
-    configs = [Config(), Config().thin(4), Config().thin(99)]
-    with torch.device("meta"):
-        full, thin, thinnest = (list(Net(config).state_dict()) for config in configs)
-
-    assert [config.width for config in configs] == [64, 16, 4]
-    assert full == thin == thinnest
-
-
-def authors_names(net: Net) -> dict[str, Tensor]:
-    """A network's weights as the authors would save them, for small tests."""
-    shown = {}
-    for name, value in net.state_dict().items():
-        part, k, rest = name.split(".", 2)
-        if part == "scales":
-            shown[f"body_models.{2 - int(k)}.body.{rest}"] = value
-        else:
-            shown[f"conv_end_models.{2 - int(k)}.uppath.{rest}"] = value
-    return shown
-
-
-def test_convert_undoes_the_authors_names():
-    """Weights under the authors' names become the same network's state dict."""
-    net = Net(SMALL)
-
-    torch.testing.assert_close(
-        mscnn.convert(authors_names(net)), dict(net.state_dict()), rtol=0, atol=0, check_stride=True
-    )
-
-
-def test_convert_names_what_is_wrong():
-    """A weight too few or too many is named in the error."""
-    weights = authors_names(Net(SMALL))
-    few = {name: value for name, value in weights.items() if name != "body_models.1.body.2.body.0.bias"}
-
-    with pytest.raises(ValueError, match=r"missing weight: body_models\.1\.body\.2\.body\.0\.bias"):
-        mscnn.convert(few)
-    with pytest.raises(ValueError, match=r"unexpected weight: critic\.weight"):
-        mscnn.convert(weights | {"critic.weight": torch.zeros(1)})
-    with pytest.raises(ValueError, match=r"missing weight: body_models\.0\.body\.0\.weight"):
-        mscnn.convert({})

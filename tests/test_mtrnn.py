@@ -4,39 +4,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.losses import Batch, temporal
-from benchmark.models import mtrnn
 from benchmark.models.mtrnn import Config, Net
 from benchmark.spec import Normalise
-from tests import golden
 
 LEVELS = (3, 5, 7, 9, 11)
 RANGE = Normalise(scale=255)
-
-
-@pytest.mark.parametrize(("iterations", "gmacs"), [(1, 339.321), (6, 2035.927)])
-def test_sizes_are_those_of_the_authors_code(iterations, gmacs):
-    """Iterations share all parameters, so only MACs grow with them; 24 parameters never learn."""
-    with torch.device("meta"):
-        net, blurry = Net(Config(iterations=iterations)), torch.empty(1, 3, 720, 1280)
-    with FlopCounterMode(display=False) as counter:
-        answers = net(blurry)
-
-    assert sum(p.numel() for p in net.parameters()) == 2_635_547
-    assert sum(p.numel() for p in net.parameters() if not p.requires_grad) == 24
-    assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, abs=1e-3)
-    assert [tuple(answer.shape) for answer in answers] == [(1, 3, 720, 1280)] * iterations
-
-
-def test_it_is_the_authors_network():
-    """With the same weights its sixth iteration gives what theirs gives."""
-    entry = golden.case("mtrnn")
-    net = Net(Config())
-    net.load_state_dict(mtrnn.convert(golden.weights(entry["shapes"], entry["gain"])))
-
-    golden.check(entry, net, scale=255)
 
 
 def test_every_iteration_starts_at_the_blurry_image():
@@ -152,38 +126,3 @@ def test_loss_names_what_is_wrong():
         temporal.targets(Batch(batch.blurry, batch.sharp, RANGE), 6)
     with pytest.raises(ValueError, match="5 iterations are too few to get below level 11; allowed: from 6"):
         temporal.targets(batch, 5)
-
-
-def test_every_parameter_learns():
-    """With the recipe's loss at the smallest size allowed; but for the mean colours, which never do."""
-    torch.manual_seed(0)
-    net = Net(Config().thin(4))
-    images = 255 * torch.rand(7, 2, 3, 4, 4)
-    levels = {f"level_{n}": image for n, image in zip(LEVELS, images, strict=False)}
-
-    temporal.loss(net(images[-2]), Batch(images[-2], images[-1], RANGE, levels)).backward()
-
-    still = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
-    assert still == ["subtract.weight", "subtract.bias", "add.weight", "add.bias"]
-
-
-def test_thin_keeps_the_structure():
-    """A thin network has the same layers, with at least four channels at the finest scale."""
-    configs = [Config(), Config().thin(4), Config().thin(99)]
-    with torch.device("meta"):
-        full, thin, thinnest = (list(Net(config).state_dict()) for config in configs)
-
-    assert [(config.width, config.iterations) for config in configs] == [(32, 6), (8, 6), (4, 6)]
-    assert full == thin == thinnest
-
-
-def test_convert_names_what_is_wrong():
-    """A weight too few or too many is named in the error."""
-    weights = {name: torch.zeros(shape) for name, shape in golden.case("mtrnn")["shapes"].items()}
-    few = {name: value for name, value in weights.items() if name != "conv4_3.stem.2.bias"}
-
-    assert set(mtrnn.convert(weights)) == set(Net(Config()).state_dict())
-    with pytest.raises(ValueError, match=r"missing weight: conv4_3\.stem\.2\.bias"):
-        mtrnn.convert(few)
-    with pytest.raises(ValueError, match=r"unexpected weight: up\.0\.weight"):
-        mtrnn.convert(weights | {"up.0.weight": torch.zeros(1)})

@@ -46,7 +46,7 @@ def abroad(net, dtype=torch.float32):
                     if x is not None:
                         there = torch.empty(x.shape, dtype=x.dtype, device="cuda")
                         tensors[name] = nn.Parameter(there) if isinstance(x, nn.Parameter) else there
-        x = torch.empty(1, 3, nets.fitting(net, 96), nets.fitting(net, 128), device="cuda")
+        x = torch.empty(1, 3, nets.round_up_side(net, 96), nets.round_up_side(net, 128), device="cuda")
         with Abroad() as found:
             answer = Forward(net, x, dtype)()
     assert (answer.shape, answer.device.type) == (x.shape, "cuda")

@@ -1,11 +1,11 @@
-"""DeblurGAN-v2's adversary: its critics, what they remember, and 53 steps of the authors' training."""
+"""DeblurGAN-v2's adversary: its discriminators, what they remember, and 53 steps of the authors' training."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from benchmark.adversaries.ragan_ls import POOL, Adversary, Critic, Memory
+from benchmark.adversaries.ragan_ls import POOL, Adversary, Discriminator, Memory
 from benchmark.losses import Batch
 from benchmark.spec import Normalise
 from benchmark.training import checkpoint
@@ -26,9 +26,9 @@ class Times(nn.Module):
         return [blurry * self.factor]
 
 
-def players(adversary: Adversary) -> dict[str, nn.Module]:
-    """The smallest network and its critics."""
-    return {"net": Times()} | adversary.players(1)
+def networks(adversary: Adversary) -> dict[str, nn.Module]:
+    """The smallest network and its discriminators."""
+    return {"net": Times()} | adversary.networks(1)
 
 
 def batch(count: int = 2, side: int = 32) -> Batch:
@@ -42,18 +42,21 @@ def content_of(given: Batch):
     return lambda outputs: mse_loss(outputs[-1], given.sharp)
 
 
-def test_critics_are_the_authors():
+def test_discriminators_are_the_authors():
     """70 and 286 pixels decide a number; 2,764,737 and 11,154,369 parameters in the authors' code."""
     with torch.device("meta"):
-        critics = Adversary().players(1)["critics"]
+        discriminators = Adversary().networks(1)["discriminators"]
         full = torch.empty(1, 3, 256, 256)
 
-    assert [sum(p.numel() for p in c.parameters()) for c in critics.children()] == [2_764_737, 11_154_369]
-    assert [tuple(c.judge(full).shape) for c in critics.children()] == [(1, 1, 35, 35), (1, 1, 11, 11)]
+    assert [sum(p.numel() for p in c.parameters()) for c in discriminators.children()] == [
+        2_764_737,
+        11_154_369,
+    ]
+    assert [tuple(c.score(full).shape) for c in discriminators.children()] == [(1, 1, 35, 35), (1, 1, 11, 11)]
     seen = []
-    for critic in critics.children():
+    for discriminator in discriminators.children():
         reach = 1
-        for layer in reversed([m for m in critic.judge.modules() if isinstance(m, nn.Conv2d)]):
+        for layer in reversed([m for m in discriminator.score.modules() if isinstance(m, nn.Conv2d)]):
             reach = (reach - 1) * layer.stride[0] + layer.kernel_size[0]
         seen.append(reach)
     assert seen == [70, 286]
@@ -63,17 +66,17 @@ def test_it_trains_as_the_authors_code_does():
     """Both losses and the network stay with theirs, past the moment when memory is full (50 images)."""
     entry = golden.case("deblurganv2_ragan_ls")
     adversary = Adversary(width=entry["width"])
-    both = players(adversary)
+    both = networks(adversary)
     weights = golden.weights(entry["shapes"], entry["gain"])
-    named = {name.replace(".model.", ".judge.body.", 1): value for name, value in weights.items()}
-    missing, unexpected = both["critics"].load_state_dict(named, strict=False)
+    named = {name.replace(".model.", ".score.body.", 1): value for name, value in weights.items()}
+    missing, unexpected = both["discriminators"].load_state_dict(named, strict=False)
     assert unexpected == []
     assert {name.split(".")[1] for name in missing} == {"sharp", "restored"}
-    rates = {"critics": 1e-4, "net": 1e-2}
-    optimisers = {who: torch.optim.Adam(player.parameters(), rates[who]) for who, player in both.items()}
+    rates = {"discriminators": 1e-4, "net": 1e-2}
+    optimisers = {who: torch.optim.Adam(name.parameters(), rates[who]) for who, name in both.items()}
     picture = golden.picture(entry["side"]) * 2 - 1
 
-    kept: dict[str, list[float]] = {"critics": [], "net": [], "k": []}
+    kept: dict[str, list[float]] = {"discriminators": [], "net": [], "k": []}
     for step in range(len(entry["k"])):
         sharp = picture.roll(step, -1)
         given = Batch((sharp + sharp.roll(1, -1)) / 2, sharp, Normalise(0.5, 2))
@@ -102,12 +105,12 @@ def test_memory_is_the_mean_of_the_last_fifty_images():
 
 
 def test_losses_are_those_of_the_equations():
-    """Written out for one critic that has only seen this batch: squares about the other's average."""
-    critic = Critic(3, 8)
+    """Written out for one discriminator that has only seen this batch: squares about the other's average."""
+    discriminator = Discriminator(3, 8)
     given = batch()
     restored, sharp = given.blurry, given.sharp
     with torch.no_grad():
-        of_restored, of_sharp = critic.judge(restored).flatten(), critic.judge(sharp).flatten()
+        of_restored, of_sharp = discriminator.score(restored).flatten(), discriminator.score(sharp).flatten()
 
         def distance(values: Tensor, about: float) -> float:
             return sum((float(value) - about) ** 2 for value in values) / len(values)
@@ -116,26 +119,26 @@ def test_losses_are_those_of_the_equations():
         apart = distance(of_sharp, mean_restored + 1) + distance(of_restored, mean_sharp - 1)
         confused = distance(of_sharp, mean_restored - 1) + distance(of_restored, mean_sharp + 1)
 
-        assert float(critic.tell_apart(restored, sharp)) == pytest.approx(apart / 2, rel=1e-5)
-        assert float(critic.confuse(restored, sharp)) == pytest.approx(confused / 2, rel=1e-5)
+        assert float(discriminator.own_loss(restored, sharp)) == pytest.approx(apart / 2, rel=1e-5)
+        assert float(discriminator.net_loss(restored, sharp)) == pytest.approx(confused / 2, rel=1e-5)
 
 
 def test_each_learns_from_its_own_loss():
-    """The critics first, and not the network from theirs; averages are data; weights scale as told."""
-    given, both = batch(), players(SMALL)
+    """The discriminators first, and not the network from theirs; averages are data; weights scale as told."""
+    given, both = batch(), networks(SMALL)
     turns = SMALL.objective(both, given, content_of(given))
 
     who, loss = next(turns)
     loss.backward()
-    assert who == "critics"
+    assert who == "discriminators"
     assert both["net"].factor.grad is None
-    assert [n for n, p in both["critics"].named_parameters() if p.grad is None] == []
+    assert [n for n, p in both["discriminators"].named_parameters() if p.grad is None] == []
 
     who, loss = next(turns)
     assert who == "net"
     answer = both["net"](given.blurry)[-1]
-    critics = both["critics"]
-    expected = mse_loss(answer, given.sharp) + 0.5 * critics.confuse(answer, given.sharp)
+    discriminators = both["discriminators"]
+    expected = mse_loss(answer, given.sharp) + 0.5 * discriminators.net_loss(answer, given.sharp)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     (wanted,) = torch.autograd.grad(expected, both["net"].factor)
     loss.backward()
@@ -143,13 +146,13 @@ def test_each_learns_from_its_own_loss():
     assert next(turns, None) is None
 
 
-def test_memory_is_kept_with_the_critics():
-    """A checkpoint of the players goes on with the same averages: nothing is remembered elsewhere."""
+def test_memory_is_kept_with_the_discriminators():
+    """A checkpoint of the networks goes on with the same averages: nothing is remembered elsewhere."""
     torch.manual_seed(0)
-    both, given = players(SMALL), batch()
+    both, given = networks(SMALL), batch()
     for _, loss in SMALL.objective(both, given, content_of(given)):
         loss.backward()
-    again = players(SMALL)
+    again = networks(SMALL)
     checkpoint.unpack(checkpoint.pack(both, {}), again, {})
 
     following = batch()
@@ -157,11 +160,4 @@ def test_memory_is_kept_with_the_critics():
     got = [loss.item() for _, loss in SMALL.objective(again, following, content_of(following))]
 
     assert got == expected
-    assert float(again["critics"].patch.sharp.seen) == 4
-
-
-def test_thin_critics():
-    """Widths are divided, down to four."""
-    firsts = [Adversary().players(thin)["critics"].patch.judge.body[0].out_channels for thin in (1, 4, 99)]
-
-    assert firsts == [64, 16, 4]
+    assert float(again["discriminators"].patch.sharp.count) == 4

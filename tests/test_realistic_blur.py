@@ -8,47 +8,41 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.adversaries.realistic_blur import BGAN, Adversary, Discriminator, above, judge
+from benchmark.adversaries.realistic_blur import (
+    BGAN,
+    Adversary,
+    Discriminator,
+    fixed_score,
+    relativistic_loss,
+)
 from benchmark.losses import Batch
 from benchmark.spec import Normalise
 from tests import golden
 
 
-class AsImage(nn.Module):
-    """A discriminator's features of a 128 x 128 image in the form of an answer."""
-
-    def __init__(self, critic: Discriminator) -> None:
-        super().__init__()
-        self.critic = critic
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """(1, 3, 128, 128) -> [(1, 2, 64, 64)]."""
-        return [self.critic.features(image).reshape(1, 2, 64, 64)]
-
-
 def test_discriminator_is_the_authors():
     """14,502,281 parameters; with the same weights, the features and scores of Discriminator_VGG_128."""
-    entry = golden.case("dbgan_critic")
+    entry = golden.case("dbgan_discriminator")
     weights = golden.weights(entry["shapes"], entry["gain"])
-    critic = Discriminator()
-    used = {name: value for name, value in weights.items() if name in critic.state_dict()}
-    critic.load_state_dict(used)
+    discriminator = Discriminator()
+    used = {name: value for name, value in weights.items() if name in discriminator.state_dict()}
+    discriminator.load_state_dict(used)
 
-    assert sum(p.numel() for p in critic.parameters()) == 14_502_281
+    assert sum(p.numel() for p in discriminator.parameters()) == 14_502_281
     running = ("running_mean", "running_var", "num_batches_tracked")  # theirs, not used while training
     assert {name.split(".")[-1] for name in set(weights) - set(used)} == set(running)
-    golden.check(entry, AsImage(critic))
+    golden.check(entry, golden.AsNetwork(lambda x: discriminator.features(x).reshape(1, 2, 64, 64)))
     with torch.inference_mode():
-        score = critic(golden.picture(128)).item()
+        score = discriminator(golden.picture(128)).item()
     assert score == pytest.approx(entry["scores"]["picture"], abs=1e-5)
 
 
 def test_small_crops_are_scored():
     """Down to 32 pixels, where one place is left: pooling repeats it for the weights of all sixteen."""
-    critic = Discriminator(4, 4)
-    features = critic.features(torch.rand(2, 3, 32, 32))
+    discriminator = Discriminator(4, 4)
+    features = discriminator.features(torch.rand(2, 3, 32, 32))
 
-    assert critic(torch.rand(2, 3, 32, 32)).shape == (2, 1)
+    assert discriminator(torch.rand(2, 3, 32, 32)).shape == (2, 1)
     assert features.shape == (2, 32, 4, 4)
     torch.testing.assert_close(features, features[..., :1, :1].expand_as(features))
 
@@ -100,14 +94,14 @@ def test_loss_is_the_relativistic_averages():
     confuse = -sum(math.log(1 - d) for d in of_real) / 3 - sum(map(math.log, of_made)) / 2
 
     real_scores, made_scores = (torch.tensor(scores)[:, None] for scores in (real, made))
-    assert above(real_scores, made_scores).item() == pytest.approx(tell_apart, rel=1e-6)
-    assert above(made_scores, real_scores).item() == pytest.approx(confuse, rel=1e-6)
+    assert relativistic_loss(real_scores, made_scores).item() == pytest.approx(tell_apart, rel=1e-6)
+    assert relativistic_loss(made_scores, real_scores).item() == pytest.approx(confuse, rel=1e-6)
 
 
 def test_equal_scores_cost_two_log_two():
     """All probabilities are 1/2; from there made images are pushed up and real ones pulled down alike."""
     real, made = torch.zeros(2, 3, 1).requires_grad_()
-    blur_loss = above(made, real)
+    blur_loss = relativistic_loss(made, real)
     of_real, of_made = torch.autograd.grad(blur_loss, (real, made))
 
     assert blur_loss.item() == pytest.approx(2 * math.log(2))
@@ -119,8 +113,8 @@ def test_far_scores_do_not_overflow():
     """Neither in single nor in half precision."""
     for kind in (torch.float32, torch.bfloat16):
         high, low = torch.full((2, 1), 300.0, dtype=kind), torch.full((2, 1), -300.0, dtype=kind)
-        assert above(low, high).item() == pytest.approx(1200, rel=0.01)
-        assert above(high, low).item() == 0
+        assert relativistic_loss(low, high).item() == pytest.approx(1200, rel=0.01)
+        assert relativistic_loss(high, low).item() == 0
 
 
 class Brighten(nn.Module):
@@ -167,94 +161,96 @@ def test_all_four_learn_in_turn():
     """Each by its own formula, against what the others have just learnt; half the batch is BGAN's."""
     sharp, blurry, real = crops()
     batch = Batch(blurry, sharp, Normalise(), {"unpaired": real})
-    players = {"net": Restore(0.1), "critic": Mean(), "blur": Brighten(-0.2), "blur_critic": Mean()}
+    networks = {
+        "net": Restore(0.1),
+        "discriminator": Mean(),
+        "blur": Brighten(-0.2),
+        "blur_discriminator": Mean(),
+    }
 
     def score(images: Tensor, times: float) -> Tensor:
         return times * images.mean(dim=(1, 2, 3))[:, None]
 
     turns = Adversary(weight=0.25).objective(
-        players, batch, lambda outputs: mse_loss(outputs[-1], batch.sharp)
+        networks, batch, lambda outputs: mse_loss(outputs[-1], batch.sharp)
     )
     made, given = sharp - 0.2, torch.cat((sharp[:2] - 0.2, blurry[2:]))
     expected = {
-        "blur_critic": lambda: above(score(real, 2), score(made, 2)),
-        "blur": lambda: 0.04 + 0.25 * above(score(made, 3), score(real, 3)),
-        "critic": lambda: above(score(sharp, 2), score(given + 0.1, 2)),
-        "net": lambda: mse_loss(given + 0.1, sharp) + 0.25 * above(score(given + 0.1, 3), score(sharp, 3)),
+        "blur_discriminator": lambda: relativistic_loss(score(real, 2), score(made, 2)),
+        "blur": lambda: 0.04 + 0.25 * relativistic_loss(score(made, 3), score(real, 3)),
+        "discriminator": lambda: relativistic_loss(score(sharp, 2), score(given + 0.1, 2)),
+        "net": lambda: (
+            mse_loss(given + 0.1, sharp) + 0.25 * relativistic_loss(score(given + 0.1, 3), score(sharp, 3))
+        ),
     }
-    for player, loss in turns:
-        assert player == next(iter(expected))
-        torch.testing.assert_close(loss.detach(), torch.as_tensor(expected.pop(player)()))
+    for name, loss in turns:
+        assert name == next(iter(expected))
+        torch.testing.assert_close(loss.detach(), torch.as_tensor(expected.pop(name)()))
         loss.backward()
-        learnt = [who for who, of in players.items() if next(of.parameters()).grad is not None]
-        assert learnt == [player]
-        players[player].zero_grad()
-        if player.endswith("critic"):
+        learnt = [who for who, of in networks.items() if next(of.parameters()).grad is not None]
+        assert learnt == [name]
+        networks[name].zero_grad()
+        if name.endswith("discriminator"):
             with torch.no_grad():
-                players[player].times.fill_(3.0)  # its step
+                networks[name].times.fill_(3.0)  # its step
 
     assert expected == {}
-    assert players["blur"].seen[1].shape == (4, 4)  # noise
-    torch.testing.assert_close(players["net"].seen, [given])
+    assert networks["blur"].seen[1].shape == (4, 4)  # noise
+    torch.testing.assert_close(networks["net"].seen, [given])
 
 
 def test_without_blur_two_learn():
     """DBGAN(-) sees GoPro's blurry images alone and needs no unpaired ones."""
     sharp, blurry, _ = crops()
-    players = {"net": Restore(0.1), "critic": Mean()}
+    networks = {"net": Restore(0.1), "discriminator": Mean()}
 
-    turns = Adversary(blur="none").objective(players, Batch(blurry, sharp, Normalise()), lambda out: 0)
+    turns = Adversary(blur="none").objective(networks, Batch(blurry, sharp, Normalise()), lambda out: 0)
 
-    assert [player for player, _ in turns] == ["critic", "net"]
-    torch.testing.assert_close(players["net"].seen, [blurry])
-    assert list(Adversary(blur="none").players(8)) == ["critic"]
+    assert [name for name, _ in turns] == ["discriminator", "net"]
+    torch.testing.assert_close(networks["net"].seen, [blurry])
+    assert list(Adversary(blur="none").networks(8)) == ["discriminator"]
 
 
 def test_missing_blurry_images_are_named():
     """A recipe that forgets them says what it lacks."""
     sharp, blurry, _ = crops()
-    players = {"net": Restore(0.1), "critic": Mean(), "blur": Brighten(0.0), "blur_critic": Mean()}
+    networks = {
+        "net": Restore(0.1),
+        "discriminator": Mean(),
+        "blur": Brighten(0.0),
+        "blur_discriminator": Mean(),
+    }
 
     with pytest.raises(ValueError, match=r"blur 'bgan' needs extras: \[unpaired\]"):
-        next(Adversary().objective(players, Batch(blurry, sharp, Normalise()), lambda out: 0))
+        next(Adversary().objective(networks, Batch(blurry, sharp, Normalise()), lambda out: 0))
 
 
 def test_who_judges_does_not_learn():
     """The judged image does."""
-    critic, image = Discriminator(4, 4), torch.rand(2, 3, 32, 32).requires_grad_()
+    discriminator, image = Discriminator(4, 4), torch.rand(2, 3, 32, 32).requires_grad_()
 
-    scores = judge(critic, image)
+    scores = fixed_score(discriminator, image)
     scores.sum().backward()
 
-    torch.testing.assert_close(scores, critic(image))
+    torch.testing.assert_close(scores, discriminator(image))
     assert image.grad.any()
-    assert all(p.grad is None and p.requires_grad for p in critic.parameters())
+    assert all(p.grad is None and p.requires_grad for p in discriminator.parameters())
 
 
 def test_noise_follows_the_seed():
     """Which the training loop sets at every step: the same step, the same blur. So training can resume."""
     sharp, blurry, real = crops(2, 32)
-    batch, players = Batch(blurry, sharp, Normalise(), {"unpaired": real}), Adversary().players(16)
-    players["net"] = Restore(0.1)
+    batch, networks = Batch(blurry, sharp, Normalise(), {"unpaired": real}), Adversary().networks(16)
+    networks["net"] = Restore(0.1)
 
     losses = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        turns = Adversary().objective(players, batch, lambda out: mse_loss(out[-1], sharp))
+        turns = Adversary().objective(networks, batch, lambda out: mse_loss(out[-1], sharp))
         losses.append([loss.item() for _, loss in turns])
 
     assert losses[0] == losses[1] != losses[2]
-    assert [who for who, of in players.items() if list(of.buffers())] == []  # nothing but weights is kept
-
-
-def test_players_are_thinned():
-    """Thin players have the same layers, narrower; the smallest still have four channels."""
-    full, thin, thinnest = (Adversary().players(factor) for factor in (1, 4, 99))
-
-    names = [[(who, list(of.state_dict())) for who, of in p.items()] for p in (full, thin, thinnest)]
-    assert names[0] == names[1] == names[2]
-    widths = [[next(of.parameters()).shape[0] for of in p.values()] for p in (full, thin, thinnest)]
-    assert widths == [[64, 64, 64], [16, 16, 16], [4, 4, 4]]
+    assert [who for who, of in networks.items() if list(of.buffers())] == []  # nothing but weights is kept
 
 
 def detail(images: Tensor) -> Tensor:
@@ -265,19 +261,19 @@ def detail(images: Tensor) -> Tensor:
 def test_the_discriminator_learns_to_tell_blur_from_noise():
     """A thin one separates small crops within thirty steps: it starts alive and trains."""
     torch.manual_seed(0)
-    critic = Adversary().players(8)["blur_critic"]
-    optimiser = torch.optim.Adam(critic.parameters(), lr=1e-3)
+    discriminator = Adversary().networks(8)["blur_discriminator"]
+    optimiser = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
     made, other = torch.rand(2, 4, 3, 32, 32)
     real = avg_pool2d(other, 5, 1, 2)
     losses = []
     for _ in range(30):
-        loss = above(critic(real), critic(made))
+        loss = relativistic_loss(discriminator(real), discriminator(made))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
 
-    assert all(p.grad is not None for p in critic.parameters())
+    assert all(p.grad is not None for p in discriminator.parameters())
     assert losses[0] > 1
     assert min(losses) < 0.3
 
@@ -293,14 +289,19 @@ class Smoothness(nn.Module):
 def test_bgan_learns_to_blur():
     """Where real images have less detail than sharp ones, it takes detail away."""
     torch.manual_seed(0)
-    blur = Adversary().players(8)["blur"]
-    players = {"net": Restore(0.0), "critic": Mean(), "blur": blur, "blur_critic": Smoothness()}
+    blur = Adversary().networks(8)["blur"]
+    networks = {
+        "net": Restore(0.0),
+        "discriminator": Mean(),
+        "blur": blur,
+        "blur_discriminator": Smoothness(),
+    }
     optimiser = torch.optim.Adam(blur.parameters(), lr=2e-3)
     sharp, other = 0.25 + 0.5 * torch.rand(2, 4, 3, 16, 16)
     batch = Batch(other, sharp, Normalise(), {"unpaired": avg_pool2d(other, 5, 1, 2)})
     for _ in range(60):
-        for player, loss in Adversary().objective(players, batch, lambda out: mse_loss(out[-1], sharp)):
-            if player == "blur":
+        for name, loss in Adversary().objective(networks, batch, lambda out: mse_loss(out[-1], sharp)):
+            if name == "blur":
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

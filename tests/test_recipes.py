@@ -14,7 +14,7 @@ from benchmark.losses import Batch, components, pixel
 from benchmark.losses.components import local_ssim
 from benchmark.metrics import ssim
 from benchmark.spec import Normalise
-from benchmark.training.objective import loss_of, objective_of, schedule_of
+from benchmark.training.objective import build_loss, build_objective, build_schedule
 from tests.samples import RECIPE
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +25,8 @@ def test_recipes_name_what_exists(name):
     """Each recipe's loss, adversary, schedule and augmentations exist and take its settings."""
     recipe = spec.load(ROOT / "params.yaml")[1][name].train
 
-    assert callable(objective_of(recipe))
-    assert 0 <= schedule_of(recipe)(0.0) <= 1
+    assert callable(build_objective(recipe))
+    assert 0 <= build_schedule(recipe)(0.0) <= 1
     assert set(recipe.augment) <= set(plugins.names("training.augment"))
 
 
@@ -50,7 +50,7 @@ def test_a_wrong_recipe_is_named(part, entry, message):
     recipe = replace(RECIPE, **{part: entry})
 
     with pytest.raises(ValueError, match=message):
-        (schedule_of if part == "schedule" else objective_of)(recipe)
+        (build_schedule if part == "schedule" else build_objective)(recipe)
 
 
 def torchs(scheduler, epochs, **settings):
@@ -79,7 +79,7 @@ def torchs(scheduler, epochs, **settings):
 )  # fmt: skip
 def test_schedules_are_torchs(entry, scheduler, settings):
     """Each schedule equals torch's of the same meaning, at every epoch."""
-    schedule = schedule_of(replace(RECIPE, epochs=160, schedule=entry))
+    schedule = build_schedule(replace(RECIPE, epochs=160, schedule=entry))
 
     theirs = torchs(getattr(torch.optim.lr_scheduler, scheduler), 160, **settings)
     assert [schedule(epoch) for epoch in range(160)] == pytest.approx(theirs, abs=1e-9)
@@ -102,10 +102,10 @@ def test_every_scale_has_its_target():
     half = sharp[..., ::2, ::2]
     outputs = [half[..., ::2, ::2] + 0.1, half + 0.2, sharp + 0.3]
     batch = Batch(sharp, sharp, Normalise())
-    every = loss_of(
+    every = build_loss(
         replace(RECIPE, loss={"name": "pixel", "distance": "l1", "of": "all", "shrink": "subsample"})
     )
-    last = loss_of(replace(RECIPE, loss={"name": "pixel", "distance": "l1", "weight": 2.0}))
+    last = build_loss(replace(RECIPE, loss={"name": "pixel", "distance": "l1", "weight": 2.0}))
 
     assert float(every(outputs, batch)) == pytest.approx(0.6, abs=1e-6)
     assert float(last(outputs, batch)) == pytest.approx(0.6, abs=1e-6)

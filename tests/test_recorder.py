@@ -9,18 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from benchmark.measure.clocks import Cpu
+from benchmark.timing.record import MODES, Mode, dump, load
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmark import nets, spec
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import forward, scoring
-from benchmark.measure.clocks import Cpu
 from benchmark.measure.recorder import MOVED, record
 from benchmark.measure.work import Task, Work
 from benchmark.spec import Run
 from benchmark.timing import sampler
-from benchmark.timing.record import MODES, Mode, dump, load
 from benchmark.timing.rules import Rules
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
@@ -236,7 +236,7 @@ def test_the_input_is_an_image_as_the_network_sees_it():
     net = nets.build(SMALL)
     x = forward.drawn(net, task(height=50, width=60, batch=2), spec.Normalise(0.5, 2.0))
 
-    assert x.shape == (2, 3, nets.fitting(net, 50), nets.fitting(net, 60))
+    assert x.shape == (2, 3, nets.round_up_side(net, 50), nets.round_up_side(net, 60))
     assert torch.equal(x[0], x[1])
     assert (x.min(), x.max()) == (pytest.approx(-1, abs=0.01), pytest.approx(1, abs=0.01))
     assert x.std() == pytest.approx(2 / 12**0.5, rel=0.02)  # of a uniform distribution

@@ -5,68 +5,9 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.losses import Batch, pixel
 from benchmark.models import srn
 from benchmark.models.srn import Config, ConvLSTM, Down, Net, double
-from benchmark.spec import Normalise
-from tests import golden
-
-
-@pytest.mark.parametrize(
-    ("variant", "parameters", "gmacs"),
-    [("lstm", 8_056_609, 3772.907), ("gray", 6_876_449, 3505.363), ("color", 6_881_251, 1174.260)],
-)
-def test_sizes_are_those_of_the_authors_code(variant, parameters, gmacs):
-    """Exactly the authors' parameters; MACs of one RGB image of 1280x720 as counted from their code."""
-    with torch.device("meta"):
-        net = Net(Config(variant))
-        with FlopCounterMode(display=False) as counter:
-            net(torch.empty(1, 3, 720, 1280))
-
-    assert parameters == sum(p.numel() for p in net.parameters())
-    assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, rel=1e-4)
-
-
-def variables(case):
-    """A case's weights as TensorFlow names and shapes them; they were drawn in PyTorch's order of axes."""
-    drawn = golden.weights(case["shapes"], case["gain"])
-    return {name: (x.permute(2, 3, 1, 0) if x.dim() == 4 else x).numpy() for name, x in drawn.items()}
-
-
-@pytest.mark.parametrize("variant", srn.VARIANTS)
-def test_the_authors_network_gives_the_same(variant):
-    """Their graph, run by TensorFlow with weights drawn by name, and ours with the same weights agree."""
-    case = golden.case(f"srn_{variant}")
-    net = Net(Config(variant))
-
-    net.load_state_dict(srn.convert(variables(case)))
-
-    golden.check(case, net)
-
-
-@pytest.mark.parametrize("variant", srn.VARIANTS)
-def test_every_parameter_learns(variant):
-    """Three answers, as large as the input at the smallest size allowed; no parameter is left out."""
-    net = Net(Config(variant).thin(8))
-    blurry, sharp = torch.rand(2, 2, 3, 16, 48)
-    answers = net(blurry)
-
-    pixel.loss(answers, Batch(blurry, sharp, Normalise()), of="all", shrink="subsample").backward()
-
-    assert net.stride == 16
-    assert [tuple(answer.shape) for answer in answers] == [(2, 3, 4, 12), (2, 3, 8, 24), (2, 3, 16, 48)]
-    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
-@pytest.mark.parametrize("variant", srn.VARIANTS)
-def test_thin_keeps_the_structure(variant):
-    """A thin network has the same layers, with at least four channels."""
-    full, thin, thinnest = Config(variant), Config(variant).thin(4), Config(variant).thin(99)
-
-    assert [full.width, thin.width, thinnest.width] == [32, 8, 4]
-    assert list(Net(full).state_dict()) == list(Net(thin).state_dict()) == list(Net(thinnest).state_dict())
 
 
 def test_double_is_tensorflows_bilinear():
@@ -182,15 +123,3 @@ def test_initialisation_is_the_authors():
             assert not layer.bias.any()
     # A normal distribution cut off at two deviations keeps 0.880 of its deviation.
     assert net.scale.memory.gates.weight.std().item() == pytest.approx(0.880e-3, rel=0.01)
-
-
-def test_convert_names_what_is_wrong():
-    """A variable too few or too many is named in the error; what Adam keeps is not one."""
-    whole = variables(golden.case("srn_lstm"))
-    kept = {"Variable": np.zeros(()), "beta1_power": np.zeros(()), "g_net/enc1_1/weights/Adam_1": np.zeros(3)}
-
-    assert srn.convert(whole | kept).keys() == Net(Config().thin(8)).state_dict().keys()
-    with pytest.raises(ValueError, match="missing variable: g_net/convLSTM/LSTM_conv/biases"):
-        srn.convert({k: v for k, v in whole.items() if k != "g_net/convLSTM/LSTM_conv/biases"})
-    with pytest.raises(ValueError, match="unexpected variable: g_net/enc4_1/weights"):
-        srn.convert(whole | {"g_net/enc4_1/weights": np.zeros((5, 5, 2, 2), np.float32)})

@@ -162,7 +162,7 @@ def test_dmphn_is_as_counted():
 def test_every_model_can_be_counted(name):
     """Arithmetic grows with the batch; bytes too, but for the weights, read once; a network is left alone."""
     net = nets.build(RUNS[name], thin=4)
-    side = nets.fitting(net, 1)
+    side = nets.round_up_side(net, 1)
     (macs, first), (twice, second), (four, fourth) = (traffic(net, side, side, batch) for batch in (1, 2, 4))
 
     assert (twice, four) == (2 * macs, 4 * macs)

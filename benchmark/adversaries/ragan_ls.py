@@ -3,16 +3,16 @@
 Paper     O. Kupyn, T. Martyniuk, J. Wu, Z. Wang. DeblurGAN-v2: Deblurring (Orders-of-Magnitude) Faster and
           Better. ICCV 2019. arXiv:1908.03826
 Sources   the authors' code, github.com/VITA-Group/DeblurGANv2 @00e96a9: loss RelativisticDiscLossLS in
-          models/losses.py, memory util/image_pool.py, critics get_discriminator in models/networks.py and
-          DoubleGAN in adversarial_trainer.py, order of steps train.py. Averages are over the scores of the
-          last 50 images, and nothing learns through them; the paper's are over a batch, which is one image
+          models/losses.py, memory util/image_pool.py, discriminators get_discriminator in models/networks.py
+          and DoubleGAN in adversarial_trainer.py, order of steps train.py. Averages are over the scores of
+          the last 50 images, without gradients; the paper's are over a batch, which is one image
 Unstated  weight: the code's 0.001; the paper prints 0.01
-          loss: the README's and the paper's; the code's config names wgan-gp in its place
-          patches: both critics judge whole crops; the "patch" one's numbers depend on 70x70 pixels each, the
-          "full" one's on 286x286, as in the code
-          memory: mean scores of images, in the critics' state dict, so that training resumes exactly; the
-          authors keep all numbers of an image, with the same average
-Shapes    B batch, H W image, h w places that are judged
+          loss: the README's and the paper's; the code's config names wgan-gp instead
+          patches: both discriminators take whole crops; each score of "patch" depends on 70x70 pixels, of
+          "full" on 286x286, as in the code
+          memory: mean scores of images, in the discriminators' state dict, so that training resumes exactly;
+          the authors store all scores of an image, with the same average
+Shapes    B batch, H W image, h w overlapping patches of the image, one score each
 """
 
 from collections.abc import Callable, Iterator
@@ -21,97 +21,98 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._critics import PatchGAN
+from benchmark.adversaries._discriminators import PatchGAN
 from benchmark.losses import Batch
+from benchmark.models._layers import thinned
 
 POOL = 50  # ImagePool(50)
 
 
 class Memory(nn.Module):
-    """The mean of the last 50 images' scores; what is remembered is data, nothing learns through it."""
+    """Average the scores of the last 50 images; the scores are buffers without gradients."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("scores", torch.zeros(POOL))  # the latest last; zeros where there is none yet
-        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("scores", torch.zeros(POOL))  # the latest last; zeros while fewer were added
+        self.register_buffer("count", torch.zeros(()))
         self.scores: Tensor
-        self.seen: Tensor
+        self.count: Tensor
 
-    def add(self, judged: Tensor) -> None:
-        """(B, 1, h, w): in goes one score per image, the oldest ones go."""
-        scores = judged.detach().float().mean(dim=(1, 2, 3))
-        self.scores = torch.cat((self.scores, scores))[-POOL:]
-        self.seen = (self.seen + len(scores)).clamp(max=POOL)
+    def add(self, scores: Tensor) -> None:
+        """Add the mean score of each image, (B, 1, h, w), and drop the oldest ones."""
+        means = scores.detach().float().mean(dim=(1, 2, 3))
+        self.scores = torch.cat((self.scores, means))[-POOL:]
+        self.count = (self.count + len(means)).clamp(max=POOL)
 
     def mean(self) -> Tensor:
-        """Of what is remembered: a number."""
-        return self.scores.sum() / self.seen
+        """Return the average as a tensor without dimensions."""
+        return self.scores.sum() / self.count
 
 
-class Critic(nn.Module):
-    """A PatchGAN and what it said of the last sharp and restored images."""
+class Discriminator(nn.Module):
+    """Score images by a PatchGAN, relative to its scores of the last sharp and restored images."""
 
     def __init__(self, layers: int, width: int) -> None:
         super().__init__()
-        self.judge = PatchGAN(width, layers, start="default")
+        self.score = PatchGAN(width, layers, initialise="default")
         self.sharp, self.restored = Memory(), Memory()
 
-    def tell_apart(self, restored: Tensor, sharp: Tensor) -> Tensor:
-        """What the critic wants: a sharp image 1 above the average restored one, a restored one 1 below."""
-        of_restored, of_sharp = self.judge(restored), self.judge(sharp)
+    def own_loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
+        """Compute the discriminator's loss: sharp images should score 1 above the average restored one."""
+        of_restored, of_sharp = self.score(restored), self.score(sharp)
         self.restored.add(of_restored)
         self.sharp.add(of_sharp)
         return self.distance(of_sharp, of_restored, 1)
 
-    def confuse(self, restored: Tensor, sharp: Tensor) -> Tensor:
-        """What the restoring network wants: the opposite. Averages are those of the critic's turn."""
-        with torch.no_grad():  # the network has no part in it
-            of_sharp = self.judge(sharp)
-        return self.distance(of_sharp, self.judge(restored), -1)
+    def net_loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
+        """Compute the restoring network's loss, the opposite, with the discriminator's averages."""
+        with torch.no_grad():  # does not depend on the restoring network
+            of_sharp = self.score(sharp)
+        return self.distance(of_sharp, self.score(restored), -1)
 
     def distance(self, of_sharp: Tensor, of_restored: Tensor, margin: float) -> Tensor:
-        """Squared, from `margin` for sharp images over average restored ones, from -margin the other way."""
+        """Square the distances of sharp minus average restored scores from `margin`, and vice versa."""
         above = (of_sharp - self.restored.mean() - margin).square().mean()
         below = (of_restored - self.sharp.mean() + margin).square().mean()
         return (above + below) / 2
 
 
-class Critics(nn.Module):
-    """Two that learn as one player; what they want is the mean of both."""
+class Discriminators(nn.Module):
+    """Train two discriminators as one network, with the mean of both losses."""
 
     def __init__(self, width: int, patch: int, full: int) -> None:
         super().__init__()
-        self.patch, self.full = Critic(patch, width), Critic(full, width)
+        self.patch, self.full = Discriminator(patch, width), Discriminator(full, width)
 
-    def tell_apart(self, restored: Tensor, sharp: Tensor) -> Tensor:
-        """(B, 3, H, W) each -> the critics' loss."""
-        return (self.patch.tell_apart(restored, sharp) + self.full.tell_apart(restored, sharp)) / 2
+    def own_loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
+        """(B, 3, H, W) each -> the discriminators' loss."""
+        return (self.patch.own_loss(restored, sharp) + self.full.own_loss(restored, sharp)) / 2
 
-    def confuse(self, restored: Tensor, sharp: Tensor) -> Tensor:
+    def net_loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
         """(B, 3, H, W) each -> the restoring network's loss."""
-        return (self.patch.confuse(restored, sharp) + self.full.confuse(restored, sharp)) / 2
+        return (self.patch.net_loss(restored, sharp) + self.full.net_loss(restored, sharp)) / 2
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """One step of both critics to one of the network."""
+    """Train both discriminators, one step of them per step of the restoring network."""
 
     weight: float = 0.001  # config.yaml adv_lambda
     width: int = 64  # models/networks.py ndf
     patch: int = 3  # convolutions of stride 2: config.yaml d_layers
     full: int = 5  # the same: models/networks.py get_fullD
 
-    def players(self, thin: int) -> dict[str, nn.Module]:
-        """The critics, freshly initialised, their widths divided."""
-        return {"critics": Critics(max(4, self.width // thin), self.patch, self.full)}
+    def networks(self, thin: int) -> dict[str, nn.Module]:
+        """Build the discriminators, their width divided by `thin`."""
+        return {"discriminators": Discriminators(thinned(self.width, thin), self.patch, self.full)}
 
     def objective(
-        self, players: dict[str, nn.Module], batch: Batch, content: Callable[[list[Tensor]], Tensor]
+        self, networks: dict[str, nn.Module], batch: Batch, content: Callable[[list[Tensor]], Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
-        """First the critics, then the network."""
-        net, critics = players["net"], players["critics"]
-        assert isinstance(critics, Critics)
+        """Yield the discriminators' loss, then the network's."""
+        net, discriminators = networks["net"], networks["discriminators"]
+        assert isinstance(discriminators, Discriminators)
         outputs = net(batch.blurry)
-        # The critics' loss is weighted too, in train.py; Adam all but undoes it.
-        yield "critics", self.weight * critics.tell_apart(outputs[-1].detach(), batch.sharp)
-        yield "net", content(outputs) + self.weight * critics.confuse(outputs[-1], batch.sharp)
+        # train.py weights the discriminators' loss too, which Adam almost cancels.
+        yield "discriminators", self.weight * discriminators.own_loss(outputs[-1].detach(), batch.sharp)
+        yield "net", content(outputs) + self.weight * discriminators.net_loss(outputs[-1], batch.sharp)

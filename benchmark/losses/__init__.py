@@ -11,8 +11,8 @@ from benchmark.spec import Normalise
 class Batch:
     """Hold one training step's crops in the network's range, (B, 3, H, W) each, and the recipe's extras.
 
-    Extras are (B, C, H, W). Images among them (three channels) are in the network's range too, "motion" is in
-    pixels (x, y) while the shutter was open, "moving" is 0 or 1.
+    Extras are (B, C, H, W). Images among them (three channels) are in the network's range too, "motion" is
+    the movement in pixels while the shutter was open, (x, y), "moving" is 0 or 1.
     """
 
     blurry: Tensor
@@ -21,5 +21,5 @@ class Batch:
     extras: dict[str, Tensor] = field(default_factory=dict)
 
     def image(self, x: Tensor) -> Tensor:
-        """Back from the network's range to [0, 1]."""
+        """Convert from the network's range to [0, 1]."""
         return x / self.normalise.scale + self.normalise.mean

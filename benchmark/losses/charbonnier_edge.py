@@ -16,7 +16,7 @@ TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 
 
 def smooth(images: Tensor) -> Tensor:
-    """Five Gaussian taps along columns and rows, the border replicated: (B, C, H, W) -> (B, C, H, W)."""
+    """Smooth by five Gaussian taps along columns and rows, borders replicated: (B, C, H, W) -> the same."""
     taps = images.new_tensor(TAPS)
     channels = images.shape[1]
     kernel = (taps[:, None] * taps).expand(channels, 1, 5, 5)
@@ -24,7 +24,7 @@ def smooth(images: Tensor) -> Tensor:
 
 
 def laplacian(images: Tensor) -> Tensor:
-    """Images minus themselves made half as large and large again: (B, C, H, W) -> (B, C, H, W)."""
+    """Subtract from images their halved and enlarged selves: (B, C, H, W) -> (B, C, H, W)."""
     small = smooth(images)[..., ::2, ::2]
     sparse = torch.zeros_like(images)
     sparse[..., ::2, ::2] = 4 * small  # one value in four is kept
@@ -32,12 +32,12 @@ def laplacian(images: Tensor) -> Tensor:
 
 
 def charbonnier(difference: Tensor, epsilon: float) -> Tensor:
-    """The mean of an L1 distance that is smooth around zero."""
+    """Compute the mean of an L1 distance that is smooth around zero."""
     return (difference.square() + epsilon**2).sqrt().mean()
 
 
 def loss(outputs: list[Tensor], batch: Batch, *, edge: float = 0.05, epsilon: float = 1e-3) -> Tensor:
-    """The sum over all outputs; for coarser ones the sharp image is halved bilinearly."""
+    """Sum the distance and the edge distance over all outputs, to bilinearly halved sharp images."""
     total = batch.sharp.new_zeros(())
     for output, sharp in zip(outputs, pyramid(batch.sharp, outputs, "bilinear"), strict=True):
         difference = output - sharp

@@ -13,17 +13,17 @@ from benchmark.losses import Batch
 
 
 def spectral(x: Tensor, y: Tensor) -> Tensor:
-    """Mean distance of unnormalised spectra, real and imaginary parts apart: (B, C, h, w) twice -> ().
+    """Compute the mean L1 distance of unnormalised spectra, real and imaginary: (B, C, h, w) twice -> ().
 
-    The code takes the whole spectrum (`onesided=False`), so all but a few frequencies count twice.
+    As in the authors' code the spectrum is two-sided (`onesided=False`), so most frequencies count twice.
     """
     return torch.view_as_real(fft2(x - y)).abs().mean()  # the transform is linear
 
 
 def loss(outputs: list[Tensor], batch: Batch, *, weight: float = 0.1) -> Tensor:
-    """The sum over outputs of the L1 distance plus `weight` times that of the spectra.
+    """Sum over outputs the L1 distance plus `weight` times that of the spectra.
 
-    A coarser output's target is sampled bilinearly from the full sharp image, and not filtered: at a quarter
+    A coarser output's target is sampled bilinearly from the full sharp image without filtering: at a quarter
     of the size it is the mean of the middle four of every sixteen pixels.
     """
     terms = []

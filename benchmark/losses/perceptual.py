@@ -4,7 +4,7 @@ J. Johnson, A. Alahi, L. Fei-Fei. Perceptual Losses for Real-Time Style Transfer
 2016. Its use here:
 PerceptualLoss in models/losses.py of KupynOrest/DeblurGAN @a6f4ad0 and of VITA-Group/DeblurGANv2 @ca1c5ee.
 
-When VGG19's weights are not at hand, the features are the pixels in the network's range; the results say so.
+Without VGG19's weights the features are the pixels in the network's range, and the results have a note.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,24 @@ from torchvision.models import vgg19
 from benchmark.losses import Batch
 from benchmark.weights import pretrained
 
-# Convolutions of VGG19 before their ReLU, and their places in torchvision's `features`.
+# Convolutions of VGG19 before their ReLU, and their indices in torchvision's `features`.
 STAGES = {1: (0, 2), 2: (5, 7), 3: (10, 12, 14, 16), 4: (19, 21, 23, 25), 5: (28, 30, 32, 34)}
 LAYERS = {
-    f"conv{stage}_{k}": place for stage, places in STAGES.items() for k, place in enumerate(places, start=1)
+    f"conv{stage}_{k}": index for stage, indices in STAGES.items() for k, index in enumerate(indices, start=1)
 }
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 1]
 
 
 def imagenet(x: Tensor, batch: Batch) -> Tensor:
-    """As VGG19 was trained: ImageNet's mean 0 and standard deviation 1 per channel."""
+    """Normalise as for VGG19's training: ImageNet has mean 0 and standard deviation 1 per channel."""
     mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (MEAN, STD))
     return (batch.image(x) - mean) / std
 
 
 NORMALISE: dict[str, Callable[[Tensor, Batch], Tensor]] = {
     "none": lambda x, batch: x,  # the network's range as it is (DeblurGAN: [-1, 1])
-    "imagenet": imagenet,  # DeblurGAN-v2, which does so for the first image of a batch, and its batch is one
+    "imagenet": imagenet,  # DeblurGAN-v2, for the first image of a batch alone, but its batch is one
 }
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "l1": l1_loss}
@@ -44,7 +44,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "l1
 
 @lru_cache(maxsize=2)
 def features(layer: str, file: Path, device: torch.device) -> nn.Sequential:
-    """VGG19 up to a layer: (B, 3, H, W) -> (B, C, h, w). It does not learn."""
+    """Load VGG19 up to a layer, without gradients for its weights: (B, 3, H, W) -> (B, C, h, w)."""
     with torch.device("meta"):
         whole: nn.Sequential = vgg19().features
     part = whole[: LAYERS[layer] + 1]
@@ -63,15 +63,15 @@ def loss(
     pixel: float = 0.0,
     distance: str = "mse",
 ) -> Tensor:
-    """Of the answer: `weight` times the features' squared difference, plus `pixel` times one of the pixels.
+    """Compare the restored image: `weight` times the features' squared difference, `pixel` times the pixels'.
 
-    Both are means over all values, of images as `normalise` makes them. So is the pixel term with "imagenet"
-    in DeblurGAN-v2's code, which changes the images in place before it compares them.
+    Both are means over all values of normalised images. In DeblurGAN-v2's code the pixel term is too, because
+    "imagenet" changes the images in place before they are compared.
 
     Recipes: DeblurGAN and BAG `weight: 100`; DeblurGAN-v2 `weight: 0.006, normalise: imagenet, pixel: 0.5`.
 
     Args:
-        outputs: the answer last.
+        outputs: the restored image last.
         batch: with the sharp image.
         weight: of the features.
         layer: a key of LAYERS.
@@ -79,11 +79,11 @@ def loss(
         pixel: weight of the pixels.
         distance: of the pixels, a key of DISTANCES.
     """
-    answer, sharp = (NORMALISE[normalise](x, batch) for x in (outputs[-1], batch.sharp))
+    restored, sharp = (NORMALISE[normalise](x, batch) for x in (outputs[-1], batch.sharp))
     file = pretrained.path("vgg19")
     if file is None:
         content = mse_loss(outputs[-1], batch.sharp)
     else:
-        see = features(layer, file, answer.device)
-        content = mse_loss(see(answer), see(sharp))
-    return weight * content + (pixel * DISTANCES[distance](answer, sharp) if pixel else 0)
+        vgg = features(layer, file, restored.device)
+        content = mse_loss(vgg(restored), vgg(sharp))
+    return weight * content + (pixel * DISTANCES[distance](restored, sharp) if pixel else 0)

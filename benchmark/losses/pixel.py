@@ -1,6 +1,6 @@
-"""Distance to the sharp image, pixel by pixel: of the answer alone, or of every scale and stage.
+"""Distance to the sharp image, pixel by pixel: of the restored image alone, or of every scale and stage.
 
-How the sharp image is made smaller for a coarser output is part of a paper's recipe: see SHRINK.
+How the sharp image is shrunk for a coarser output is part of a paper's recipe: see SHRINK.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from benchmark.models._layers import halve
 
 
 def one_minus_ssim(x: Tensor, y: Tensor, batch: Batch) -> Tensor:
-    """1 - mean SSIM, Gaussian 11/1.5 on each channel of the images in [0, 1]."""
+    """Compute 1 - mean SSIM, Gaussian 11/1.5 on each channel of the images in [0, 1]."""
     return 1 - ssim_map(batch.image(x), batch.image(y)).mean()
 
 
@@ -27,7 +27,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor, Batch], Tensor]] = {
 
 
 def bilinear(images: Tensor) -> Tensor:
-    """Half the size by bilinear interpolation: the mean of 2x2."""
+    """Halve the size by bilinear interpolation: the mean of 2x2."""
     return interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
 
 
@@ -39,7 +39,7 @@ SHRINK: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def pyramid(sharp: Tensor, outputs: list[Tensor], shrink: str) -> list[Tensor]:
-    """The sharp image at each output's size."""
+    """Shrink the sharp image to each output's size."""
     sizes = {sharp.shape[-1]: sharp}
     while min(sizes) > min(x.shape[-1] for x in outputs):
         smaller = SHRINK[shrink](sizes[min(sizes)])
@@ -56,8 +56,8 @@ def loss(
     shrink: str = "bilinear",
     weight: float = 1.0,
 ) -> Tensor:
-    """Distance of the answer (`of: last`), or the sum over every output (`of: all`), times a weight."""
-    picked = outputs if of == "all" else outputs[-1:]
-    targets = pyramid(batch.sharp, picked, shrink)
-    distances = [DISTANCES[distance](x, y, batch) for x, y in zip(picked, targets, strict=True)]
+    """Compute the distance of the last output (`of: last`) or of every output (`of: all`), times a weight."""
+    compared = outputs if of == "all" else outputs[-1:]
+    targets = pyramid(batch.sharp, compared, shrink)
+    distances = [DISTANCES[distance](x, y, batch) for x, y in zip(compared, targets, strict=True)]
     return weight * torch.stack(distances).sum()

@@ -23,7 +23,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 
 from benchmark.measure.traffic import traffic
-from benchmark.nets import fitting, grid
+from benchmark.nets import round_up_side, size_constraint
 from benchmark.results.schema import Complexity
 
 STEP = 32  # between the sides of the traced images; every network's stride divides it
@@ -97,10 +97,12 @@ def count(name: str, net: nn.Module) -> Complexity:
         ValueError: the two counters differ by more than 1 %, so the count at 720x1280 cannot be trusted.
     """
     net = copy.deepcopy(net).eval()
-    _, smallest = grid(net)
+    _, smallest = size_constraint(net)
     smallest = -(-max(smallest, STEP) // STEP) * STEP
     traced = {side: trace(net, side) for side in range(smallest, smallest + 3 * STEP, STEP)}
-    sizes = {key: (fitting(net, height), fitting(net, width)) for key, (height, width) in SIZES.items()}
+    sizes = {
+        key: (round_up_side(net, height), round_up_side(net, width)) for key, (height, width) in SIZES.items()
+    }
 
     def of(part: str, size: tuple[int, int]) -> int:
         return at(*size, {side: getattr(counts, part) for side, counts in traced.items()})

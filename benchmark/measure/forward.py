@@ -60,7 +60,7 @@ class StandIn(nn.Module):
 
     def __init__(self, net: nn.Module, input: Tensor, call: Call) -> None:
         super().__init__()
-        self.stride, self.least = nets.grid(net)
+        self.stride, self.smallest_side = nets.size_constraint(net)
         self.padding = getattr(net, "padding", "replicate")
         self.input, self.call = input, call
 
@@ -122,7 +122,7 @@ def prepare(task: Task, device: Monitored) -> Work:
 
 def random_input(net: nn.Module, task: Task, normalise: Normalise) -> Tensor:
     """Draw a uniform image, normalised, of the task's size rounded up for the network; repeat it."""
-    size = nets.fitting(net, task.height), nets.fitting(net, task.width)
+    size = nets.round_up_side(net, task.height), nets.round_up_side(net, task.width)
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(SEED))
     return ((image - normalise.mean) * normalise.scale).repeat(task.batch, 1, 1, 1)
 

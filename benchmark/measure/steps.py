@@ -26,8 +26,8 @@ from benchmark.data.pairs import UNPAIRED, Pairs
 from benchmark.losses import Batch
 from benchmark.measure.work import Task, Work
 from benchmark.spec import Recipe, Run
-from benchmark.training.fit import Settings, Training
-from benchmark.training.objective import Players, objective_of, others
+from benchmark.training.fit import NetworkTrainer, Settings
+from benchmark.training.objective import Networks, adversary_networks, build_objective
 from benchmark.weights import pretrained
 
 MODES = ("strict", "tf32")
@@ -64,11 +64,11 @@ def prepare(task: Task, device: Any) -> Work:
     if task.height != task.width or not 0 < task.height <= HEIGHT // recipe.shrink:
         allowed = f"a square of up to {HEIGHT // recipe.shrink} pixels"
         raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {allowed}")
-    players = {"net": nets.build(run), **others(recipe, thin=1)}
-    macs, uncounted = arithmetic(players, recipe)
+    networks = {"net": nets.build(run), **adversary_networks(recipe, thin=1)}
+    macs, uncounted = arithmetic(networks, recipe)
     lacks = pretrained.fallbacks(name for name in recipe.pretrained if name == "vgg19")
     settings = Settings(recipe.steps, Path(), device=device.kind)  # no checkpoint is written
-    training, steps = Training(players, images(recipe), recipe, settings), itertools.count()
+    training, steps = NetworkTrainer(networks, images(recipe), recipe, settings), itertools.count()
     return Work(
         lambda: training.step(next(steps)),
         macs,
@@ -76,13 +76,13 @@ def prepare(task: Task, device: Any) -> Work:
     )
 
 
-def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
+def arithmetic(networks: Networks, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
     """Count the MACs of one step on the meta device (torch's counter: no deformable convolutions).
 
     Returns:
         The count, and no note; or 0 and a note with the reason.
     """
-    shadows = {who: copy.deepcopy(net).to("meta") for who, net in players.items()}
+    shadows = {name: copy.deepcopy(net).to("meta") for name, net in networks.items()}
 
     def crops(channels: int = 3) -> Tensor:
         return torch.empty(recipe.batch, channels, recipe.crop, recipe.crop, device="meta")
@@ -91,7 +91,7 @@ def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
     batch = Batch(crops(), crops(), recipe.normalise, extras)
     try:
         with FlopCounterMode(display=False) as flops:
-            for _, loss in objective_of(recipe)(shadows, batch):
+            for _, loss in build_objective(recipe)(shadows, batch):
                 loss.backward()
     except RuntimeError as error:  # a gradient penalty uses autocast, which does not support the meta device
         return 0, (f"the MACs of a step could not be counted without executing it ({error})",)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.nets import fitting
+from benchmark.nets import round_up_side
 
 OVERWRITING = {"aten::copy_", "aten::fill_", "aten::zero_"}  # in place, without reading the old values
 DEFORM = "torchvision::deform_conv2d"
@@ -46,7 +46,9 @@ def traffic(net: nn.Module, height: int, width: int, batch: int = 1) -> tuple[in
     """
     net = copy.deepcopy(net).eval().to("meta")
     dtype = next((p.dtype for p in net.parameters()), torch.float32)
-    images = torch.empty(batch, 3, fitting(net, height), fitting(net, width), dtype=dtype, device="meta")
+    images = torch.empty(
+        batch, 3, round_up_side(net, height), round_up_side(net, width), dtype=dtype, device="meta"
+    )
     with FlopCounterMode(display=False) as flops, TrafficCounter() as counter, torch.no_grad():
         net(images)
     return flops.get_total_flops() // 2 + counter.deformable, counter.bytes

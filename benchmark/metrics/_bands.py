@@ -1,18 +1,19 @@
-"""The mean SSIM index of an image by OpenCV's filters, band of rows after band: fast, and right to 1e-6.
+"""Compute the mean SSIM index of an image fast and to 1e-6, by OpenCV's filters on bands of rows.
 
 Four blurs instead of five: with u = x + y and v = x - y, their local means m and variances s,
 
     SSIM = (m_u^2 - m_v^2 + 2 C1) (s_u - s_v + 2 C2) / ((m_u^2 + m_v^2 + 2 C1) (s_u + s_v + 2 C2))
 
-A band stays in the processor's cache, and threads take turns at bands. The variance of an even window is a
+A band fits the processor's cache, and threads share the bands. The variance of a nearly uniform window is a
 small difference of large numbers: float32's rounding averages out in photographs, but can add up in drawings.
-So every eighth band is done in float64 too, and where the two are not the same, the whole image is.
+So every eighth band is computed in float64 too, and where the results differ, the whole image is.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,27 +21,22 @@ from torch import Tensor
 
 from benchmark.metrics._formula import C1, C2
 
-try:
-    import cv2
-except ImportError:  # without OpenCV the formula is used as it is written
-    cv2 = None  # type: ignore[assignment]
-
 ROWS = 40  # of a band
-EVERY = 8  # one band in so many is done in both precisions
-APART = 1e-7  # of the index, between the two; real GoPro pairs stay near 1e-8
+EVERY = 8  # one band in eight is computed in both precisions
+TOLERANCE = 1e-7  # largest difference of the index between the two; of real GoPro pairs it is near 1e-8
 
 Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The same weights along rows and columns, and over the channels.
+    """A separable window: the same weights along rows and columns, and others along the channels.
 
     Attributes:
-        taps: (T,), T odd, adding up to 1.
-        replicate: whether windows that leave the image count, its edges replicated.
-        mixing: (C, C), weights along the channels; None: each channel on its own.
-        unbiased: what local variances are multiplied by.
+        taps: (T,), T odd, with the sum 1.
+        replicate: whether windows that extend past the image count, its edges replicated.
+        mixing: (C, C), weights along the channels; None: each channel by itself.
+        unbiased: factor of local variances.
     """
 
     taps: NDArray[np.float64]
@@ -50,7 +46,7 @@ class Window:
 
 
 def band(x: Pixels, y: Pixels, window: Window, top: int, kind: type[np.floating[Any]]) -> float:
-    """Sum of the index over up to ROWS rows from `top` on, (H, W, C) twice."""
+    """Sum the index over up to ROWS rows from `top` on, (H, W, C) twice."""
     reach = len(window.taps) // 2
     first, last = max(top - reach, 0), min(top + ROWS + reach, len(x))
     edge = 0 if window.replicate else reach
@@ -64,7 +60,7 @@ def band(x: Pixels, y: Pixels, window: Window, top: int, kind: type[np.floating[
 
     u, v = (x[first:last].astype(kind, copy=False), y[first:last].astype(kind, copy=False))
     u, v = u + v, u - v
-    middle = u.mean(dtype=np.float64).astype(kind)  # small numbers have small rounding
+    middle = u.mean(dtype=np.float64).astype(kind)  # rounding errors of centred values are smaller
     u -= middle
     u_mean, v_mean = blur(u), blur(v)
     u_variance, v_variance = blur(np.square(u, out=u)), blur(np.square(v, out=v))
@@ -75,7 +71,7 @@ def band(x: Pixels, y: Pixels, window: Window, top: int, kind: type[np.floating[
     u_mean += middle
     for mean in (u_mean, v_mean):
         np.square(mean, out=mean)
-    # In place where it can be, since fresh memory costs more than the arithmetic.
+    # In place where possible: allocating memory costs more than the arithmetic.
     top_left, top_right = u_mean - v_mean, u_variance - v_variance
     u_mean += v_mean
     u_variance += v_variance
@@ -88,34 +84,29 @@ def band(x: Pixels, y: Pixels, window: Window, top: int, kind: type[np.floating[
 
 
 def image_index(x: Pixels, y: Pixels, window: Window) -> float:
-    """Mean SSIM of one image, (H, W, C) twice."""
+    """Compute the mean SSIM of one image, (H, W, C) twice."""
     edge = 0 if window.replicate else len(window.taps) // 2
     count = (x.shape[0] - 2 * edge) * (x.shape[1] - 2 * edge) * x.shape[2]
     tops = range(0, len(x), ROWS)
     checked = tops[EVERY // 2 :: EVERY]
 
-    def exact(top: int) -> float:
+    def double(top: int) -> float:
         return band(x, y, window, top, np.float64)
 
-    def rounded(top: int) -> float:
+    def single(top: int) -> float:
         return band(x, y, window, top, np.float32)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         if checked:
-            sums = dict(zip(tops, pool.map(rounded, tops), strict=True))
-            apart = abs(sum(pool.map(exact, checked)) - sum(sums[top] for top in checked))
-            if apart <= APART * count * len(checked) / len(tops):
+            sums = dict(zip(tops, pool.map(single, tops), strict=True))
+            difference = abs(sum(pool.map(double, checked)) - sum(sums[top] for top in checked))
+            if difference <= TOLERANCE * count * len(checked) / len(tops):
                 return sum(sums.values()) / count
-        return sum(pool.map(exact, tops)) / count
+        return sum(pool.map(double, tops)) / count
 
 
-def mean_index(restored: Tensor, sharp: Tensor, window: Window) -> Tensor | None:
-    """Mean SSIM over the windows of each image, (B, C, H, W) in [0, 1] twice -> (B,) in float64.
-
-    None where there is no OpenCV.
-    """
-    if cv2 is None:
-        return None
+def mean_index(restored: Tensor, sharp: Tensor, window: Window) -> Tensor:
+    """Average SSIM over the windows of each image, (B, C, H, W) in [0, 1] twice -> (B,) in float64."""
     images = [z.detach().permute(0, 2, 3, 1).cpu().numpy() for z in (restored, sharp)]
     values = [
         image_index(np.ascontiguousarray(x), np.ascontiguousarray(y), window)

@@ -1,4 +1,4 @@
-"""SSIM as Wang et al. 2004 write it, Gaussian window 11, sigma 1.5: what its protocols and losses share."""
+"""SSIM of Wang et al. 2004 with a Gaussian window of 11 and sigma 1.5, for its protocols and the losses."""
 
 import numpy as np
 import torch
@@ -12,14 +12,14 @@ GAUSSIAN /= GAUSSIAN.sum()
 
 
 def window(like: Tensor) -> Tensor:
-    """The normalised Gaussian, (11,), in the dtype and on the device of `like`."""
+    """Return the normalised Gaussian, (11,), in the dtype and on the device of `like`."""
     x = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
     weights = torch.exp(-(x**2) / (2 * SIGMA**2))
     return (weights / weights.sum()).to(like)
 
 
 def blend(x: Tensor) -> Tensor:
-    """Gaussian mean in each full window, (B, C, H, W) -> (B, C, H - 10, W - 10)."""
+    """Average each full window by the Gaussian, (B, C, H, W) -> (B, C, H - 10, W - 10)."""
     channels = x.shape[1]
     taps = window(x).expand(channels, 1, -1)
     rows = conv2d(x, taps[..., None], groups=channels)
@@ -27,12 +27,12 @@ def blend(x: Tensor) -> Tensor:
 
 
 def index(mx: Tensor, my: Tensor, xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
-    """The SSIM index from local means and raw second moments, element by element (Eq. 13)."""
+    """Compute the SSIM index from local means and raw second moments, element by element (Eq. 13)."""
     top = (2 * mx * my + C1) * (2 * (xy - mx * my) + C2)
     return top / ((mx**2 + my**2 + C1) * (xx - mx**2 + yy - my**2 + C2))
 
 
 def ssim_map(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, C, H, W), (B, C, H, W) in [0, 1] -> (B, C, H - 10, W - 10)."""
+    """Compute SSIM at each full window, (B, C, H, W) twice in [0, 1] -> (B, C, H - 10, W - 10)."""
     x, y = restored, sharp
     return index(*(blend(z) for z in (x, y, x * x, y * y, x * y)))

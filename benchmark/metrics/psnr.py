@@ -1,6 +1,6 @@
 """PSNR over the three channels of each image; the papers' tables average it over images.
 
-Pooling the squared error over a test set instead gives another, lower number (`psnr_pooled`).
+Pooling the squared error over a test set gives a different, lower number (`psnr_pooled`).
 """
 
 from torch import Tensor
@@ -11,7 +11,7 @@ QUANTITY = Quantity("psnr", "dB", "higher", family="psnr", about="RGB, per image
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,) in dB; equal images give infinity.
+    """Compute PSNR, (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,) in dB; equal images give infinity.
 
     >>> import torch
     >>> sharp = torch.zeros(2, 3, 8, 8)

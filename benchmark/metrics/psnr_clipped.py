@@ -1,4 +1,4 @@
-"""PSNR of the network's floating-point answer clamped to [0, 1], before it is saved (MIMO-UNet's eval.py)."""
+"""PSNR of the network's floating-point output clamped to [0, 1], before it is saved (MIMO-UNet's eval.py)."""
 
 from benchmark.metrics import psnr
 from benchmark.spec import Quantity

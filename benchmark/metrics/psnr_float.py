@@ -1,4 +1,4 @@
-"""PSNR of the network's answer as it is: floating point, with the values outside [0, 1] that it may have."""
+"""PSNR of the network's floating-point output, including values outside [0, 1]."""
 
 from benchmark.metrics import psnr
 from benchmark.spec import Quantity

@@ -1,6 +1,6 @@
-"""PSNR of the squared error pooled over the whole test set: one error, one logarithm.
+"""PSNR of the squared error averaged over the whole test set: one error, one logarithm.
 
-Never above the mean of the images' PSNR, since the logarithm is concave. The value of one image is its
+It never exceeds the mean of the images' PSNR, since the logarithm is concave. The value of one image is its
 mean squared error.
 """
 
@@ -14,5 +14,5 @@ QUANTITY = Quantity(
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,), mean squared errors."""
+    """Compute mean squared errors, (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
     return (restored - sharp).square().mean(dim=(1, 2, 3))

@@ -1,7 +1,7 @@
-"""PSNR of the image as programs save it that cut off the fraction instead of rounding.
+"""PSNR of an image that was saved by truncating values to 8 bits instead of rounding them.
 
-torchvision's `save_image` did until 2019 and `to_pil_image` still does; DMPHN and DeblurGAN were scored so.
-It costs 0.03 dB at 31 dB and more above.
+torchvision's `save_image` did so until 2019 and `to_pil_image` still does; DMPHN and DeblurGAN were scored
+this way. It costs 0.03 dB at 31 dB and more above.
 """
 
 from benchmark.metrics import psnr

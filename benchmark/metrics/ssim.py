@@ -1,7 +1,7 @@
-"""SSIM of Wang et al. 2004, Gaussian window of 11 pixels and sigma 1.5, each colour channel on its own.
+"""SSIM of Wang et al. 2004, Gaussian window of 11 pixels and sigma 1.5, each colour channel by itself.
 
 The same as scikit-image's `structural_similarity(gaussian_weights=True, sigma=1.5,
-use_sample_covariance=False, data_range=1, channel_axis=...)`: windows that leave the image do not count.
+use_sample_covariance=False, data_range=1, channel_axis=...)`: windows beyond the border do not count.
 """
 
 from torch import Tensor
@@ -14,11 +14,10 @@ QUANTITY = Quantity("ssim", "1", "higher", family="ssim", about="Gaussian 11/1.5
 
 
 def reference(restored: Tensor, sharp: Tensor) -> Tensor:
-    """The formula as it is written, in the precision of its arguments; shapes as in `measure`."""
+    """Compute the paper's formula in the precision of the arguments; shapes as in `measure`."""
     return ssim_map(restored, sharp).mean(dim=(1, 2, 3))
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, C, H, W), (B, C, H, W) in [0, 1], at least 11x11 -> (B,)."""
-    fast = mean_index(restored, sharp, Window(GAUSSIAN))
-    return reference(restored, sharp) if fast is None else fast
+    """Compute SSIM, (B, C, H, W), (B, C, H, W) in [0, 1], at least 11x11 -> (B,)."""
+    return mean_index(restored, sharp, Window(GAUSSIAN))

@@ -1,11 +1,10 @@
 """SSIM as MATLAB's `ssim(A, ref)` computes it for an RGB image: an 11x11x11 Gaussian over a volume.
 
-The third axis is colour, so the window mixes the channels; borders are replicated and count.
-MPRNet, SRN, SVRNN and most GoPro tables print this number, which is higher than the
-per-channel one on the same pixels.
+The third axis is colour, so the window mixes the channels; borders are replicated and count. MPRNet, SRN,
+SVRNN and most GoPro tables print this number, which is higher than the per-channel one of the same pixels.
 
-MATLAB takes L = 255 for 8-bit images, C1 = (0.01 L)^2 and C2 = (0.03 L)^2 as the paper, and computes
-8-bit images in single precision; that is this with more digits.
+MATLAB uses L = 255 for 8-bit images, C1 = (0.01 L)^2 and C2 = (0.03 L)^2 as in the paper, and computes 8-bit
+images in single precision, which agrees with this file to its precision.
 """
 
 import numpy as np
@@ -22,7 +21,7 @@ QUANTITY = Quantity("ssim_matlab", "1", "higher", family="ssim", about="MATLAB s
 
 
 def mixing(channels: int) -> NDArray[np.float64]:
-    """The Gaussian along a replicated axis of `channels` entries, as a (C, C) matrix."""
+    """Compute the Gaussian along a replicated axis of `channels` entries as a (C, C) matrix."""
     matrix = np.zeros((channels, channels))
     for out in range(channels):
         for tap, weight in enumerate(GAUSSIAN):
@@ -31,7 +30,7 @@ def mixing(channels: int) -> NDArray[np.float64]:
 
 
 def reference(restored: Tensor, sharp: Tensor) -> Tensor:
-    """The formula as it is written, in the precision of its arguments; shapes as in `measure`."""
+    """Compute the formula in the precision of the arguments; shapes as in `measure`."""
     matrix = torch.from_numpy(mixing(restored.shape[1])).to(restored)
 
     def blend3(z: Tensor) -> Tensor:
@@ -43,7 +42,6 @@ def reference(restored: Tensor, sharp: Tensor) -> Tensor:
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
+    """Compute MATLAB's SSIM, (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
     window = Window(GAUSSIAN, replicate=True, mixing=mixing(restored.shape[1]))
-    fast = mean_index(restored, sharp, window)
-    return reference(restored, sharp) if fast is None else fast
+    return mean_index(restored, sharp, window)

@@ -10,10 +10,10 @@ QUANTITY = Quantity("ssim_y", "1", "higher", family="ssim", about="Gaussian 11/1
 
 
 def reference(restored: Tensor, sharp: Tensor) -> Tensor:
-    """The formula as it is written, in the precision of its arguments; shapes as in `measure`."""
+    """Compute the formula in the precision of the arguments; shapes as in `measure`."""
     return ssim.reference(luminance(restored), luminance(sharp))
 
 
 def measure(restored: Tensor, sharp: Tensor) -> Tensor:
-    """(B, 3, H, W), (B, 3, H, W) in [0, 1], at least 11x11 -> (B,)."""
+    """Compute SSIM of Y, (B, 3, H, W), (B, 3, H, W) in [0, 1], at least 11x11 -> (B,)."""
     return ssim.measure(luminance(restored), luminance(sharp))

@@ -1,9 +1,10 @@
-"""Blocks that more than one model uses; everything else stays in its model's file."""
+"""Layers that more than one model uses; everything else stays in its model's file."""
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,25 @@ from torch.nn.functional import conv2d, grid_sample
 from torchvision.ops import deform_conv2d
 
 
+def thinned(width: int, factor: int, multiple: int = 1, lower_bound: int = 4) -> int:
+    """Divide a layer's width, rounded down to a multiple and never below the lower bound.
+
+    >>> [thinned(width, 4) for width in (96, 30, 3)]
+    [24, 7, 4]
+    >>> thinned(96, 5, multiple=3, lower_bound=12)
+    18
+    """
+    return max(lower_bound, width // (multiple * factor) * multiple)
+
+
+def weight_names(net: Callable[[Any], nn.Module], config: Any) -> list[str]:
+    """List the names of all weights of a network, without allocating any."""
+    with torch.device("meta"):
+        return list(net(config).state_dict())
+
+
 def conv(cin: int, cout: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution with "same" padding for odd kernels.
+    """Make a convolution that keeps the size: "same" padding, for odd kernels.
 
     >>> conv(3, 8, kernel=5, stride=2)
     Conv2d(3, 8, kernel_size=(5, 5), stride=(2, 2), padding=(2, 2))
@@ -21,7 +39,7 @@ def conv(cin: int, cout: int, kernel: int = 3, stride: int = 1, bias: bool = Tru
 
 
 class ResBlock(nn.Module):
-    """conv-ReLU-conv plus identity, without normalisation (Nah et al., CVPR 2017)."""
+    """Add conv-ReLU-conv to the input, without normalisation (Nah et al., CVPR 2017)."""
 
     def __init__(self, width: int, kernel: int = 3) -> None:
         super().__init__()
@@ -33,10 +51,10 @@ class ResBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Three scales of a convolution and two blocks; each next scale halves the size and doubles the width.
+    """Encode in three scales of a convolution and two blocks; each scale halves size and doubles width.
 
-    DMPHN's encoder (models.py of its code). It is here because CDGNet's baseline is this encoder and
-    CDGNet's own is the same with other blocks.
+    DMPHN's encoder (models.py of its code). CDGNet's baseline uses it too, and CDGNet's own encoder is the
+    same with other blocks.
     """
 
     def __init__(self, width: int, block: Callable[[int], nn.Module] = ResBlock) -> None:
@@ -57,7 +75,7 @@ class Encoder(nn.Module):
 
 
 def upsample(width: int) -> nn.ConvTranspose2d:
-    """Twice the size, half the width, as in the decoders of DMPHN (and so of CDGNet).
+    """Make a transposed convolution for twice the size and half the width (decoders of DMPHN and CDGNet).
 
     >>> upsample(64)
     ConvTranspose2d(64, 32, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
@@ -68,16 +86,17 @@ def upsample(width: int) -> nn.ConvTranspose2d:
 def deform_conv(
     x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None = None, masks: Tensor | None = None
 ) -> Tensor:
-    """A 3x3 deformable convolution: (B, C, H, W), (B, 18, H, W), (Cout, C, 3, 3) -> (B, Cout, H, W).
+    """Apply a 3x3 deformable convolution: (B, C, H, W), (B, 18, H, W), (Cout, C, 3, 3) -> (B, Cout, H, W).
 
     With masks (B, 9, H, W), a factor for each tap of each pixel, it is a modulated one (DCNv2).
 
-    What torchvision's `deform_conv2d` computes. It is here because it is an operator, not a paper's idea:
-    on a CPU torchvision's takes about ten times as long in training as sampling and a 1x1 convolution.
-    While traced it stays that one operator, which counters of MACs know by name.
+    Computes what torchvision's `deform_conv2d` computes. On a CPU that operator takes about ten times as long
+    in training as sampling followed by a 1x1 convolution. While tracing it is called all the same, because
+    the counters of MACs recognise it by name.
 
-    Where a tap falls on a pixel, and at the start all do, the derivative by its offset jumps. Both take
-    the right-hand one here; unless H and W are powers of two, rounding can make it the left-hand one.
+    Where a tap falls exactly on a pixel, as all taps do before training, the derivative by its offset is not
+    continuous. Both implementations return the right-hand derivative; unless H and W are powers of two,
+    rounding can turn it into the left-hand one.
     """
     if x.device.type != "cpu" or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return deform_conv2d(x, offsets, weight, bias, padding=1, mask=masks)
@@ -88,9 +107,9 @@ def deform_conv(
     tap = torch.arange(9).view(9, 1, 1)  # row by row, from top left to bottom right
     row = down + (torch.arange(height).view(1, height, 1) + tap // 3 - 1)
     column = right + (torch.arange(width).view(1, 1, width) + tap % 3 - 1)
-    # grid_sample counts from -1 to 1, from edge to edge of the outermost pixels.
-    places = torch.stack((column * (2 / width) + (1 / width - 1), row * (2 / height) + (1 / height - 1)), -1)
-    samples = grid_sample(x, places.view(batch, 9 * height, width, 2), align_corners=False)
+    # grid_sample's coordinates run from -1 to 1, from edge to edge of the outermost pixels.
+    points = torch.stack((column * (2 / width) + (1 / width - 1), row * (2 / height) + (1 / height - 1)), -1)
+    samples = grid_sample(x, points.view(batch, 9 * height, width, 2), align_corners=False)
     samples = samples.view(batch, cin, 9, height, width)
     if masks is not None:
         samples = samples * masks[:, None].to(weight.dtype)
@@ -98,54 +117,30 @@ def deform_conv(
 
 
 GAUSS = [math.exp(-(x**2) / (2 * (2 / 3) ** 2)) for x in (-3, -2, -1, 0, 1, 2, 3)]
-# The first half of the filter of `halve`; the second is its mirror image.
-TAPS = [(one + other) / 2 / sum(GAUSS) for one, other in itertools.pairwise([0.0, *GAUSS[:4]])]
+# The first half of the filter of `halve`; the second half is its mirror image.
+TAPS = [(left + right) / 2 / sum(GAUSS) for left, right in itertools.pairwise([0.0, *GAUSS[:4]])]
 
 
 def halve(image: Tensor) -> Tensor:
-    """The next level of a Gaussian pyramid, for even H and W, at least 6: (B, 3, H, W) -> (B, 3, H/2, W/2).
+    """Compute the next level of a Gaussian pyramid: (B, 3, H, W) -> (B, 3, H/2, W/2).
 
-    It is scikit-image's `pyramid_reduce`: a Gaussian of sigma 2/3 cut at four sigma, then interpolation
-    half-way between pixels; past the border the image is mirrored. The mean of two neighbours and the
-    Gaussian make one filter of eight taps. Autocast would make a convolution too coarse, so these are sums;
-    and taps are numbers, as a tensor would have to be sent to the device, which no CUDA graph can hold.
-    It is here because MS-CNN's network sees such images and its loss compares with them.
+    H and W are even and at least 6. This is scikit-image's `pyramid_reduce`: a Gaussian of sigma 2/3 cut at
+    four sigma, then interpolation half-way between pixels; past the border the image is mirrored. The mean of
+    two neighbours and the Gaussian make one filter of eight taps. The filter is a sum of products because
+    autocast would compute a convolution in too low a precision, and its taps are Python numbers because a
+    CUDA graph cannot copy a tensor from the host. MS-CNN's network and its loss both use this pyramid.
     """
     for axis in (2, 3):
         before, after = (image.narrow(axis, start, 3).flip(axis) for start in (0, image.shape[axis] - 3))
-        seen = torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2).unbind(dim=-1)
-        image = reduce(torch.add, (tap * (seen[i] + seen[7 - i]) for i, tap in enumerate(TAPS)))
+        columns = torch.cat((before, image, after), dim=axis).unfold(axis, 8, 2).unbind(dim=-1)
+        image = reduce(torch.add, (tap * (columns[i] + columns[7 - i]) for i, tap in enumerate(TAPS)))
     return image
 
 
-def renamed(weights: Mapping[str, Tensor], layers: Mapping[str, str], where: str = "") -> dict[str, Tensor]:
-    """The authors' weights under the names that the same layers have here.
-
-    Args:
-        weights: the authors' state dict.
-        layers: their names of layers, and ours, each with a weight and a bias. One of ours that ends in
-            ".body" is a `ResBlock`'s, whose two convolutions are numbered 0 and 2 on both sides.
-        where: named in errors, when there are several files.
-
-    Raises:
-        ValueError: a weight is missing or unexpected; the message names it.
-    """
-    left, state = dict(weights), {}
-    for theirs, ours in layers.items():
-        inner = (".0", ".2") if ours.endswith(".body") else ("",)
-        for end in (f"{number}.{what}" for number in inner for what in ("weight", "bias")):
-            if theirs + end not in left:
-                raise ValueError(f"missing weight: {theirs + end}{where}")
-            state[ours + end] = left.pop(theirs + end)
-    if left:
-        raise ValueError(f"unexpected weight: {min(left)}{where}")
-    return state
-
-
 def initialise(net: nn.Module) -> None:
-    """Weights from N(0, 0.5 sqrt(2 / (k k Cout))), biases zero: `weight_init` of DMPHN's code.
+    """Draw weights from N(0, 0.5 sqrt(2 / (k k Cout))), set biases to zero: `weight_init` of DMPHN's code.
 
-    It is here because CDGNet's Table 3 grows its network out of DMPHN, so both must start alike.
+    CDGNet uses it too: its Table 3 extends DMPHN step by step, so both must be initialised alike.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
@@ -156,10 +151,10 @@ def initialise(net: nn.Module) -> None:
 
 
 def normal(net: nn.Module) -> None:
-    """`weights_init` of DeblurGAN's code (and DCGAN's, pix2pix's).
+    """Initialise as `weights_init` of DeblurGAN's code does (and DCGAN's, pix2pix's).
 
-    Convolutions from N(0, 0.02), scales of batch normalisation from N(1, 0.02), whatever is added zero.
-    It is here because DeblurGAN, BAG and the critics start alike.
+    Convolutions from N(0, 0.02), scales of batch normalisation from N(1, 0.02), all biases zero. DeblurGAN,
+    BAG and their critics use it.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):

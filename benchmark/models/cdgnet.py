@@ -4,25 +4,26 @@ Paper     P. Wang, W. Sun, Q. Yan, A. Niu, R. Li, Y. Zhu, J. Sun, Y. Zhang. Non-
           with Blurry Component Divided Guidance. Pattern Recognition, 2021. arXiv:2101.06021
 Sources   encoder Sec. 3.1, Fig. 4; attention Sec. 3.2, Fig. 5, Eqs. 4-6; decoders Sec. 3.3, Fig. 6;
           fusion Sec. 3.4, Fig. 7, Eqs. 9-12; variants Tables 3, 4; DMPHN's blocks from DMPHN's code
-Unstated  No code was found. What is marked * was searched until sizes came out as printed: Table 4 prints
+Unstated  No code is public. Choices marked * were varied until sizes came out as printed: Table 4 prints
           6.73, 6.74, 7.66, 7.67, here 6.729, 6.738, 7.665, 7.673; Table 1 prints 25.57, here 25.564 (float32)
           unit of "MB": MiB*; with `reading: figure` 10^6 bytes
           encoder's blocks per scale: two (six in all, and DMPHN has two per scale)
-          dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which makes 20.54 of 25.57
+          dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which gives 20.54 instead of 25.57
           channel attention: 1x1 convolutions 128 -> 8 -> 128* with bias
           spatial attention: conv 3x3 to 64, ReLU, residual block, two deformable ones, conv 7x7 to 1*
           skips: concatenated, reduced by conv 3x3 with bias*; in both decoders (Fig. 3), not in DMPHN's
           large decoder: three deformable ones per scale, one field of offsets*; `large: residual` is as large
-          deformable convolution: no bias*, no modulation; offsets by conv 3x3 that starts at zero, as usual;
-          then ReLU, or the 1x1 that follows would be no layer of its own
-          1x1 after deformable ones: one per scale* with bias, and an identity around, as in a residual block
+          deformable convolution: no bias*, no modulation; offsets by a conv 3x3 initialised with zeros, as
+          usual; then ReLU, without which the 1x1 that follows would not be a layer of its own
+          1x1 after deformable ones: one per scale* with bias, and a shortcut around, as in a residual block
           diagonal filters: ordinary 3x3*; `diagonals: masked` keeps the three taps on the diagonal
-          "the same operator" on both branches (Sec. 3.4): the same shape, own weights*
+          "the same operator" on both branches (Sec. 3.4): the same shape, separate weights*
           convolutions of Eqs. 11, 12: 1x1, 3x3* (1x1 and 3x3 in Eq. 12: 25.569); no activations, as printed
           branch images of Eq. 16, which subtracts 3 channels from 32: conv 3x3 to 3*, as DMPHN ends
-          one branch's answer: its branch image; nothing is fused, though Table 3 prints "concatenate"
+          restored image of a single branch: its branch image, without fusion, though Table 3 prints
+          "concatenate"
           fusion by concatenation: conv 3x3 to 3 on both decoders' features
-          answer and initialisation: DMPHN's, an image and no difference; so Table 3 compares blocks alone
+          output and initialisation: DMPHN's, an image and not a residual; so Table 3 compares blocks alone
 Shapes    B batch, C width (32 at full size), H W image
 """
 
@@ -33,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
-from benchmark.models._layers import Encoder, ResBlock, conv, deform_conv, initialise, upsample
+from benchmark.models._layers import Encoder, ResBlock, conv, deform_conv, initialise, thinned, upsample
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,18 @@ class Config:
     attention: str = "ca_sa"  # Table 4: a key of ATTENTION
     branches: str = "both"  # Table 3: a key of BRANCHES
     fusion: str = "off"  # Table 3: a key of FUSION for two branches, "none" for one
-    large: str = "shared_offsets"  # what the sizes leave open: a key of LARGE
-    diagonals: str = "plain"  # what the text leaves open: a key of DIAGONALS
-    reading: str = "sizes"  # which of two layouts that fit Table 4: a key of READINGS
+    large: str = "shared_offsets"  # not determined by the sizes: a key of LARGE
+    diagonals: str = "plain"  # not stated in the text: a key of DIAGONALS
+    reading: str = "sizes"  # one of two layouts that fit Table 4: a key of READINGS
     width: int = 32  # Fig. 4; doubles at each of three scales
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 class Deformable(nn.Module):
-    """3x3 convolutions whose taps move by learned offsets (Fig. 6), one field of offsets for all of them."""
+    """Apply 3x3 convolutions whose taps move by learned offsets (Fig. 6), one field of offsets for all."""
 
     def __init__(self, width: int, convs: int, bias: bool) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class Deformable(nn.Module):
 
 
 class DeformableBlock(nn.Module):
-    """Deformable convolutions, then 1x1, plus identity: a layer of the decoders (Sec. 3.3, Fig. 6)."""
+    """Add deformable convolutions and a 1x1 to the input: a layer of the decoders (Sec. 3.3, Fig. 6)."""
 
     def __init__(self, width: int, convs: int, bias: bool) -> None:
         super().__init__()
@@ -85,24 +86,24 @@ class DeformableBlock(nn.Module):
 
 
 class RDB(nn.Module):
-    """Three convolutions that see all earlier features, a fourth that fuses, plus identity (Fig. 4)."""
+    """Add a dense block to the input: three convolutions of all earlier features, and a fusion (Fig. 4)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
-        self.dense = nn.ModuleList(conv(seen * width, width) for seen in (1, 2, 3))
+        self.dense = nn.ModuleList(conv(count * width, width) for count in (1, 2, 3))
         self.fuse = conv(4 * width, width, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
-        seen = x
+        features = x
         for layer in self.dense:
-            seen = torch.cat((seen, relu(layer(seen))), dim=1)
-        return x + self.fuse(seen)
+            features = torch.cat((features, relu(layer(features))), dim=1)
+        return x + self.fuse(features)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the text leaves open about the layout; the sizes of Table 4 allow these two."""
+    """Details of the layout that the text does not state; the sizes of Table 4 allow these two."""
 
     fuse: int  # kernel of the dense block's feature fusion
     skip: int  # kernel that reduces the concatenated skips
@@ -111,7 +112,7 @@ class Reading:
 
 
 READINGS = {
-    # 6.729, 6.738, 7.665, 7.673, full 25.564 in MiB: no other one found is as near to all five.
+    # 6.729, 6.738, 7.665, 7.673, full 25.564 in MiB: no other layout that was tried is as near to all five.
     "sizes": Reading(
         fuse=3,
         skip=3,
@@ -127,7 +128,7 @@ READINGS = {
     ),
 }
 
-Sized = Callable[[int], nn.Module]  # makes a block of a width
+Sized = Callable[[int], nn.Module]  # returns a block of a width
 Block = Callable[[int, Reading], nn.Module]
 
 ENCODERS: dict[str, Block] = {
@@ -137,14 +138,14 @@ ENCODERS: dict[str, Block] = {
 
 
 def channel_attention(width: int, reading: Reading) -> nn.Sequential:
-    """Mc of Eq. 5, CBAM's without max-pooling: (B, C, H, W) -> (B, C, 1, 1)."""
-    narrow = 8  # 128 / 16; thin networks keep it, as few ReLUs may all be dead from the start
+    """Make Mc of Eq. 5, CBAM's without max-pooling: (B, C, H, W) -> (B, C, 1, 1)."""
+    narrow = 8  # 128 / 16; also in thin networks, where fewer ReLUs might all be inactive
     squeeze, excite = conv(width, narrow, kernel=1), conv(narrow, width, kernel=1)
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
 
 def spatial_attention(width: int, reading: Reading) -> nn.Sequential:
-    """Ms of Eq. 5, with a residual block and deformable convolutions: (B, C, H, W) -> (B, 1, H, W)."""
+    """Make Ms of Eq. 5, with a residual block and deformable convolutions: (B, C, H, W) -> (B, 1, H, W)."""
     half = width // 2
     return nn.Sequential(conv(width, half), nn.ReLU(), ResBlock(half), *reading.spatial(half), nn.Sigmoid())
 
@@ -158,7 +159,7 @@ ATTENTION: dict[str, dict[str, Block]] = {
 
 
 class ACDA(nn.Module):
-    """Adaptive component divided attention: F * Mc * Ms + F (Eqs. 4, 5); without any map, F."""
+    """Compute F * Mc * Ms + F (Eqs. 4, 5; adaptive component divided attention), or F without any map."""
 
     def __init__(self, width: int, attention: str, reading: Reading) -> None:
         super().__init__()
@@ -175,7 +176,7 @@ class ACDA(nn.Module):
 
 
 class Skip(nn.Module):
-    """Decoder's and encoder's features of a scale, concatenated and reduced to the width of one (Fig. 3)."""
+    """Concatenate a decoder's and the encoder's features of a scale and reduce them to one width (Fig. 3)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -187,7 +188,7 @@ class Skip(nn.Module):
 
 
 class NoSkip(nn.Module):
-    """The decoder's features alone, as in DMPHN."""
+    """Return the decoder's features alone, as in DMPHN."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -198,7 +199,7 @@ class NoSkip(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A block per scale, and upsampling between scales (Fig. 6, Eqs. 7, 8)."""
+    """Decode with a block per scale and upsampling between scales (Fig. 6, Eqs. 7, 8)."""
 
     def __init__(self, width: int, block: Sized, skip: Sized) -> None:
         super().__init__()
@@ -216,11 +217,11 @@ class Decoder(nn.Module):
 
 
 def small(width: int, reading: Reading) -> nn.Module:
-    """DMPHN's two residual blocks and a deformable convolution (Fig. 6b)."""
+    """Make DMPHN's two residual blocks and a deformable convolution (Fig. 6b)."""
     return nn.Sequential(ResBlock(width), ResBlock(width), DeformableBlock(width, 1, reading.bias))
 
 
-LARGE: dict[str, Block] = {  # in place of DMPHN's two residual blocks (Fig. 6a)
+LARGE: dict[str, Block] = {  # replaces DMPHN's two residual blocks (Fig. 6a)
     "shared_offsets": lambda w, reading: DeformableBlock(w, 3, reading.bias),
     "residual": lambda w, reading: nn.Sequential(ResBlock(w), DeformableBlock(w, 1, reading.bias)),
 }
@@ -229,7 +230,7 @@ BRANCHES = {"dmphn": ("dmphn",), "large": ("large",), "small": ("small",), "both
 
 
 def decoder(branch: str, config: Config) -> Decoder:
-    """The decoder of a branch; "dmphn" is the one DMPHN has."""
+    """Make the decoder of a branch; "dmphn" is DMPHN's."""
     reading = READINGS[config.reading]
     if branch == "dmphn":
         return Decoder(config.width, lambda w: nn.Sequential(ResBlock(w), ResBlock(w)), NoSkip)
@@ -238,13 +239,13 @@ def decoder(branch: str, config: Config) -> Decoder:
 
 
 class Diagonal(nn.Conv1d):
-    """A 3x3 convolution with taps on the main diagonal alone: the others are neither kept nor counted."""
+    """Convolve with a 3x3 filter that has taps on the main diagonal alone; only these are parameters."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width, kernel_size=3)
 
     def taps(self) -> Tensor:
-        """(C, C, 3, 3), zero off the diagonal."""
+        """Return the filter (C, C, 3, 3), zero off the diagonal."""
         return torch.diag_embed(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -253,10 +254,10 @@ class Diagonal(nn.Conv1d):
 
 
 class AntiDiagonal(Diagonal):
-    """The same on the other diagonal, from top right to bottom left."""
+    """Convolve with taps on the other diagonal, from top right to bottom left."""
 
     def taps(self) -> Tensor:
-        """(C, C, 3, 3), zero off the anti-diagonal."""
+        """Return the filter (C, C, 3, 3), zero off the anti-diagonal."""
         return super().taps().flip(-1)
 
 
@@ -267,7 +268,7 @@ DIAGONALS: dict[str, tuple[Sized, Sized]] = {
 
 
 def orientations(width: int, diagonals: str) -> nn.ModuleList:
-    """Ho, Vo, Do and antiDo of Eq. 10, in this order."""
+    """Make Ho, Vo, Do and antiDo of Eq. 10, in this order."""
     diagonal, antidiagonal = DIAGONALS[diagonals]
     horizontal = nn.Conv2d(width, width, (1, 3), padding=(0, 1))
     vertical = nn.Conv2d(width, width, (3, 1), padding=(1, 0))
@@ -275,7 +276,7 @@ def orientations(width: int, diagonals: str) -> nn.ModuleList:
 
 
 class OFF(nn.Module):
-    """Orientation-based feature fusion: each orientation of both branches, then all four (Eqs. 10-12)."""
+    """Fuse each orientation of both branches, then all four (orientation-based fusion, Eqs. 10-12)."""
 
     def __init__(self, width: int, diagonals: str) -> None:
         super().__init__()
@@ -292,7 +293,7 @@ class OFF(nn.Module):
 
 
 class Concat(nn.Module):
-    """One convolution of both branches' features (Table 3, row 7)."""
+    """Fuse both branches' features by one convolution (Table 3, row 7)."""
 
     def __init__(self, width: int, diagonals: str) -> None:
         super().__init__()
@@ -324,16 +325,16 @@ class Net(nn.Module):
         initialise(self)
         for module in self.modules():
             if isinstance(module, Deformable):
-                nn.init.zeros_(module.offsets.weight)  # a deformable convolution starts as an ordinary one
+                nn.init.zeros_(module.offsets.weight)  # initially an ordinary convolution
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [large, small, answer] of two branches, [answer] of one; each (B, 3, H, W)."""
+        """(B, 3, H, W) -> [large, small, restored] of two branches, [restored] of one; each (B, 3, H, W)."""
         features, _ = self.decode(blurry)
         images = [head(features[name]) for name, head in self.heads.items()]
         return images + [fuse(*features.values()) for fuse in self.fuse]
 
     def decode(self, blurry: Tensor) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-        """Per branch: its decoder's features (B, C, H, W), and its attention maps."""
+        """Return per branch its decoder's features (B, C, H, W) and its attention maps."""
         *encoded, deepest = self.encoder(blurry)
         features: dict[str, Tensor] = {}
         maps: dict[str, dict[str, Tensor]] = {}
@@ -343,7 +344,7 @@ class Net(nn.Module):
         return features, maps
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """For Fig. 13: "<branch>_map", Ms (B, 1, H/4, W/4) if any; "<branch>_features" (B, C, H, W)."""
+        """Return for Fig. 13 Ms, "<branch>_map" (B, 1, H/4, W/4), and "<branch>_features" (B, C, H, W)."""
         features, maps = self.decode(blurry)
-        shown = {f"{name}_map": seen["spatial"] for name, seen in maps.items() if "spatial" in seen}
-        return shown | {f"{name}_features": values for name, values in features.items()}
+        spatial = {f"{name}_map": of["spatial"] for name, of in maps.items() if "spatial" in of}
+        return spatial | {f"{name}_features": values for name, values in features.items()}

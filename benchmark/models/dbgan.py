@@ -1,4 +1,4 @@
-"""DBGAN: a deep chain of dense blocks at full resolution finds what to add to the blurry image.
+"""DBGAN: a deep chain of dense blocks at full resolution predicts the residual of the blurry image.
 
 Paper     K. Zhang, W. Luo, Y. Zhong, L. Ma, B. Stenger, W. Liu, H. Li. Deblurring by Realistic Blurring.
           CVPR 2020. arXiv:2004.01860. The network that blurs is in benchmark/adversaries/realistic_blur.py
@@ -6,25 +6,27 @@ Sources   the authors' code for testing, github.com/HDCVLab/Deblurring-by-Realis
           RRDBNet in models/modules/architecture.py, blocks models/modules/block.py, sizes
           options/test/test.json, initialisation `define_G` in models/networks.py. The network is ESRGAN's
           (X. Wang et al., ECCVW 2018) without its enlargement
-Unstated  blocks: the paper speaks of 16 of five convolutions each; the released ones have three times five
-          growth: the code has 32 whatever its options say
-          clipping while training: yes; the repository holds architecture.py's bytecode from a folder for
-          training, and there the network clips too. A value out of range teaches nothing
-          loss: the repository's one way of training, models/DB_model.py, is on pixels alone; here the paper's
-          initialisation: the code's; the paper is said to draw all weights from N(0, 0.01)
+Unstated  blocks: the paper describes 16 of five convolutions each; the released ones have three times five
+          growth: 32, which the code uses whatever its options say
+          clipping in training: yes; the repository contains architecture.py's bytecode from a folder for
+          training, and that network clips too. A clipped value has no gradient
+          loss: the paper's; the repository's only training code, models/DB_model.py, compares pixels alone
+          initialisation: the code's; according to readers the paper draws all weights from N(0, 0.01)
 Shapes    B batch, C width, G growth, H W image
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from benchmark.models._layers import conv, renamed
+from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.weights.names import rename
 
 SLOPE = 0.2  # of every LeakyReLU
-SHARE = 0.2  # of what a block found that is added
+SHARE = 0.2  # of a block's output that is added to its input
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,12 @@ class Config:
     blocks: int = 16  # nb
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        width, growth = (max(4, n // factor) for n in (self.width, self.growth))
-        return replace(self, width=width, growth=growth)
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor), growth=thinned(self.growth, factor))
 
 
 class Dense(nn.Module):
-    """Five convolutions; each sees the input and what all before it found. `ResidualDenseBlock_5C`."""
+    """Apply five convolutions, each to the input and all earlier outputs. `ResidualDenseBlock_5C`."""
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
@@ -52,14 +53,14 @@ class Dense(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         *grow, last = self.convs
-        seen = x
+        features = x
         for layer in grow:
-            seen = torch.cat((seen, leaky_relu(layer(seen), SLOPE)), dim=1)
-        return x + SHARE * last(seen)
+            features = torch.cat((features, leaky_relu(layer(features), SLOPE)), dim=1)
+        return x + SHARE * last(features)
 
 
 class Block(nn.Module):
-    """Three dense blocks, with a shortcut around them too. `RRDB`."""
+    """Apply three dense blocks, with a shortcut around all three. `RRDB`."""
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
@@ -71,9 +72,9 @@ class Block(nn.Module):
 
 
 def initialise(net: nn.Module, times: float) -> None:
-    """`init_weights` of the authors' code: He's, for ReLU and the number of inputs, `times` as wide.
+    """Initialise as `init_weights` of the authors' code does: He's normal weights, multiplied by `times`.
 
-    Added values start at zero, scales of batch normalisation at one. Restoring networks have `times` 0.1.
+    Biases are zero, scales of batch normalisation one. Restoring networks have `times` 0.1.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -85,7 +86,7 @@ def initialise(net: nn.Module, times: float) -> None:
 
 
 class Net(nn.Module):
-    """Features, blocks, and the difference from the blurry image."""
+    """Extract features, refine them in blocks, add the predicted residual to the blurry image."""
 
     stride = 1
 
@@ -105,22 +106,22 @@ class Net(nn.Module):
         return [(blurry + self.last(features)).clamp(0, 1)]
 
 
-# The authors' names of layers outside the blocks, and where the same layer is here.
-THEIRS = {"model.0": "first", "model.1.sub2.0": "after", "model.2": "last.0", "model.4": "last.2"}
+# The authors' names of layers outside the blocks -> ours.
+LAYERS = {"model.0": "first", "model.1.sub2.0": "after", "model.2": "last.0", "model.4": "last.2"}
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights as a state dict of `Net`, with as many blocks as there are.
+def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the authors' weights to a state dict of `Net`, of any number of blocks.
 
     Raises:
-        ValueError: a weight is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    blocks = "model.1.sub1."
-    count = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith(blocks)), default=0)
-    layers = THEIRS | {
-        f"{blocks}{block}.RDB{dense + 1}.conv{n + 1}.0": f"body.{block}.dense.{dense}.convs.{n}"
-        for block in range(count)
+    trunk = "model.1.sub1."
+    blocks = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith(trunk)), default=0)
+    layers = LAYERS | {
+        f"{trunk}{block}.RDB{dense + 1}.conv{n + 1}.0": f"body.{block}.dense.{dense}.convs.{n}"
+        for block in range(blocks)
         for dense in range(3)
         for n in range(5)
     }
-    return renamed(weights, layers)
+    return rename(weights, layers, weight_names(Net, Config(blocks=blocks)))

@@ -4,9 +4,9 @@ Paper     O. Kupyn, V. Budzan, M. Mykhailych, D. Mishkin, J. Matas. DeblurGAN: B
           Conditional Adversarial Networks. CVPR 2018. arXiv:1711.07064
 Sources   ResnetGenerator in models/networks.py of KupynOrest/DeblurGAN @a6f4ad0 (dd9e940 is the same),
           defaults of options/base_options.py, and --learn_residual, which its README trains and tests with.
-          The head, 2499a87, is another network: a slip in the order of its operators leaves each block one of
-          its two convolutions (6,067,459 parameters in place of 11,378,179)
-Unstated  nothing in the network. Its test script never turns dropout off; here a tested network has none
+          The latest commit, 2499a87, has another network: a mistake in the order of its operators leaves each
+          block only one of its two convolutions (6,067,459 parameters instead of 11,378,179)
+Unstated  nothing in the network. The authors' test script never turns dropout off; here evaluation does
 Shapes    B batch, C width (64 at full size), H W image
 """
 
@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import normal, renamed
+from benchmark.models._layers import normal, thinned, weight_names
+from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
@@ -28,31 +29,31 @@ class Config:
     dropout: float = 0.5  # between the convolutions of a block; on unless --no_dropout
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 def mirrored(cin: int, cout: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
-    """A convolution that mirrors the border.
+    """Make a convolution that pads by mirroring the border.
 
-    The biases of those that instance normalisation follows do nothing, as it takes the mean away. They are in
-    the authors' network and its count.
+    Before instance normalisation, which subtracts the mean, the bias has no effect. It is in the authors'
+    network and its parameter count, so it is kept.
     """
     return nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=bias, padding_mode="reflect")
 
 
 def doubled(width: int) -> nn.ConvTranspose2d:
-    """Twice the size, half the width, by a kernel of three."""
+    """Make a transposed 3x3 convolution for twice the size and half the width."""
     return nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
 
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
-    """A convolution, instance normalisation without scale and shift, ReLU."""
+    """Append instance normalisation without scale and shift, and ReLU, to a convolution."""
     return nn.Sequential(layer, nn.InstanceNorm2d(layer.out_channels), nn.ReLU())
 
 
 def encoder(width: int) -> nn.Sequential:
-    """(B, 3, H, W) -> (B, 4C, H/4, W/4)."""
+    """Make the encoder: (B, 3, H, W) -> (B, 4C, H/4, W/4)."""
     return nn.Sequential(
         normed(mirrored(3, width, kernel=7)),
         normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)),
@@ -61,12 +62,12 @@ def encoder(width: int) -> nn.Sequential:
 
 
 def decoder(width: int, last: nn.Module) -> nn.Sequential:
-    """(B, 4C, H/4, W/4) -> (B, 3, H, W) in (-1, 1); `last` makes the image out of C channels."""
+    """Make the decoder: (B, 4C, H/4, W/4) -> (B, 3, H, W) in (-1, 1); `last` maps C channels to the image."""
     return nn.Sequential(normed(doubled(4 * width)), normed(doubled(2 * width)), last, nn.Tanh())
 
 
 class Block(nn.Module):
-    """Two convolutions, each normalised, and the identity (`ResnetBlock`)."""
+    """Add two convolutions, each normalised, to the input (`ResnetBlock`)."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -83,10 +84,10 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Encode, transform, decode; add to the image."""
+    """Encode, transform, decode; add the result to the image."""
 
     stride = 4
-    least = 8  # a quarter of it must be two pixels, or there is nothing to mirror
+    smallest_side = 8  # mirrored padding needs two pixels at a quarter of the size
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -100,28 +101,23 @@ class Net(nn.Module):
         return [torch.clamp(blurry + self.decoder(self.body(self.encoder(blurry))), -1, 1)]
 
 
-def theirs(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """The authors' names of layers, numbered in one sequence, and where the same layer is here."""
-    numbers = [int(name.split(".")[1]) for name in state if ".conv_block." in name]
-    blocks = max(numbers, default=9) - 9  # the first is number 10
-    # Dropout is a layer of its own there, so without it the second convolution has another number.
-    second = 5 if any(".conv_block.5.weight" in name for name in state) else 6
-    layers = {1: "encoder.0.0", 4: "encoder.1.0", 7: "encoder.2.0"}
-    layers |= {10 + blocks: "decoder.0.0", 13 + blocks: "decoder.1.0", 17 + blocks: "decoder.2"}
-    names = {f"model.{number}": ours for number, ours in layers.items()}
-    for k in range(blocks):
-        names[f"model.{10 + k}.conv_block.1"] = f"body.{k}.body.0"
-        names[f"model.{10 + k}.conv_block.{second}"] = f"body.{k}.body.4"
-    return names
+def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the authors' weights (latest_net_G.pth) to a state dict of `Net`.
 
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights (latest_net_G.pth) as a state dict of `Net`.
-
-    Statistics of normalisation layers, which old versions of PyTorch kept though nothing uses them, are left.
+    Statistics of normalisation layers, which old versions of PyTorch stored without using them, are dropped.
 
     Raises:
-        ValueError: a weight is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    kept = {name: value for name, value in state.items() if ".running_" not in name}
-    return renamed(kept, theirs(state))
+    weights = {name: value for name, value in weights.items() if ".running_" not in name}
+    numbers = [int(name.split(".")[1]) for name in weights if ".conv_block." in name]
+    blocks = max(numbers, default=9) - 9  # layers are numbered in one sequence; the first block is number 10
+    # Dropout is a layer of its own there, so without it the second convolution has another number.
+    second = 5 if any(".conv_block.5.weight" in name for name in weights) else 6
+    layers = {"model.1": "encoder.0.0", "model.4": "encoder.1.0", "model.7": "encoder.2.0"}
+    for number, ours in ((10, "decoder.0.0"), (13, "decoder.1.0"), (17, "decoder.2")):
+        layers[f"model.{number + blocks}"] = ours
+    for block in range(blocks):
+        layers[f"model.{10 + block}.conv_block.1"] = f"body.{block}.body.0"
+        layers[f"model.{10 + block}.conv_block.{second}"] = f"body.{block}.body.4"
+    return rename(weights, layers, weight_names(Net, Config(blocks=blocks)))

@@ -1,25 +1,25 @@
-"""HAMD: an attention map tells people from background; a decoder each restores them, a third fuses both.
+"""HAMD: an attention map separates people from background; one decoder restores each, a third fuses both.
 
 Paper     Z. Shen, W. Wang, X. Lu, J. Shen, H. Ling, T. Xu, L. Shao. Human-Aware Motion Deblurring. ICCV 2019.
           arXiv:2001.06816
-Sources   the abstract, all of the paper that could be had: an encoder and three decoders; a supervised soft
-          mask of people drives two of the decoders to people and to background, and the third fuses
+Sources   the abstract, the only available part of the paper: an encoder and three decoders; a supervised soft
+          mask of people directs two of the decoders to people and to background, and the third fuses
           "multi-scale deblurring information from the two domains"; trained end to end
-          where the mask acts and how the third decoder fuses: a third party's network of the same plan with
-          given masks, github.com/AnanyaAppan/DeblurGANv2 @260c83e, saliency_scale.py, pdecoder.py (mask on
+          where the mask acts and how the third decoder fuses: a third party's network of the same design with
+          input masks, github.com/AnanyaAppan/DeblurGANv2 @260c83e, saliency_scale.py, pdecoder.py (mask on
           the deepest features; per scale a 1x1 over three decoders' features; skips from the encoder in the
-          third alone; three sizes, the finer seeing the coarser answer)
-Unstated  The authors' code is not public, and no paper prints a size that could be matched.
+          third decoder alone; three sizes, each finer one with the coarser restored image as an input)
+Unstated  The authors' code is not public, and no paper prints a size to compare with.
           sizes, widths, kernels, blocks: SRN's RGB network; the third party's has its widths too
           attention: conv 3x3 to a quarter of the width, ReLU, conv 3x3 to 1, sigmoid, on the deepest features
           background: 1 - mask
           weights: the same at all three sizes, as in SRN
           between sizes: bilinear, both ways; gradients pass, as the abstract says "end-to-end"
-          initialisation: PyTorch's default; with SRN's, a thin network was several times as far off after the
-          same short training
-Shapes    B batch, C width (32 at full size), H W image; sizes of a class are those of its own input
-          outputs per size, from a quarter to full: [foreground, background, mask, answer], so the answer is
-          last; images are (B, 3, h, w), masks (B, 1, h/4, w/4)
+          initialisation: PyTorch's default; with SRN's, the loss of a thin network was several times as high
+          after the same short training
+Shapes    B batch, C width (32 at full size), H W image; each class uses the sizes of its own input
+          outputs per size, from a quarter to full: [foreground, background, mask, restored];
+          images are (B, 3, h, w), masks (B, 1, h/4, w/4)
 """
 
 from dataclasses import dataclass, replace
@@ -28,29 +28,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.models._layers import ResBlock, conv, upsample
+from benchmark.models._layers import ResBlock, conv, thinned, upsample
 from benchmark.models.srn import Down
 
 
 @dataclass(frozen=True)
 class Config:
-    """The network with everything."""
+    """The full network."""
 
     width: int = 32  # SRN's; doubles at each of three scales
     sizes: int = 3  # of the image, each half of the next one
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 def blocks(width: int) -> nn.Sequential:
-    """Three residual blocks."""
+    """Make three residual blocks."""
     return nn.Sequential(*(ResBlock(width, kernel=5) for _ in range(3)))
 
 
 class Branch(nn.Module):
-    """The decoder of one domain; no skips, or it would see what the mask has taken away."""
+    """Decode one domain, without skips, which would bypass the mask."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Branch(nn.Module):
 
 
 class Fusion(nn.Module):
-    """The third decoder: at each scale it takes up what both domains' decoders found there."""
+    """Decode with the features of both domains' decoders at each scale (the third decoder)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -87,18 +87,18 @@ class Fusion(nn.Module):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the network finds at one size of the image."""
+class Outputs:
+    """Outputs of the network at one size of the image."""
 
     foreground: Tensor  # (B, 3, H, W)
     background: Tensor  # (B, 3, H, W)
     mask: Tensor  # (B, 1, H/4, W/4) in (0, 1), of people
-    answer: Tensor  # (B, 3, H, W)
+    restored: Tensor  # (B, 3, H, W)
     features: dict[str, Tensor]  # (B, C, H, W), by domain
 
 
 class Size(nn.Module):
-    """The network that all sizes share: from the blurry image and a guess to a better guess."""
+    """Refine an estimate of the restored image; all sizes share this network."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -112,9 +112,9 @@ class Size(nn.Module):
         self.background = Branch(w)
         self.fusion = Fusion(w)
 
-    def forward(self, blurry: Tensor, guess: Tensor) -> Seen:
-        """(B, 3, H, W) twice -> what is seen at this size."""
-        x = torch.cat((blurry, guess), dim=1)
+    def forward(self, blurry: Tensor, estimate: Tensor) -> Outputs:
+        """(B, 3, H, W) twice -> the outputs of this size."""
+        x = torch.cat((blurry, estimate), dim=1)
         encoded: list[Tensor] = []
         for encode in self.encoders:
             x = encode(x)
@@ -122,13 +122,13 @@ class Size(nn.Module):
         mask = self.attend(x)
         foreground, of_foreground = self.foreground(x * mask)
         background, of_background = self.background(x * (1 - mask))
-        answer = self.fusion(encoded, of_foreground, of_background)
+        restored = self.fusion(encoded, of_foreground, of_background)
         features = {"foreground": of_foreground[-1], "background": of_background[-1]}
-        return Seen(foreground, background, mask, answer, features)
+        return Outputs(foreground, background, mask, restored, features)
 
 
 class Net(nn.Module):
-    """From the smallest size to the largest; each takes up the answer of the one before."""
+    """Restore from the smallest size to the largest; each refines the previous one's image."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -137,27 +137,27 @@ class Net(nn.Module):
         self.size = Size(config.width)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> per size [foreground, background, mask, answer]; the last is (B, 3, H, W)."""
-        seen = self.see(blurry)
-        return [x for at in seen for x in (at.foreground, at.background, at.mask, at.answer)]
+        """(B, 3, H, W) -> per size [foreground, background, mask, restored]; the last is (B, 3, H, W)."""
+        sizes = self.all_sizes(blurry)
+        return [x for at in sizes for x in (at.foreground, at.background, at.mask, at.restored)]
 
-    def see(self, blurry: Tensor) -> list[Seen]:
-        """What is seen at each size, the smallest first."""
+    def all_sizes(self, blurry: Tensor) -> list[Outputs]:
+        """Return the outputs of each size, the smallest first."""
         images = [blurry]
         while len(images) < self.sizes:
             images.insert(0, scaled(images[0], 0.5))
-        seen: list[Seen] = []
+        outputs: list[Outputs] = []
         for image in images:
-            guess = scaled(seen[-1].answer, 2.0) if seen else image
-            seen.append(self.size(image, guess))
-        return seen
+            estimate = scaled(outputs[-1].restored, 2.0) if outputs else image
+            outputs.append(self.size(image, estimate))
+        return outputs
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """Of the largest size: "human_map" (B, 1, H/4, W/4), and per domain "..._features" (B, C, H, W)."""
-        last = self.see(blurry)[-1]
+        """Return "human_map" (B, 1, H/4, W/4) and "<domain>_features" (B, C, H, W) of the largest size."""
+        last = self.all_sizes(blurry)[-1]
         return {"human_map": last.mask} | {f"{name}_features": x for name, x in last.features.items()}
 
 
 def scaled(images: Tensor, factor: float) -> Tensor:
-    """Bilinear; one half is the mean of 2x2: (B, 3, H, W) -> (B, 3, factor H, factor W)."""
+    """Resize bilinearly; one half is the mean of 2x2: (B, 3, H, W) -> (B, 3, factor H, factor W)."""
     return interpolate(images, scale_factor=factor, mode="bilinear", align_corners=False)

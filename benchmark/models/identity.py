@@ -1,4 +1,4 @@
-"""The blurred input itself: the floor that every network has to beat.
+"""The blurred input itself: the lower bound that every network has to exceed.
 
 Paper     none
 Sources   none
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Config:
-    """Nothing to choose."""
+    """No settings."""
 
     def thin(self, factor: int) -> "Config":
-        """The same: there is no width to divide."""
+        """Return the same: there is no width to divide."""
         return self
 
 
 class Net(nn.Module):
-    """Hands the image through; it has no parameters."""
+    """Return the image unchanged, without any parameter."""
 
     stride = 1
 

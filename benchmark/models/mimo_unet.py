@@ -1,24 +1,27 @@
-"""MIMO-UNet: one U-Net that sees the image at three scales and restores all three of them.
+"""MIMO-UNet: one U-Net that takes the image at three scales and restores all three of them.
 
 Paper     S.-J. Cho, S.-W. Ji, J.-P. Hong, S.-W. Jung, S.-J. Ko. Rethinking Coarse-to-Fine Approach in Single
           Image Deblurring. ICCV 2021. arXiv:2108.05054
 Sources   the authors' code, github.com/chosj95/MIMO-UNet @5c58013: models/MIMOUNet.py, models/layers.py;
           the paper's names: SCM and FAM of the multi-input encoder, AFF (asymmetric feature fusion)
-Unstated  smaller inputs: every second pixel (F.interpolate's default), as in the code; so is all enlarging
-          of features. Targets are made smaller otherwise: benchmark/losses/frequency.py
+Unstated  smaller inputs: every second pixel (F.interpolate's default), as in the code; features are enlarged
+          by the same function. Targets are shrunk in another way: benchmark/losses/frequency.py
           dropout: of whole channels, 0.1, in MIMO-UNet+ alone, as in the code: on both outputs of AFF, the
           coarser one first
           initialisation: PyTorch's default, as in the code
 Shapes    B batch, C width, H W image, h w a scale's
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark.models._layers import ResBlock, conv, renamed, upsample
+from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
@@ -30,22 +33,22 @@ class Config:
     width: int = 32  # `base_channel`; doubles at each of three scales
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 def resize(x: Tensor, factor: float) -> Tensor:
-    """Repeat pixels, or leave some out: (B, C, h, w) -> (B, C, factor h, factor w)."""
+    """Resize by repeating or omitting pixels: (B, C, h, w) -> (B, C, factor h, factor w)."""
     return interpolate(x, scale_factor=factor, mode="nearest")
 
 
 def blocks(width: int, config: Config) -> nn.Sequential:
-    """EB and DB of Fig. 3, the residual blocks of a scale: (B, C, h, w) -> (B, C, h, w)."""
+    """Make the residual blocks of a scale, EB and DB of Fig. 3: (B, C, h, w) -> (B, C, h, w)."""
     return nn.Sequential(*(ResBlock(width) for _ in range(config.blocks)))
 
 
 class SCM(nn.Module):
-    """Shallow features of a smaller input, and that input itself, mixed."""
+    """Extract shallow features of a smaller input and mix them with the input itself."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -62,7 +65,7 @@ class SCM(nn.Module):
 
 
 class FAM(nn.Module):
-    """Features of the scale above, stressed where a smaller input's features agree with them."""
+    """Add to the finer scale's features what they have in common with a smaller input's features."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class FAM(nn.Module):
 
 
 class AFF(nn.Module):
-    """Features of all three scales, brought to one size, for a decoder."""
+    """Fuse features of all three scales, resized to one size, for a decoder."""
 
     def __init__(self, cin: int, width: int) -> None:
         super().__init__()
@@ -86,7 +89,7 @@ class AFF(nn.Module):
 
 
 class Net(nn.Module):
-    """Encode with an input at each scale, fuse all scales, decode with an answer at each (Fig. 3)."""
+    """Encode with an input at each scale, fuse all scales, decode to an image at each (Fig. 3)."""
 
     stride = 4
 
@@ -111,7 +114,7 @@ class Net(nn.Module):
         self.restore = nn.ModuleList(conv(width, 3) for width in widths)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)], the answer last."""
+        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)]."""
         half = resize(blurry, 0.5)
         quarter = resize(half, 0.5)
 
@@ -135,8 +138,8 @@ class Net(nn.Module):
         return [image + self.restore[scale](x) for x, image, scale in features]
 
 
-# The authors' names of modules, and the same ones here. Their decoder counts from the coarsest scale.
-THEIRS = (
+# The authors' names of layers outside the residual blocks -> ours. Their decoder counts from the coarsest.
+LAYERS = (
     {f"feat_extract.{k}.main.0": f"extract.{k}.0" for k in range(3)}
     | {f"feat_extract.{3 + k}.main.0": f"grow.{1 - k}.0" for k in range(2)}
     | {
@@ -152,18 +155,16 @@ THEIRS = (
 )
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights (the entry "model" of their file) as a state dict of `Net`, plus or not.
+def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the authors' weights of MIMO-UNet or MIMO-UNet+ to a state dict of `Net`.
 
     Raises:
-        ValueError: a weight is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    count = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith("Encoder.")), default=0)
-    layers = dict(THEIRS)
-    for scale in range(3):
-        for block in range(count):
-            for n in range(2):
-                theirs, ours = f"layers.{block}.main.{n}.main.0", f"{block}.body.{2 * n}"
-                layers[f"Encoder.{scale}.{theirs}"] = f"encoders.{scale}.{ours}"
-                layers[f"Decoder.{2 - scale}.{theirs}"] = f"decoders.{scale}.{ours}"
-    return renamed(weights, layers)
+    blocks = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith("Encoder.")), default=0)
+    layers = dict(LAYERS)
+    for scale, block, n in product(range(3), range(blocks), range(2)):
+        theirs, ours = f"layers.{block}.main.{n}.main.0", f"{block}.body.{2 * n}"
+        layers[f"Encoder.{scale}.{theirs}"] = f"encoders.{scale}.{ours}"
+        layers[f"Decoder.{2 - scale}.{theirs}"] = f"decoders.{scale}.{ours}"
+    return rename(weights, layers, weight_names(Net, Config(blocks=blocks)))

@@ -4,20 +4,23 @@ Paper     S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang, L. S
           Image Restoration. CVPR 2021. arXiv:2102.02808
 Sources   the authors' code, github.com/swz30/MPRNet @43feb2a, folder Deblurring: blocks, widths, order of
           stages MPRNet.py; padding test.py. Its "Multi-Patch Hierarchy" halves images as DMPHN does
-Unstated  one PReLU for the whole network: in the code only
-          narrowest squeeze of channel attention: 8, in thin networks alone (24 and more at full size)
+Unstated  one PReLU for the whole network: stated in the code only
+          lower bound for the squeezed width of channel attention: 8, reached by thin networks alone (24 and
+          more at full size)
           initialisation: PyTorch's default, as in the code
-Shapes    B batch, P patches (they lie in the batch axis), C width, H W image, s scale: 0 finest, 1, 2
+Shapes    B batch, P patches (in the batch axis), C width, H W image, s scale: 0 finest, 1, 2
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv
+from benchmark.models._layers import conv, thinned, weight_names
 from benchmark.models.dmphn import cut, join
+from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
@@ -25,18 +28,18 @@ class Config:
     """The published deblurring network; all values are defaults of `MPRNet.__init__`."""
 
     width: int = 96  # n_feat
-    growth: int = 48  # scale_unetfeats: more at each coarser scale
-    extra: int = 32  # scale_orsnetfeats: more in the last stage
+    growth: int = 48  # scale_unetfeats: added at each coarser scale
+    extra: int = 32  # scale_orsnetfeats: added in the last stage
     blocks: int = 8  # num_cab: in each original resolution block
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        width, growth, extra = (max(4, n // factor) for n in (self.width, self.growth, self.extra))
+        """Divide every width of the network by a factor."""
+        width, growth, extra = (thinned(n, factor) for n in (self.width, self.growth, self.extra))
         return replace(self, width=width, growth=growth, extra=extra)
 
 
 def widths(config: Config) -> list[int]:
-    """Of the three scales of an encoder-decoder, finest first.
+    """List the widths of the three scales of an encoder-decoder, finest first.
 
     >>> widths(Config())
     [96, 144, 192]
@@ -45,18 +48,16 @@ def widths(config: Config) -> list[int]:
 
 
 def resize(cin: int, cout: int, times: float) -> nn.Sequential:
-    """Bilinear, then 1x1: (B, Cin, H, W) -> (B, Cout, times H, times W)."""
+    """Make a bilinear resize and a 1x1 convolution: (B, Cin, H, W) -> (B, Cout, times H, times W)."""
     return nn.Sequential(nn.Upsample(scale_factor=times, mode="bilinear"), conv(cin, cout, 1, bias=False))
 
 
 class ChannelAttention(nn.Module):
-    """Features times a weight per channel, found from their means."""
+    """Multiply each channel by a weight that is computed from the means of all channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        narrow = max(
-            8, width // 4
-        )  # the floor is for thin networks: few ReLUs may all be dead from the start
+        narrow = max(8, width // 4)  # so that in thin networks not all of a few ReLUs are inactive
         squeeze, excite = conv(width, narrow, 1, bias=False), conv(narrow, width, 1, bias=False)
         self.weights = nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
@@ -66,7 +67,7 @@ class ChannelAttention(nn.Module):
 
 
 class CAB(nn.Module):
-    """Channel attention block: conv-activation-conv, attention, plus identity."""
+    """Add conv-activation-conv and channel attention to the input (channel attention block)."""
 
     def __init__(self, width: int, act: nn.PReLU) -> None:
         super().__init__()
@@ -79,12 +80,12 @@ class CAB(nn.Module):
 
 
 def cabs(width: int, act: nn.PReLU, count: int = 2) -> nn.Sequential:
-    """Channel attention blocks in a row: (B, C, H, W) -> (B, C, H, W)."""
+    """Make a sequence of channel attention blocks: (B, C, H, W) -> (B, C, H, W)."""
     return nn.Sequential(*(CAB(width, act) for _ in range(count)))
 
 
 class SAM(nn.Module):
-    """Supervised attention module: an image that the loss sees, and features weighted by a map made of it."""
+    """Predict an image for the loss, and weight the features by a map of it (supervised attention module)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -99,7 +100,7 @@ class SAM(nn.Module):
 
 
 class CSFF(nn.Module):
-    """Cross-stage feature fusion: what a stage's encoder and decoder hand to the next stage's encoder."""
+    """Fuse features of a stage's encoder and decoder for the next stage (cross-stage feature fusion)."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
@@ -113,26 +114,26 @@ class CSFF(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Two blocks per scale; what an earlier stage hands over is added after a scale's blocks."""
+    """Encode with two blocks per scale; features of the earlier stage are added after a scale's blocks."""
 
     def __init__(self, widths: list[int], act: nn.PReLU) -> None:
         super().__init__()
         self.scales = nn.ModuleList(cabs(w, act) for w in widths)
         self.downs = nn.ModuleList(resize(fine, coarse, 0.5) for fine, coarse in pairwise(widths))
 
-    def forward(self, x: Tensor, handed: list[Tensor] | None = None) -> list[Tensor]:
-        """(P, C, H, W), and per scale (P, C, H/2^s, W/2^s) if handed -> per scale (P, C, H/2^s, W/2^s)."""
+    def forward(self, x: Tensor, earlier: list[Tensor] | None = None) -> list[Tensor]:
+        """(P, C, H, W), perhaps per scale (P, C, H/2^s, W/2^s) -> per scale (P, C, H/2^s, W/2^s)."""
         features: list[Tensor] = []
         for number, scale in enumerate(self.scales):
             x = scale(x if number == 0 else self.downs[number - 1](x))
-            if handed is not None:
-                x = x + handed[number]
+            if earlier is not None:
+                x = x + earlier[number]
             features.append(x)
         return features
 
 
 class Decoder(nn.Module):
-    """Two blocks per scale; the encoder's features are added through a block each."""
+    """Decode with two blocks per scale; the encoder's features are added through one block each."""
 
     def __init__(self, widths: list[int], act: nn.PReLU) -> None:
         super().__init__()
@@ -150,7 +151,7 @@ class Decoder(nn.Module):
 
 
 class ORB(nn.Module):
-    """Original resolution block: channel attention blocks and a convolution, plus identity."""
+    """Add channel attention blocks and a convolution to the input (original resolution block)."""
 
     def __init__(self, width: int, act: nn.PReLU, blocks: int) -> None:
         super().__init__()
@@ -162,13 +163,13 @@ class ORB(nn.Module):
 
 
 class ORSNet(nn.Module):
-    """Original resolution subnetwork: three blocks; after each comes one scale of the stage before."""
+    """Refine at full resolution in three blocks; one scale of the earlier stage is added after each."""
 
     def __init__(self, widths: list[int], wide: int, act: nn.PReLU, blocks: int) -> None:
         super().__init__()
 
         def from_scale(scale: int) -> nn.Sequential:
-            """To full size and to the width here: (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
+            """Make the layers that bring a scale to full size: (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
             ups = [resize(widths[n], widths[n - 1], times=2) for n in range(scale, 0, -1)]
             return nn.Sequential(*ups, conv(widths[0], wide, 1, bias=False))
 
@@ -185,10 +186,10 @@ class ORSNet(nn.Module):
 
 
 class Net(nn.Module):
-    """Stage 1 encodes quarters and decodes halves, stage 2 encodes halves and decodes the whole image."""
+    """Encode quarters, decode halves; encode halves, decode the whole image; refine at full resolution."""
 
     stride = 8  # the sides of a quarter must divide by the encoder's 4
-    padding = "reflect"  # test.py, for sizes that are no multiples of 8
+    padding = "reflect"  # test.py, for sizes that are not multiples of 8
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -207,7 +208,7 @@ class Net(nn.Module):
         self.tail = conv(wide, 3, bias=False)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> one (B, 3, H, W) per stage, the answer last."""
+        """(B, 3, H, W) -> one restored (B, 3, H, W) per stage."""
         halves = cut(blurry, 2)  # top and bottom
         quarters = cut(halves, 3)
 
@@ -225,59 +226,46 @@ class Net(nn.Module):
         return [join(first, 2), second, blurry + self.tail(x)]
 
 
-def modules() -> dict[str, str]:
-    """The authors' names of modules, by what each is called here."""
-    names = {"merges.0": "concat12", "merges.1": "concat23", "tail": "tail"}
+def layers() -> dict[str, str]:
+    """Map the authors' names of modules to ours."""
+    names = {"concat12": "merges.0", "concat23": "merges.1", "tail": "tail"}
     for n in range(3):
-        names[f"shallow.{n}"] = f"shallow_feat{n + 1}"
-        names[f"orsnet.blocks.{n}"] = f"stage3_orsnet.orb{n + 1}"
+        names[f"shallow_feat{n + 1}"] = f"shallow.{n}"
+        names[f"stage3_orsnet.orb{n + 1}"] = f"orsnet.blocks.{n}"
     for n in (0, 1):
         encoder, decoder = f"stage{n + 1}_encoder", f"stage{n + 1}_decoder"
         for scale in (0, 1, 2):
-            names[f"encoders.{n}.scales.{scale}"] = f"{encoder}.encoder_level{scale + 1}"
-            names[f"decoders.{n}.scales.{scale}"] = f"{decoder}.decoder_level{scale + 1}"
+            names[f"{encoder}.encoder_level{scale + 1}"] = f"encoders.{n}.scales.{scale}"
+            names[f"{decoder}.decoder_level{scale + 1}"] = f"decoders.{n}.scales.{scale}"
         for fine in (0, 1):
-            names[f"encoders.{n}.downs.{fine}"] = f"{encoder}.down{fine + 1}{fine + 2}.down"
-            names[f"decoders.{n}.ups.{fine}"] = f"{decoder}.up{fine + 2}{fine + 1}.up"
-            names[f"decoders.{n}.skips.{fine}"] = f"{decoder}.skip_attn{fine + 1}"
-        for here, there in (("features", "conv1"), ("residual", "conv2"), ("map", "conv3")):
-            names[f"sams.{n}.{here}"] = f"sam{n + 1}{n + 2}.{there}"
-    for here, there in (("encoded", "enc"), ("decoded", "dec")):
+            names[f"{encoder}.down{fine + 1}{fine + 2}.down"] = f"encoders.{n}.downs.{fine}"
+            names[f"{decoder}.up{fine + 2}{fine + 1}.up"] = f"decoders.{n}.ups.{fine}"
+            names[f"{decoder}.skip_attn{fine + 1}"] = f"decoders.{n}.skips.{fine}"
+        for theirs, ours in (("conv1", "features"), ("conv2", "residual"), ("conv3", "map")):
+            names[f"sam{n + 1}{n + 2}.{theirs}"] = f"sams.{n}.{ours}"
+    for theirs, ours in (("enc", "encoded"), ("dec", "decoded")):
         for scale in (0, 1, 2):
-            names[f"csff.{here}.{scale}"] = f"stage2_encoder.csff_{there}{scale + 1}"
-            names[f"orsnet.{here}.{scale}.{scale}"] = f"stage3_orsnet.conv_{there}{scale + 1}"
-        names[f"orsnet.{here}.1.0"] = f"stage3_orsnet.up_{there}1.up"
-        names[f"orsnet.{here}.2.0"] = f"stage3_orsnet.up_{there}2.0.up"
-        names[f"orsnet.{here}.2.1"] = f"stage3_orsnet.up_{there}2.1.up"
+            names[f"stage2_encoder.csff_{theirs}{scale + 1}"] = f"csff.{ours}.{scale}"
+            names[f"stage3_orsnet.conv_{theirs}{scale + 1}"] = f"orsnet.{ours}.{scale}.{scale}"
+        names[f"stage3_orsnet.up_{theirs}1.up"] = f"orsnet.{ours}.1.0"
+        names[f"stage3_orsnet.up_{theirs}2.0.up"] = f"orsnet.{ours}.2.0"
+        names[f"stage3_orsnet.up_{theirs}2.1.up"] = f"orsnet.{ours}.2.1"
     return names
 
 
-def theirs(name: str) -> str:
-    """The authors' name of a weight of `Net`.
-
-    >>> theirs("decoders.0.skips.1.attend.weights.3.weight")
-    'stage1_decoder.skip_attn2.CA.conv_du.2.weight'
-    """
-    (here,) = (here for here in modules() if name.startswith(f"{here}."))
-    name = modules()[here] + name.removeprefix(here)
-    return name.replace("attend.weights.1", "CA.conv_du.0").replace("attend.weights.3", "CA.conv_du.2")
-
-
-def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights ("state_dict" in their file) as a state dict of `Net`.
+def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the authors' weights to a state dict of `Net`.
 
     Raises:
-        ValueError: a weight is missing or unexpected, or the one slope has two values; the message names it.
+        ValueError: as `rename`, or the slope that all blocks share has two values.
     """
-    left = {name.removeprefix("module."): value for name, value in state.items()}  # saved from DataParallel
-    with torch.device("meta"):
-        names = {name: theirs(name) for name in Net(Config()).state_dict()}
-    if missing := set(names.values()) - set(left):
-        raise ValueError(f"missing weight: {min(missing)}")
-    if unexpected := set(left) - set(names.values()):
-        raise ValueError(f"unexpected weight: {min(unexpected)}")
-    slopes = sorted(name for name in left if name.endswith(".body.1.weight"))
+    slopes = sorted(name for name in weights if name.endswith(".body.1.weight"))
     for name in slopes:
-        if not torch.equal(left[name], left[slopes[0]]):
+        if not torch.equal(weights[name], weights[slopes[0]]):
             raise ValueError(f"two slopes, where all blocks share one: {slopes[0]} and {name}")
-    return {name: left[there] for name, there in names.items()}
+    attention = {"attend.weights.1": "CA.conv_du.0", "attend.weights.3": "CA.conv_du.2"}  # inside every block
+    originals = {}
+    for name in weight_names(Net, Config()):
+        inner = next((ours for ours in attention if ours in name), "")
+        originals[name.replace(inner, attention.get(inner, ""))] = name
+    return {originals[name]: value for name, value in rename(weights, layers(), originals).items()}

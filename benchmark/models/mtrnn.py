@@ -1,21 +1,23 @@
-"""MT-RNN: one small U-Net runs again and again on its own result and features, and removes blur bit by bit.
+"""MT-RNN: a small U-Net removes blur step by step, applied again to its own result and features.
 
 Paper     D. Park, D. U. Kang, J. Kim, S. Y. Chun. Multi-Temporal Recurrent Neural Networks For Progressive
           Non-Uniform Single Image Deblurring With Incremental Temporal Training. ECCV 2020. arXiv:1911.07410
 Sources   the authors' code, github.com/Dong1P/MTRNN @e27c29b: layers mtrnn.py; six iterations, and that the
-          blurry image stands in for the first estimate, test.py. There is no training code
-Unstated  how training joins the iterations: derivatives flow through all of them, as in recurrent networks.
-          test.py cuts them (`.data`) between iterations, but it has to: it never says `no_grad`
+          blurry image is the first estimate, test.py. There is no training code
+Unstated  how training joins the iterations: gradients flow through all of them, as in recurrent networks.
+          test.py cuts them (`.data`) between iterations, but only because it does not use `no_grad`
           initialisation: PyTorch's default, as in the code
 Shapes    B batch, C width, H W image, h w a scale's
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv, renamed, upsample
+from benchmark.models._layers import conv, thinned, upsample, weight_names
+from benchmark.weights.names import rename
 
 SLOPE = 0.1  # of LeakyReLU below zero
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-resolution ancestor (EDSR)
@@ -29,12 +31,12 @@ class Config:
     width: int = 32  # `ch1`; doubles at each of three scales
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 class Block(nn.Module):
-    """conv-LeakyReLU-conv plus identity."""
+    """Add conv-LeakyReLU-conv to the input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -46,12 +48,12 @@ class Block(nn.Module):
 
 
 def blocks(width: int, count: int = 3) -> nn.Sequential:
-    """Blocks one after another: (B, C, h, w) -> (B, C, h, w)."""
+    """Make a sequence of blocks: (B, C, h, w) -> (B, C, h, w)."""
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
 
 class Scale(nn.Module):
-    """What comes from the neighbouring scale, merged with other features of this one, then blocks."""
+    """Resize features of the neighbouring scale, merge them with others of this scale, refine in blocks."""
 
     def __init__(self, resize: nn.Module, width: int, count: int = 3) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class Scale(nn.Module):
 
         Args:
             x: features of the neighbouring scale, which `resize` brings to (B, C, h, w).
-            other: (B, C, h, w), a skip or what the previous iteration left; x stands in for none.
+            other: (B, C, h, w), a skip or the previous iteration's features; None: x is used twice.
 
         Returns:
             (B, C, h, w).
@@ -74,7 +76,7 @@ class Scale(nn.Module):
 
 
 def shift(sign: float) -> nn.Conv2d:
-    """The mean colour, added or subtracted: a convolution that never learns (`MeanShift`)."""
+    """Make a fixed convolution that adds or subtracts the mean colour (`MeanShift`)."""
     layer = conv(3, 3, kernel=1)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(3).view(3, 3, 1, 1))
@@ -84,7 +86,7 @@ def shift(sign: float) -> nn.Conv2d:
 
 
 class Net(nn.Module):
-    """The recurrent U-Net. Images are in [0, 255]."""
+    """Apply the U-Net repeatedly to its own result and features. Images are in [0, 255]."""
 
     stride = 4
 
@@ -101,23 +103,23 @@ class Net(nn.Module):
         self.leave = conv(w, 3)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> one (B, 3, H, W) per iteration, the answer last."""
-        answers: list[Tensor] = []
+        """(B, 3, H, W) -> one restored (B, 3, H, W) per iteration."""
+        restored: list[Tensor] = []
         memory: tuple[Tensor | None, Tensor | None] = None, None
         for _ in range(self.iterations):
-            answer, memory = self.iteration(blurry, answers[-1] if answers else blurry, *memory)
-            answers.append(answer)
-        return answers
+            estimate, memory = self.iteration(blurry, restored[-1] if restored else blurry, *memory)
+            restored.append(estimate)
+        return restored
 
     def iteration(
         self, blurry: Tensor, estimate: Tensor, half: Tensor | None, quarter: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One iteration.
+        """Run one iteration.
 
         Args:
             blurry: (B, 3, H, W), the same in each iteration; the network's residual is added to it.
-            estimate: (B, 3, H, W), the previous answer; the blurry image in the first iteration.
-            half: (B, 2C, H/2, W/2), features the previous iteration left; none in the first.
+            estimate: (B, 3, H, W), the previous iteration's image; the blurry one in the first.
+            half: (B, 2C, H/2, W/2), features of the previous iteration; None in the first.
             quarter: (B, 4C, H/4, W/4), likewise.
 
         Returns:
@@ -132,10 +134,9 @@ class Net(nn.Module):
         return self.add(self.leave(up_full) + blurry), (up_half, at_quarter)
 
 
-# The authors' names of layers, and where the same layer is here. Blocks hold two convolutions, numbered
-# 0 and 2 on both sides.
+# The authors' names of layers -> ours.
 SCALES = {"conv2": "down_half", "conv3": "down_quarter", "conv5": "up_half", "conv6": "up_full"}
-THEIRS = {
+LAYERS = {
     "sub_mean": "subtract",
     "add_mean": "add",
     "conv1_1.0": "enter.0",
@@ -152,10 +153,10 @@ THEIRS = {
 }
 
 
-def convert(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' state dict as one of `Net`.
+def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the authors' weights to a state dict of `Net`.
 
     Raises:
-        ValueError: a weight is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    return renamed(theirs, THEIRS)
+    return rename(weights, LAYERS, weight_names(Net, Config()))

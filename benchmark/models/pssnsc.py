@@ -5,20 +5,23 @@ Paper     H. Gao, X. Tao, X. Shen, J. Jia. Dynamic Scene Deblurring with Paramet
 Sources   the authors' code, github.com/firenxygao/deblur @5791a82: layers and widths model.py; initialisation
           and recipe the graph that trained the released weights, kept beside them: checkpoints/default/
           deblur_model.meta (training code was never released; issue #5 confirms the initialisation)
-Unstated  nothing; where they differ, the graph holds: model.py, which only restores, initialises by Xavier
+Unstated  nothing; where graph and model.py differ, as in initialisation (model.py, which only restores, has
+          Xavier's), the graph is followed
 Shapes    B batch, N one-channel images (3B: R, G and B of a picture are three), C width, H W image;
-          widths and sizes of a class are those of its own input
+          each class uses the widths and sizes of its own input
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import ResBlock, conv, upsample
-from benchmark.models.srn import Down, Variable, double, from_tensorflow, pyramid
+from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.models.srn import Down, double, pyramid
+from benchmark.weights.names import from_tensorflow, rename
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,21 @@ class Config:
     width: int = 32  # model.py; doubles at each of three sizes
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 def transform(width: int) -> nn.Sequential:
-    """Four nonlinear steps f with nested skips, `DenseBlock`: (N, C, H, W) -> (N, C, H, W).
+    """Make four nonlinear steps f with nested skips, `DenseBlock`: (N, C, H, W) -> (N, C, H, W).
 
-    Each step sees x + f1(x) + f2(x + f1(x)) + ... of all steps before, and the answer is that sum to the
-    last step: these are residual blocks one after another.
+    The input of each step is x + f1(x) + f2(x + f1(x)) + ... over all earlier steps, and the output is this
+    sum over all four: a sequence of residual blocks.
     """
     return nn.Sequential(*(ResBlock(width) for _ in range(4)))
 
 
 class Own(nn.Module):
-    """What a scale does not share: the layers that change the size or the number of channels."""
+    """Hold the layers that scales do not share: those that change the size or the number of channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -52,7 +55,7 @@ class Own(nn.Module):
 
 
 class Net(nn.Module):
-    """Quarter, half and full size; each adds to the blurry image, given the guess of the one before."""
+    """Restore at a quarter, half and full size; each scale refines the estimate of the previous one."""
 
     stride = 16  # the coarsest scale's 4, times its own 4
 
@@ -65,22 +68,22 @@ class Net(nn.Module):
         initialise(self)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)], the answer last."""
+        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)]."""
         batch, _, height, width = blurry.shape
         sizes = pyramid(blurry.reshape(-1, 1, height, width))
-        guess = sizes[0]
-        answers: list[Tensor] = []
+        estimate = sizes[0]
+        restored: list[Tensor] = []
         for image, own in zip(sizes, self.scales, strict=True):
-            if answers:
-                guess = double(guess.detach())  # a scale learns from its own image's error alone
-            guess = image + self.restore(image, guess, own)
-            answers.append(guess.reshape(batch, -1, *guess.shape[-2:]))
-        return answers
+            if restored:
+                estimate = double(estimate.detach())  # a scale learns from its own image's error alone
+            estimate = image + self.residual(image, estimate, own)
+            restored.append(estimate.reshape(batch, -1, *estimate.shape[-2:]))
+        return restored
 
-    def restore(self, image: Tensor, guess: Tensor, own: nn.Module) -> Tensor:
-        """What one scale adds: (N, 1, H, W) twice -> (N, 1, H, W)."""
+    def residual(self, image: Tensor, estimate: Tensor, own: nn.Module) -> Tensor:
+        """Compute what one scale adds to its blurry image: (N, 1, H, W) twice -> (N, 1, H, W)."""
         assert isinstance(own, Own)
-        x = torch.cat((image, guess), dim=1)
+        x = torch.cat((image, estimate), dim=1)
         features = []
         for enter, shared in zip(own.enters, self.encoders, strict=True):
             x = shared(shared(relu(enter(x))))  # twice, by the same weights
@@ -93,12 +96,12 @@ class Net(nn.Module):
         return x
 
 
-# Of the filters, from the finest size to the coarsest and back.
+# Standard deviations of the filters, from the finest size to the coarsest and back.
 DEVIATIONS = {"enters": (0.05, 0.03, 0.02), "leaves": (0.02, 0.01, 0.01)}
 
 
 def initialise(net: Net) -> None:
-    """Filters from normal distributions cut off at two deviations, biases zero."""
+    """Draw filters from normal distributions cut off at two deviations, set biases to zero."""
     shared = {"enters": net.encoders, "leaves": net.decoders}
     for layers, deviations in DEVIATIONS.items():
         for size, std in enumerate(deviations):
@@ -110,11 +113,11 @@ def initialise(net: Net) -> None:
                     nn.init.zeros_(module.bias)
 
 
-# Where a layer of the authors' is here. The first number is the size, counted from the finest; of a
-# scale's own layers the last is the scale, counted from the coarsest.
+# The authors' names of layers -> ours. The first number is the size, counted from the finest; the last number
+# of a layer that scales do not share is its scale, counted from the coarsest.
 LAYERS = {
     **{
-        f"{theirs}_2/d{step + 1}/conv{half}": f"{ours}.{step}.body.{2 * half - 2}"
+        f"g_net/{theirs}_2/d{step + 1}/conv{half}": f"{ours}.{step}.body.{2 * half - 2}"
         for theirs, ours in (
             *((f"enc{size}", f"encoders.{size - 1}") for size in (1, 2, 3)),
             *((f"dec{size}", f"decoders.{3 - size}") for size in (3, 2, 1)),
@@ -123,7 +126,7 @@ LAYERS = {
         for half in (1, 2)
     },
     **{
-        f"{theirs}_{scale}": f"scales.{scale}.{ours}"
+        f"g_net/{theirs}_{scale}": f"scales.{scale}.{ours}"
         for scale in range(3)
         for theirs, ours in (
             ("enc1_1", "enters.0"),
@@ -137,14 +140,10 @@ LAYERS = {
 }
 
 
-def convert(variables: Mapping[str, Variable]) -> dict[str, Tensor]:
-    """The authors' weights as a state dict of `Net`.
-
-    Args:
-        variables: by TensorFlow's name, "g_net/enc1_1_0/weights", and as TensorFlow shapes them; what the
-            checkpoint keeps of Adam and the step count may be there.
+def convert(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`.
 
     Raises:
-        ValueError: a variable is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    return from_tensorflow(variables, LAYERS)
+    return rename(from_tensorflow(weights), LAYERS, weight_names(Net, Config()))

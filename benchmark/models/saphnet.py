@@ -1,4 +1,4 @@
-"""SAPHNet: DMPHN's patches, with global attention and filters that differ from pixel to pixel in every block.
+"""SAPHNet: DMPHN's patches with global attention and pixel-dependent filters in every block.
 
 Paper     M. Suin, K. Purohit, A. N. Rajagopalan. Adaptive Single Image Deblurring. arXiv:2201.00155, and
           Spatially-Attentive Patch-Hierarchical Network for Adaptive Motion Deblurring. CVPR 2020.
@@ -6,22 +6,23 @@ Paper     M. Suin, K. Purohit, A. N. Rajagopalan. Adaptive Single Image Deblurri
 Sources   patches, blocks Sec. 2; attention Sec. 2.1, Eqs. 1-6; filters Sec. 2.2, Eqs. 7, 8; widths Sec. 3.1;
           where cross-attention is: caption of Fig. 2 in the CVPR paper; hierarchy, encoder, decoder: DMPHN's
           code; adapting kernels: pixel-adaptive convolution (H. Su et al., CVPR 2019; NVlabs/pacnet)
-Unstated  No code was found, and the texts at hand print no size. What is open, and what is done here:
-          "N = 3, M = 2, P = 2" (its figure is lost): blocks at DMPHN's three scales. Only the coarsest of
-          them has the "128 filters" of "all the convolutional layers within our proposed modules"; with 128
-          everywhere a Titan Xp cannot do 1280x720 in the printed 0.34 s. `reading: quarter` has blocks at
-          the coarsest scale alone, six each way, so that all have 128; scales without blocks get a ReLU
+Unstated  No code is public, and the available texts print no size. Not stated, with the choice made here:
+          "N = 3, M = 2, P = 2" (its figure is not available): blocks at DMPHN's three scales. Only the
+          coarsest of them has the "128 filters" of "all the convolutional layers within our proposed
+          modules"; with 128 everywhere a Titan Xp cannot process 1280x720 in the printed 0.34 s.
+          `reading: quarter` has blocks at the coarsest scale alone, six in the encoder and six in the
+          decoder, so that all have 128; scales without blocks have a ReLU
           block: DMPHN's with the module inside: conv 3x3, ReLU, module, ReLU, conv 3x3, plus identity
           fp, fq: 1x1, fq without bias, which its softmax would cancel; C2 = C/4
-          M2: Sec. 2.1 takes it from x, Eq. 4 from the descriptors; here from them: mean over C2, 1x1, sigmoid
+          M2: from x in Sec. 2.1, from the descriptors in Eq. 4; here from these: mean over C2, 1x1, sigmoid
           Eq. 6: the mean over C2, as printed, not the sum
           K of Eq. 7, from a "meta-layer": conv 3x3 to 25 maps, sigmoid; `filtering: gaussian` is exp(-d^2/2)
           of 1x1 guide features (C/4), as in pixel-adaptive convolution; W: all channels to all
           cross-attention: P from the decoder's features, Q and M2 from the encoder's of the same scale, in
           each block of the decoder; between levels likewise, beside DMPHN's sum of their features
-          fusion: the sum of Eq. 8 ("dynamically fused" in the text), cross-attention is one more summand
+          fusion: the sum of Eq. 8 ("dynamically fused" in the text), with cross-attention as one more summand
           no other skips, no global residual, initialisation: DMPHN's
-Shapes    B batch, C width, H W image, P patches of one level (they lie in the batch axis), K clusters (C/4)
+Shapes    B batch, C width, H W image, P patches of one level (in the batch axis), K clusters (C/4)
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, relu, unfold
 from torch.utils.checkpoint import checkpoint
 
-from benchmark.models._layers import conv, initialise, upsample
+from benchmark.models._layers import conv, initialise, thinned, upsample
 from benchmark.models.dmphn import CUT, LEVELS, cut, join
 
 # Floats that one strip of neighbourhoods may hold (64 MiB).
@@ -53,8 +54,8 @@ class Config:
     width: int = 32  # doubles at each of three scales, to 128
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided; a softmax needs two clusters."""
-        return replace(self, width=max(8, self.width // factor))
+        """Divide every width of the network by a factor; the softmax needs two clusters of four channels."""
+        return replace(self, width=thinned(self.width, factor, lower_bound=8))
 
 
 READINGS = {"scales": (3, 2, 2), "quarter": (0, 0, 6)}  # blocks per scale, of an encoder and of a decoder
@@ -68,9 +69,9 @@ CROSS = {
 
 
 class Attention(nn.Module):
-    """Gathers K descriptors of an image and hands each pixel its own mixture of them (Eqs. 1-6).
+    """Gather K descriptors of an image and mix them anew for each pixel (Eqs. 1-6).
 
-    Time and memory grow with the number of pixels: no pixel is compared with another.
+    Time and memory are linear in the number of pixels, as no pixel is compared with another.
     """
 
     def __init__(self, width: int) -> None:
@@ -90,10 +91,11 @@ class Attention(nn.Module):
 
 
 def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Eq. 7: (B, C, H, W), K (B, kk, H, W), W (C', C, k, k), b (C') -> (B, C', H, W).
+    """Filter by Eq. 7: (B, C, H, W), K (B, kk, H, W), W (C', C, k, k), b (C') -> (B, C', H, W).
 
-    Where K is 1 it is `conv2d(x, weight, bias, padding=k // 2)`. What all pixels see is kk times as large as
-    their features, so large images are filtered in strips; in training those are seen again, not kept.
+    Where K is 1 this is `conv2d(x, weight, bias, padding=k // 2)`. The neighbourhoods of all pixels are kk
+    times as large as their features, so large images are filtered in strips, which training computes again
+    instead of storing.
     """
     batch, cin, height, width = map(int, x.shape)  # in a trace, sizes are tensors
     kernel = int(weight.shape[2])
@@ -101,9 +103,9 @@ def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     padded, adapting = pad(x, [kernel // 2] * 4), adapting.contiguous()
 
     def strip(top: int, rows: int) -> Tensor:
-        seen = unfold(padded[:, :, top : top + rows + kernel - 1], kernel).unflatten(1, (cin, -1))
-        near = seen * adapting[:, None, :, top : top + rows].flatten(3)  # (B, C, kk, rows W)
-        return torch.bmm(mixing, near.flatten(1, 2)).unflatten(2, (rows, width))
+        neighbours = unfold(padded[:, :, top : top + rows + kernel - 1], kernel).unflatten(1, (cin, -1))
+        weighted = neighbours * adapting[:, None, :, top : top + rows].flatten(3)  # (B, C, kk, rows W)
+        return torch.bmm(mixing, weighted.flatten(1, 2)).unflatten(2, (rows, width))
 
     rows = max(1, STRIP // (batch * cin * kernel * kernel * width))
     if rows >= height:
@@ -118,7 +120,7 @@ def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tenso
 
 
 class Predicted(nn.Module):
-    """K from a convolution of the features themselves."""
+    """Predict K by a convolution of the features themselves."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -130,7 +132,7 @@ class Predicted(nn.Module):
 
 
 class Gaussian(nn.Module):
-    """K from how far a neighbour's guide features are from the pixel's own (pixel-adaptive convolution)."""
+    """Compute K from the distance of guide features between neighbours (pixel-adaptive convolution)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -142,13 +144,13 @@ class Gaussian(nn.Module):
         height, width = x.shape[2:]
         guide = self.guide(x)
         padded = pad(guide, [self.kernel // 2] * 4)
-        places = product(range(self.kernel), repeat=2)
-        near = (padded[:, :, down : down + height, right : right + width] for down, right in places)
-        return torch.stack([(-(there - guide).square().sum(dim=1) / 2).exp() for there in near], dim=1)
+        shifts = product(range(self.kernel), repeat=2)
+        shifted = (padded[:, :, down : down + height, right : right + width] for down, right in shifts)
+        return torch.stack([(-(x - guide).square().sum(dim=1) / 2).exp() for x in shifted], dim=1)
 
 
 class PDF(nn.Module):
-    """Pixel-dependent filtering: a convolution whose taps each pixel weights by itself (Sec. 2.2)."""
+    """Convolve with taps that are weighted at each pixel (pixel-dependent filtering, Sec. 2.2)."""
 
     def __init__(self, width: int, adapt: Callable[[int, int], nn.Module]) -> None:
         super().__init__()
@@ -169,7 +171,7 @@ FILTERING: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Block(nn.Module):
-    """A residual block around the content-aware module: local filters plus global attentions (Eq. 8)."""
+    """Add the content-aware module to the input: local filters plus global attentions (Eq. 8)."""
 
     def __init__(self, width: int, filtering: str, attentions: tuple[str, ...]) -> None:
         super().__init__()
@@ -180,16 +182,16 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, encoded: Tensor | None = None) -> Tensor:
         """(B, C, H, W), in a decoder also the encoder's (B, C, H, W) -> (B, C, H, W)."""
-        found = relu(self.first(x))
-        sources = {"self": found, "encoder": encoded}
-        fused = self.filter(found)
+        features = relu(self.first(x))
+        sources = {"self": features, "encoder": encoded}
+        fused = self.filter(features)
         for name, attend in self.attend.items():
-            fused = fused + attend(found, sources[name])
+            fused = fused + attend(features, sources[name])
         return x + self.last(relu(fused))
 
 
 class NoBlock(nn.Module):
-    """What a scale has that has no blocks."""
+    """Apply a ReLU, at a scale that has no blocks."""
 
     def forward(self, x: Tensor, encoded: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
@@ -197,14 +199,14 @@ class NoBlock(nn.Module):
 
 
 def blocks(config: Config, scale: int, attentions: tuple[str, ...]) -> nn.ModuleList:
-    """The blocks of a scale: 0 is the finest."""
+    """Make the blocks of a scale; 0 is the finest."""
     count, width = READINGS[config.reading][scale], config.width * 2**scale
-    made: list[nn.Module] = [Block(width, config.filtering, attentions) for _ in range(count)]
-    return nn.ModuleList(made or [NoBlock()])
+    of_scale: list[nn.Module] = [Block(width, config.filtering, attentions) for _ in range(count)]
+    return nn.ModuleList(of_scale or [NoBlock()])
 
 
 class Encoder(nn.Module):
-    """DMPHN's three scales of a convolution and blocks."""
+    """Encode in DMPHN's three scales of a convolution and blocks."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -224,7 +226,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """DMPHN's three scales of blocks and upsampling; blocks may attend to the encoder, too."""
+    """Decode in DMPHN's three scales of blocks and upsampling; blocks may attend to the encoder, too."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -243,7 +245,7 @@ class Decoder(nn.Module):
 
 
 class Fuse(nn.Module):
-    """DMPHN's sum of a level's features and the finer level's, and attention to the finer level's."""
+    """Sum a level's features and the finer level's, as DMPHN does, and attention to the finer level's."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -259,7 +261,7 @@ class Fuse(nn.Module):
 
 
 class Net(nn.Module):
-    """One stage of DMPHN: from the finest patches to the whole image, an encoder and a decoder per level."""
+    """Restore from the finest patches to the whole image, with an encoder and a decoder per level."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -276,9 +278,9 @@ class Net(nn.Module):
         for level in range(1, len(self.encoders)):
             patches.append(cut(patches[-1], CUT[level]))
 
-        seen, finer = patches[-1], None
+        image, finer = patches[-1], None
         for level in reversed(range(len(self.encoders))):
-            encoded = self.encoders[level](seen)
+            encoded = self.encoders[level](image)
             features = encoded[-1] if finer is None else self.fuse[level](encoded[-1], finer)
             if level > 0:
                 encoded = [join(x, CUT[level]) for x in encoded]
@@ -286,5 +288,5 @@ class Net(nn.Module):
             finer = features
             decoded = self.decoders[level](features, encoded)
             if level > 0:
-                seen = patches[level - 1] + decoded
+                image = patches[level - 1] + decoded
         return [decoded]

@@ -1,24 +1,24 @@
-"""SGENet: two encoder-decoders; predicted images guide their skips, and features of both are chosen from.
+"""SGENet: two encoder-decoders; predicted images guide their skips, and features of both are weighed.
 
-Paper     SGENet (Spatially Guided Enhancement Network). Authors, title and venue are not in the text at hand
-          (BMVC 2022 is inferred)
+Paper     SGENet (Spatially Guided Enhancement Network). Authors, title and venue are not in the available
+          text (BMVC 2022 is inferred)
 Sources   stages, widths, blocks per scale Secs. 3.1, 4.1; images Eq. 1; CEM Sec. 3.2; CSAM Sec. 3.3,
-          Eqs. 5 to 7; SAM and what is said of "[27]" from MPRNet's code
-Unstated  No code was found, and no figure is at hand. What is marked * was searched until the size came out
+          Eqs. 5 to 7; SAM, and all that the text attributes to "[27]", from MPRNet's code
+Unstated  No code is public, and no figure is available. Choices marked * were varied until the size came out
           as printed: Table 1 prints 19.5 M, here 19.527 M
           resizing, added skips, convolutions without bias: MPRNet's; no patches, as Sec. 1 is against them
-          RDM: five 3x3*: one; three side by side, dilated by 1, 2, 3 and summed; one. Channel attention*
-          "recursive": the whole RDM again with the same weights. A size cannot tell how often: once here,
+          RDM: five 3x3*: one; three in parallel, dilated by 1, 2, 3 and summed; one. Channel attention*
+          "recursive": the whole RDM again with the same weights. The size does not show how often: once here,
           twice with `recursions: 2`
           coarser features of CEM: the decoder's, as the index s counts from coarse to fine; upsampled and
-          concatenated*; the coarsest CEM* has none
+          concatenated*; the coarsest CEM* has no such input
           CEM's map: by 3x3 of the image, as in SAM, not of the residual; it weighs a 3x3 of both features*
-          which three images of a stage are compared (Eq. 2): the two coarser CEMs', and the stage's own at
-          full size, which is SAM's and in stage 2 a 3x3 of the decoder's features; the finest CEM's is not
+          which three images of a stage are compared (Eq. 2): the two coarser CEMs', and the stage's image at
+          full size, which is SAM's and in stage 2 a 3x3 of the decoder's features; not the finest CEM's
           CSAM's three features: those that MPRNet's CSFF adds, with its 1x1* (without: 19.438 M)
           CSAM's perceptrons: one for each of the three, two layers, C/3 to C/3 to C; softmax across the
           three, which are then summed
-          without CEM: the encoder's features, of which the two coarser images are made, by 3x3
+          without CEM: the encoder's features, from which a 3x3 computes the two coarser images
           without CSAM: the sum, as in MPRNet; without SAM: the decoder's features, and the same image
           initialisation: PyTorch's default
 Shapes    B batch, C width, H W image, s scale: 0 finest, 1, 2
@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.models._layers import conv
+from benchmark.models._layers import conv, thinned
 from benchmark.models.mprnet import SAM, ChannelAttention, resize
 
 
@@ -49,13 +49,13 @@ class Config:
     growth: int = 24  # Sec. 4.1: 96, 120, 144
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided, in whole thirds for CSAM."""
-        thirds = self.width // (3 * factor), self.growth // (3 * factor)
-        return replace(self, width=3 * max(4, thirds[0]), growth=3 * max(1, thirds[1]))
+        """Divide every width of the network by a factor, to a multiple of three, as CSAM needs it."""
+        width = thinned(self.width, factor, multiple=3, lower_bound=12)
+        return replace(self, width=width, growth=thinned(self.growth, factor, multiple=3, lower_bound=3))
 
 
 def widths(config: Config) -> list[int]:
-    """Of the three scales, finest first.
+    """List the widths of the three scales, finest first.
 
     >>> widths(Config())
     [96, 120, 144]
@@ -67,7 +67,7 @@ DILATION = {"dilated": (1, 2, 3), "plain": (1, 1, 1)}
 
 
 class RDM(nn.Module):
-    """A residual block with dilated convolutions side by side, applied `recursions` times."""
+    """Apply a residual block with parallel dilated convolutions `recursions` times."""
 
     def __init__(self, width: int, dilations: tuple[int, ...], recursions: int) -> None:
         super().__init__()
@@ -82,14 +82,14 @@ class RDM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         for _ in range(self.recursions):
-            seen = relu(self.first(x))
-            near, *far = (layer(seen) for layer in self.dilated)
+            features = relu(self.first(x))
+            near, *far = (layer(features) for layer in self.dilated)
             x = x + self.attend(self.last(relu(sum(far, near))))
         return x
 
 
 class CEM(nn.Module):
-    """Contextual-aware enhancement module: predicts the image, and refines features by what it predicted."""
+    """Predict the image and refine features by the prediction (contextual-aware enhancement module)."""
 
     def __init__(self, widths: list[int], scale: int) -> None:
         super().__init__()
@@ -102,9 +102,9 @@ class CEM(nn.Module):
         self.fuse = conv(2 * width, width, bias=False)
 
     def forward(self, encoded: Tensor, coarser: list[Tensor], blurry: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W), none or [(B, C', H/2, W/2)], (B, 3, H, W) -> (B, C, H, W), image (B, 3, H, W)."""
-        seen = [encoded, *(up(x) for up, x in zip(self.ups, coarser, strict=True))]
-        context = relu(self.context(torch.cat(seen, dim=1)))
+        """(B, C, H, W), [] or [(B, C', H/2, W/2)], (B, 3, H, W) -> (B, C, H, W), image (B, 3, H, W)."""
+        features = [encoded, *(up(x) for up, x in zip(self.ups, coarser, strict=True))]
+        context = relu(self.context(torch.cat(features, dim=1)))
         residual = self.residual(context)
         image = blurry + residual  # Eq. 1
         fused = self.fuse(torch.cat((self.features(residual), context), dim=1))
@@ -112,7 +112,7 @@ class CEM(nn.Module):
 
 
 class Plain(nn.Module):
-    """The encoder's features as they are, and an image of them where it is compared: not at full size."""
+    """Return the encoder's features unchanged, and below full size an image predicted from them."""
 
     def __init__(self, widths: list[int], scale: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ SKIPS: dict[str, Callable[[list[int], int], nn.Module]] = {"none": Plain, "cem":
 
 
 class CSAM(nn.Module):
-    """Cross-stage selective aggregation module: weighs three features against each other, per channel."""
+    """Weigh three features against each other per channel (cross-stage selective aggregation module)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class CSAM(nn.Module):
 
 
 class Sum(nn.Module):
-    """All three alike, as in MPRNet."""
+    """Sum all three features, as in MPRNet."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ FUSION: dict[str, Callable[[int], nn.Module]] = {"sum": Sum, "csam": CSAM}
 
 
 class Handover(nn.Module):
-    """Stage 2's features of a scale with stage 1's, encoder's and decoder's, each through a 1x1."""
+    """Fuse stage 2's features of a scale with those of stage 1's encoder and decoder, after a 1x1 each."""
 
     def __init__(self, width: int, fusion: str) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class Handover(nn.Module):
 
 
 class Unattended(nn.Module):
-    """SAM without its attention: the image, and the features as they are."""
+    """Predict SAM's image without its attention; features are unchanged."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ ATTENTION: dict[str, Callable[[int], nn.Module]] = {"none": Unattended, "sam": S
 
 
 class Stage(nn.Module):
-    """An encoder-decoder of three scales with two RDMs each."""
+    """Encode and decode in three scales with two RDMs each."""
 
     def __init__(self, config: Config, handovers: list[nn.Module]) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ class Stage(nn.Module):
 
 
 class Net(nn.Module):
-    """Two stages on the whole image, with SAM and CSAM between."""
+    """Apply two stages to the whole image, connected by SAM and CSAM."""
 
     stride = 4
 
@@ -262,29 +262,29 @@ class Net(nn.Module):
         self.tail = conv(width, 3, bias=False)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> per stage (B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W), the answer last."""
+        """(B, 3, H, W) -> per stage (B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)."""
         scales = [blurry]
         for _ in range(2):
             scales.append(interpolate(scales[-1], scale_factor=0.5, mode="bilinear"))
 
         encoded, decoded, coarser = self.stages[0](self.shallow[0](blurry), scales)
         attended, image = self.attend(decoded[0], blurry)
-        answers = [*coarser, image]
+        first = [*coarser, image]
 
         x = self.merge(torch.cat((self.shallow[1](blurry), attended), dim=1))
         _, decoded, coarser = self.stages[1](x, scales, encoded, decoded)
-        return [*answers, *coarser, blurry + self.tail(decoded[0])]
+        return [*first, *coarser, blurry + self.tail(decoded[0])]
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
-        """For Fig. 6: what stage 2's finest skip is given, and what it gives; (B, C, H, W) each."""
-        seen: dict[str, Tensor] = {}
+        """Return for Fig. 6 the input "skip" and output "refined" of stage 2's finest skip, (B, C, H, W)."""
+        maps: dict[str, Tensor] = {}
 
-        def keep(module: nn.Module, given: tuple[Tensor, ...], gives: tuple[Tensor, ...]) -> None:
-            seen.update(skip=given[0], refined=gives[0])
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+            maps.update(skip=inputs[0], refined=outputs[0])
 
         stage = self.stages[1]
         assert isinstance(stage, Stage)
         hook = stage.skips[0].register_forward_hook(keep)
         self(blurry)
         hook.remove()
-        return seen
+        return maps

@@ -1,29 +1,27 @@
-"""SRN: one encoder-decoder used at three scales, from coarse to fine; a ConvLSTM remembers in between.
+"""SRN: one encoder-decoder used at three scales, from coarse to fine, connected by a ConvLSTM.
 
 Paper     X. Tao, H. Gao, X. Shen, J. Wang, J. Jia. Scale-recurrent Network for Deep Image Deblurring.
           CVPR 2018. arXiv:1802.01770
 Sources   the authors' code, github.com/jiangsutx/SRN-Deblur @2caaa85: layers, widths, initialisation and
           training models/model.py, util/util.py; ConvLSTM util/BasicConvLSTMCell.py; the three networks
-          run_model.py: "lstm" is the paper's, "gray" has no ConvLSTM, "color" has none and sees RGB at once
-Unstated  nothing. What TensorFlow 1 does and PyTorch does not: `Down`, `double`
-Shapes    B batch, N images the network sees (3B of one channel, or B in RGB), K their channels, C width,
-          H W image; widths and sizes of a class are those of its own input
+          run_model.py: "lstm" is the paper's, "gray" has no ConvLSTM, "color" has none and takes RGB images
+Unstated  nothing. Operations of TensorFlow 1 that PyTorch lacks: `Down`, `double`
+Shapes    B batch, N images that the network takes (3B of one channel, or B in RGB), K their channels,
+          C width, H W image; each class uses the widths and sizes of its own input
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from benchmark.models._layers import ResBlock, conv, upsample
+from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.weights.names import from_tensorflow, rename
 
-Variable = NDArray[np.float32]
-State = tuple[Tensor, Tensor] | None  # what a ConvLSTM keeps: (c, h), none before the first scale
+State = tuple[Tensor, Tensor] | None  # of a ConvLSTM: (c, h), None before the first scale
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,12 @@ class Config:
     width: int = 32  # model.py; doubles at each of three sizes
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 class Down(nn.Conv2d):
-    """A convolution of stride 2 with TensorFlow's "SAME" padding, which has its odd pixel at the end."""
+    """Convolve with stride 2 and TensorFlow's "SAME" padding, which has its odd pixel at the end."""
 
     def __init__(self, cin: int, cout: int, kernel: int) -> None:
         super().__init__(cin, cout, kernel, stride=2)
@@ -52,10 +50,10 @@ class Down(nn.Conv2d):
 
 
 def double(x: Tensor) -> Tensor:
-    """Twice the size, bilinear as in TensorFlow 1: (N, C, H, W) -> (N, C, 2H, 2W).
+    """Double the size bilinearly as TensorFlow 1 does: (N, C, H, W) -> (N, C, 2H, 2W).
 
     Pixel 2k is pixel k, pixel 2k + 1 the mean of k and k + 1: corners are aligned with those of an image
-    that repeats its last row and column.
+    whose last row and column are repeated.
     """
     size = [2 * n + 1 for n in x.shape[-2:]]
     repeated = pad(x, (0, 1, 0, 1), mode="replicate")
@@ -63,12 +61,12 @@ def double(x: Tensor) -> Tensor:
 
 
 def pyramid(images: Tensor) -> list[Tensor]:
-    """A quarter, half and full size: TensorFlow 1 shrinks to half by leaving out every second pixel."""
+    """Shrink to a quarter, half and full size as TensorFlow 1 does: by omitting every second pixel."""
     return [images[..., ::4, ::4], images[..., ::2, ::2], images]
 
 
 class ConvLSTM(nn.Module):
-    """An LSTM whose gates are 3x3 convolutions; it forgets little at first, by a bias of 1."""
+    """Update an LSTM whose gates are 3x3 convolutions; 1 is added to the forget gate's bias."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -84,7 +82,7 @@ class ConvLSTM(nn.Module):
 
 
 class NoMemory(nn.Module):
-    """Hands the features on; scales know of each other by the image alone."""
+    """Return the features unchanged, so that scales are connected by the image alone."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -96,23 +94,23 @@ class NoMemory(nn.Module):
 
 @dataclass(frozen=True)
 class Variant:
-    """What the authors' `--model` decides."""
+    """The settings behind the authors' `--model`."""
 
-    channels: int  # that the network sees at once
+    channels: int  # of the network's input images
     memory: Callable[[int], nn.Module]  # at its bottleneck
 
 
-# With one channel, R, G and B of a picture are three images; these two learn from grey pictures.
+# With one channel, R, G and B of a picture are three images; the authors train these two on grey pictures.
 VARIANTS = {"lstm": Variant(1, ConvLSTM), "gray": Variant(1, NoMemory), "color": Variant(3, NoMemory)}
 
 
 def blocks(width: int) -> tuple[ResBlock, ResBlock, ResBlock]:
-    """Three in a row."""
+    """Make three residual blocks."""
     return ResBlock(width, 5), ResBlock(width, 5), ResBlock(width, 5)
 
 
 class Scale(nn.Module):
-    """The network that all scales share: from the blurry image and a guess to a better guess."""
+    """Refine an estimate of the restored image; all scales share this network."""
 
     def __init__(self, variant: Variant, width: int) -> None:
         super().__init__()
@@ -127,9 +125,9 @@ class Scale(nn.Module):
         )
         self.last = nn.Sequential(*blocks(w), conv(w, k, 5))
 
-    def forward(self, blurry: Tensor, guess: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, blurry: Tensor, estimate: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, K, H, W) twice, (c, h) of (N, 4C, H/4, W/4) -> (N, K, H, W), and the new (c, h)."""
-        x = torch.cat((blurry, guess), dim=1)
+        x = torch.cat((blurry, estimate), dim=1)
         features = []
         for encode in self.encoders:
             x = encode(x)
@@ -141,7 +139,7 @@ class Scale(nn.Module):
 
 
 class Net(nn.Module):
-    """Quarter, half and full size; each takes up the guess of the one before, and its memory."""
+    """Restore at a quarter, half and full size; each scale takes the previous one's estimate and memory."""
 
     stride = 16  # the coarsest scale's 4, times its own 4
 
@@ -159,80 +157,49 @@ class Net(nn.Module):
             nn.init.trunc_normal_(self.scale.memory.gates.weight, std=1e-3, a=-2e-3, b=2e-3)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)], the answer last."""
+        """(B, 3, H, W) -> [(B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)]."""
         batch, _, height, width = blurry.shape
         sizes = pyramid(blurry.reshape(-1, self.channels, height, width))
-        guess, state = sizes[0], None
-        answers: list[Tensor] = []
+        estimate, state = sizes[0], None
+        restored: list[Tensor] = []
         for image in sizes:
-            if answers:
-                guess = double(guess.detach())  # a scale learns from its own image's error alone
+            if restored:
+                estimate = double(estimate.detach())  # a scale learns from its own image's error alone
             if state is not None:
                 state = double(state[0]), double(state[1])
-            guess, state = self.scale(image, guess, state)
-            answers.append(guess.reshape(batch, -1, *guess.shape[-2:]))
-        return answers
+            estimate, state = self.scale(image, estimate, state)
+            restored.append(estimate.reshape(batch, -1, *estimate.shape[-2:]))
+        return restored
 
 
-# Where a layer of the authors' is here. Of "dec3_3", 3 is the size, counted from the finest; decoders
+# The authors' names of layers -> ours. In "dec3_3" the first 3 is the size, counted from the finest; decoders
 # count their blocks backwards.
 LAYERS = {
-    **{f"enc{size}_1": f"scale.encoders.{size - 1}.0" for size in (1, 2, 3)},
+    **{f"g_net/enc{size}_1": f"scale.encoders.{size - 1}.0" for size in (1, 2, 3)},
     **{
-        f"enc{size}_{place}/conv{half}": f"scale.encoders.{size - 1}.{place}.body.{2 * half - 2}"
+        f"g_net/enc{size}_{place}/conv{half}": f"scale.encoders.{size - 1}.{place}.body.{2 * half - 2}"
         for size in (1, 2, 3)
         for place in (2, 3, 4)
         for half in (1, 2)
     },
     **{
-        f"dec{size}_{3 - place}/conv{half}": f"scale.{part}.{place}.body.{2 * half - 2}"
+        f"g_net/dec{size}_{3 - place}/conv{half}": f"scale.{part}.{place}.body.{2 * half - 2}"
         for size, part in ((3, "decoders.0"), (2, "decoders.1"), (1, "last"))
         for place in (0, 1, 2)
         for half in (1, 2)
     },
-    "dec2_4": "scale.decoders.0.3",
-    "dec1_4": "scale.decoders.1.3",
-    "dec1_0": "scale.last.3",
+    "g_net/dec2_4": "scale.decoders.0.3",
+    "g_net/dec1_4": "scale.decoders.1.3",
+    "g_net/dec1_0": "scale.last.3",
+    "g_net/convLSTM/LSTM_conv": "scale.memory.gates",
 }
-MEMORY = {"convLSTM/LSTM_conv": "scale.memory.gates"}
 
 
-def convert(variables: Mapping[str, Variable]) -> dict[str, Tensor]:
-    """The authors' weights as a state dict of `Net`.
-
-    Args:
-        variables: by TensorFlow's name, "g_net/enc1_1/weights", and as TensorFlow shapes them; what the
-            checkpoint keeps of Adam and the step count may be there.
+def convert(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`.
 
     Raises:
-        ValueError: a variable is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    remembers = any("LSTM" in name for name in variables)
-    return from_tensorflow(variables, LAYERS | MEMORY if remembers else LAYERS)
-
-
-def from_tensorflow(variables: Mapping[str, Variable], layers: Mapping[str, str]) -> dict[str, Tensor]:
-    """Filters and biases of the named layers, (H, W, ., .) turned to (., ., H, W).
-
-    Raises:
-        ValueError: a variable is missing or unexpected; the message names it.
-    """
-    left = {
-        name: values
-        for name, values in variables.items()
-        if name != "Variable" and not re.search(r"(/Adam(_1)?|beta[12]_power)$", name)
-    }
-    state: dict[str, Tensor] = {}
-    for theirs, ours in layers.items():
-        for end, ending in (("weights", "weight"), ("biases", "bias")):
-            name = f"g_net/{theirs}/{end}"
-            if name not in left:
-                raise ValueError(f"missing variable: {name}")
-            values = torch.tensor(left.pop(name))
-            # Transposed convolutions too: both libraries have their axes the other way round.
-            state[f"{ours}.{ending}"] = (
-                values.permute(3, 2, 0, 1).contiguous() if values.dim() == 4 else values
-            )
-    if left:
-        raise ValueError(f"unexpected variable: {min(left)}")
-    return state
+    variant = "lstm" if any("LSTM" in name for name in weights) else "gray"  # "color" has the same layers
+    return rename(from_tensorflow(weights), LAYERS, weight_names(Net, Config(variant)))

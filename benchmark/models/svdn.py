@@ -7,18 +7,18 @@ Sources   only the abstract could be read: "a spatially variant deconvolution ne
           features"; their sampling points "approximate the blur kernel, which can be simplified to
           bi-directional optical flows", which supervise them; "a light-weighted backbone". Modulated
           deformable convolution: X. Zhu et al., CVPR 2019 (DCNv2). "SVDN" is CDGNet's name for it
-Unstated  No code was found. All else is ours:
+Unstated  No code is public. Everything else is chosen here:
           backbone: DMPHN's three scales of 32, 64 and 128 channels with half its residual blocks (one each:
-          "light"), the encoder's features added in the decoder, the answer added to the blurry image
+          "light"), the encoder's features added in the decoder, the output added to the blurry image
           deconvolution: at the coarsest scale, six residual blocks of a modulated deformable convolution,
-          ReLU and a convolution; each finds its offsets and masks in what it is given ("blur features") by
-          a 3x3 convolution that starts at zero
+          ReLU and a convolution; each predicts its offsets and masks from its input ("blur features") by
+          a 3x3 convolution initialised with zeros
           sampling points: all nine of every block are guided; see losses/flow_guided.py
           `deconvolution: deformable` has no masks, `plain` no offsets either
           initialisation and recipe: DMPHN's
-Shapes    B batch, C width, H W image. Outputs before the answer are no images: per block of the deconvolution
-          its nine sampling points (B, 18, H/4, W/4): x, y of the first, x, y of the second, ..., in pixels of
-          the image, seen from the pixel that they are for
+Shapes    B batch, C width, H W image. Outputs before the restored image are not images: per block of the
+          deconvolution its nine sampling points (B, 18, H/4, W/4): x, y of the first, x, y of the second and
+          so on, in pixels of the image, relative to the pixel that they are for
 """
 
 from collections.abc import Callable
@@ -28,39 +28,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import ResBlock, conv, deform_conv, initialise, upsample
+from benchmark.models._layers import ResBlock, conv, deform_conv, initialise, thinned, upsample
 
 SCALE = 4  # pixels of the image per pixel of the deconvolution
 
 
 @dataclass(frozen=True)
 class Config:
-    """The network with all that the abstract names."""
+    """The network with everything that the abstract names."""
 
     deconvolution: str = "modulated"  # a key of DECONVOLUTION
     blocks: int = 6  # of the deconvolution
     width: int = 32  # doubles at each of three scales
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor))
 
 
 def sampling_points(offsets: Tensor) -> Tensor:
-    """Offsets (down, right of each tap) as points in pixels of the image: (B, 18, h, w) -> (B, 18, h, w)."""
+    """Convert offsets (down, right of each tap) to points in pixels of the image, (B, 18, h, w) both."""
     down, right = offsets.unflatten(1, (9, 2)).unbind(dim=2)
     tap = torch.arange(9, device=offsets.device).view(9, 1, 1)  # row by row, from top left to bottom right
     return SCALE * torch.stack((right + (tap % 3 - 1), down + (tap // 3 - 1)), dim=2).flatten(1, 2)
 
 
 class Modulated(nn.Module):
-    """A modulated deformable convolution: taps move by learned offsets and count by learned masks."""
+    """Convolve with taps that move by learned offsets and are weighted by learned masks (modulated)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.offsets = conv(width, 2 * 9)
         self.masks = conv(width, 9)
-        self.filter = conv(width, width)  # only holds the weights
+        self.filter = conv(width, width)  # not called: it holds the weights
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
@@ -71,7 +71,7 @@ class Modulated(nn.Module):
 
 
 class Deformable(nn.Module):
-    """The same without masks."""
+    """Convolve with taps that move by learned offsets, without masks."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -85,14 +85,14 @@ class Deformable(nn.Module):
 
 
 class Plain(nn.Module):
-    """An ordinary convolution: one filter for all pixels."""
+    """Apply an ordinary convolution: one filter for all pixels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.filter = conv(width, width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, h, w) -> (B, C, h, w), no points to guide."""
+        """(B, C, h, w) -> (B, C, h, w), no sampling points."""
         return self.filter(x), []
 
 
@@ -104,7 +104,7 @@ DECONVOLUTION: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Block(nn.Module):
-    """A residual block whose first convolution varies from pixel to pixel."""
+    """Apply a residual block whose first convolution varies from pixel to pixel."""
 
     def __init__(self, width: int, deconvolution: str) -> None:
         super().__init__()
@@ -113,12 +113,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, h, w) -> (B, C, h, w), the first convolution's sampling points."""
-        found, points = self.first(x)
-        return x + self.last(relu(found)), points
+        features, points = self.first(x)
+        return x + self.last(relu(features)), points
 
 
 class Net(nn.Module):
-    """Encode, deconvolve, decode, add to the blurry image."""
+    """Encode, deconvolve, decode, add the result to the blurry image."""
 
     stride = SCALE
 
@@ -136,11 +136,11 @@ class Net(nn.Module):
         )
         initialise(self)
         for name, module in self.named_modules():
-            if name.endswith((".offsets", ".masks")):  # a deformable convolution starts as an ordinary one
+            if name.endswith((".offsets", ".masks")):  # initially an ordinary convolution
                 nn.init.zeros_(module.weight)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> [points (B, 18, H/4, W/4) per block, if they move, and the answer (B, 3, H, W)]."""
+        """(B, 3, H, W) -> [points (B, 18, H/4, W/4) per deformable block, restored image (B, 3, H, W)]."""
         encoded = []
         features = blurry
         for scale in self.encoder:
@@ -148,8 +148,8 @@ class Net(nn.Module):
             encoded.append(features)
         points: list[Tensor] = []
         for block in self.deconvolution:
-            features, found = block(features)
-            points += found
+            features, of_block = block(features)
+            points += of_block
         for scale, source in zip(self.decoder, reversed(encoded), strict=True):
             features = scale(features + source)
         return [*points, blurry + features]

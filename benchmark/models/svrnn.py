@@ -5,11 +5,11 @@ Paper     J. Zhang, J. Pan, J. Ren, Y. Song, L. Bao, R. W. H. Lau, M.-H. Yang. D
 Sources   the authors' code, github.com/zhjwustc/cvpr18_rnn_deblur_matcaffe @3e470fe: layers, widths and
           initialisation matlab/train/model/train.prototxt; recurrence gaterecurrent_layer.cpp (the .cu does
           the same); upsampling util_img.cpp; recipe matlab/train
-          MATLAB hands Caffe images with rows and columns exchanged, in training and in test: what the
-          prototxt calls horizontal runs down the image's columns. Here images are upright, and `convert`
-          turns the authors' filters and directions.
-Unstated  nothing of the network. A recurrent layer of theirs also stores three blobs that it never uses
-          (`use_wx`, `use_wh` and `use_bias` are false), 33,280 numbers in all: not kept, not counted
+          MATLAB passes images to Caffe with rows and columns exchanged, in training and in test: the
+          direction that the prototxt calls horizontal runs down the image's columns. Here images are upright,
+          and `convert` transposes the authors' filters and reorders their directions.
+Unstated  nothing of the network. The authors' recurrent layers also store three arrays that they never use
+          (`use_wx`, `use_wh` and `use_bias` are false), 33,280 numbers in all: not loaded, not counted
 Shapes    B batch, C width of the image features, G width of the guide, H W image, T steps of a recurrence
 """
 
@@ -19,16 +19,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d, pad
 
-from benchmark.models._layers import conv
+from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.weights.names import from_caffe, rename
 
-DIRECTIONS = ("right", "left", "down", "up")  # where a recurrence runs to; the order of gates and of results
+DIRECTIONS = ("right", "left", "down", "up")  # of the recurrences, in the order of gates and of results
 SLOPE = 0.1  # of leaky ReLUs
 
 
@@ -41,17 +40,17 @@ class Config:
     layers: int = 4  # recurrent layers of four directions each
 
     def thin(self, factor: int) -> "Config":
-        """The same network with every width divided."""
-        return replace(self, width=max(4, self.width // factor), guide=max(4, self.guide // factor))
+        """Divide every width of the network by a factor."""
+        return replace(self, width=thinned(self.width, factor), guide=thinned(self.guide, factor))
 
 
 def scan(gates: Tensor, inputs: Tensor) -> Tensor:
-    """h_t = gate_t h_{t-1} + input_t from h_{-1} = 0, for all t at once: (T, ...), (T, ...) -> (T, ...).
+    """Compute h_t = gate_t h_{t-1} + input_t, h_{-1} = 0, for all t: (T, ...), (T, ...) -> (T, ...).
 
-    Two steps of a linear recurrence are one such step, so every second h comes from a recurrence half as
-    long, and the others follow from their neighbours: some 3 log T operations on whole tensors, and never a
-    division. (Dividing by the product of all gates so far, the shorter way, fails as soon as gates in (-1, 1)
-    have multiplied to nothing.)
+    Two steps of a linear recurrence combine to one such step, so every second h comes from a recurrence half
+    as long, and the others follow from their neighbours: about 3 log T operations on whole tensors and no
+    division. (Dividing by the product of all gates so far would be shorter but fails where the product of
+    gates in (-1, 1) underflows.)
     """
     h = torch.empty_like(inputs)
     fill(h, gates, inputs)
@@ -59,21 +58,21 @@ def scan(gates: Tensor, inputs: Tensor) -> Tensor:
 
 
 def fill(h: Tensor, gates: Tensor, inputs: Tensor) -> None:
-    """Write the recurrence's states to h: (T, ...) three times."""
+    """Write the states of the recurrence to h: (T, ...) three times."""
     steps = h.shape[0]
     h[0] = inputs[0]
     if steps > 1:
-        pairs = slice(0, steps - 1, 2)  # first steps of pairs; a last step without partner is in none
+        pairs = slice(0, steps - 1, 2)  # first steps of pairs; with odd T the last step is in no pair
         joint = torch.addcmul(inputs[1::2], gates[1::2], inputs[pairs])
         fill(h[1::2], gates[1::2] * gates[pairs], joint)
         torch.addcmul(inputs[2::2], gates[2::2], h[1 : steps - 1 : 2], out=h[2::2])
 
 
 class Recurrence(torch.autograd.Function):
-    """h_t = (1 - g_t) x_t + g_t h_{t-1} from h_{-1} = 0 (`GateRecurrent`, linear), and its derivatives.
+    """Compute h_t = (1 - g_t) x_t + g_t h_{t-1}, h_{-1} = 0 (`GateRecurrent`, linear), and its derivatives.
 
-    Differentiating `scan` as written would keep the tensors of each of its levels. The derivative by h is a
-    recurrence of the same kind that runs the other way, so x, g and h are enough.
+    Autograd on `scan` would store the tensors of each of its levels. The derivative by h is a recurrence of
+    the same kind in the other direction, so storing x, g and h is enough.
     """
 
     @staticmethod
@@ -97,9 +96,9 @@ class Recurrence(torch.autograd.Function):
 
 
 def both_ways(x: Tensor, forth: Tensor, back: Tensor, axis: int) -> list[Tensor]:
-    """The recurrence along an axis and against it: (B, C, H, W) three times -> (B, C, H, W) twice."""
+    """Run the recurrence along an axis and against it: (B, C, H, W) three times -> (B, C, H, W) twice."""
     x, forth, back = (tensor.movedim(axis, 0) for tensor in (x, forth, back))
-    # Half precision, which autocast may bring, is too coarse for sums over a whole row.
+    # Half precision, which autocast may select, is too low for sums over a whole row.
     exact = torch.promote_types(x.dtype, torch.float32)
     ways = torch.stack((x, x.flip(0)), dim=1).to(exact), torch.stack((forth, back.flip(0)), dim=1).to(exact)
     h = Recurrence.apply(*ways)
@@ -107,15 +106,15 @@ def both_ways(x: Tensor, forth: Tensor, back: Tensor, axis: int) -> list[Tensor]
 
 
 def all_ways(x: Tensor, gates: Tensor) -> Tensor:
-    """The recurrence in DIRECTIONS: (B, C, H, W), (B, 4C, H, W) -> (B, 4C, H, W)."""
+    """Run the recurrence in all DIRECTIONS: (B, C, H, W), (B, 4C, H, W) -> (B, 4C, H, W)."""
     right, left, down, up = gates.chunk(4, dim=1)
     return torch.cat([*both_ways(x, right, left, axis=3), *both_ways(x, down, up, axis=2)], dim=1)
 
 
 def double(x: Tensor) -> Tensor:
-    """Twice the size, as the code's `Resize` does it: (B, C, H, W) -> (B, C, 2H, 2W).
+    """Double the size as the authors' `Resize` does: (B, C, H, W) -> (B, C, 2H, 2W).
 
-    Between the pixels stand means of two or four of them; outside the image is zero, so that the last row and
+    New pixels are the means of two or four neighbours; outside the image is zero, so that the last row and
     the last column are halved.
     """
     height, width = x.shape[2:]
@@ -124,12 +123,15 @@ def double(x: Tensor) -> Tensor:
 
 
 def convs(*widths: int) -> nn.Sequential:
-    """3x3 convolutions from width to width, each with a ReLU."""
+    """Make 3x3 convolutions from width to width, each followed by a ReLU."""
     return nn.Sequential(*(layer for pair in pairwise(widths) for layer in (conv(*pair), nn.ReLU())))
 
 
 class Guide(nn.Module):
-    """Gates of every recurrence, for every pixel at half size: VGG-16's first layers, then two scales up."""
+    """Predict the gates of every recurrence for every pixel at half size.
+
+    VGG-16's first layers, then two scales up.
+    """
 
     def __init__(self, width: int, gates: int) -> None:
         super().__init__()
@@ -137,7 +139,7 @@ class Guide(nn.Module):
         self.scales = nn.ModuleList((convs(3, g, g), convs(g, 2 * g, 2 * g), convs(2 * g, 4 * g, 4 * g)))
         self.deepest = nn.Sequential(
             convs(4 * g, 4 * g), nn.MaxPool2d(2), convs(4 * g, 8 * g, 8 * g, 4 * g)
-        )  # its first layer is still of the third scale, whose skip leaves before it
+        )  # its first layer still belongs to the third scale, whose skip branches off before it
         self.to_quarter = convs(8 * g, 2 * g, 2 * g)
         self.to_half = nn.Sequential(convs(4 * g, 4 * g), conv(4 * g, gates), nn.Tanh())
 
@@ -151,7 +153,7 @@ class Guide(nn.Module):
 
 
 class Net(nn.Module):
-    """Features at half size, recurrences that the guide steers, and back to an image."""
+    """Extract features at half size, run recurrences with predicted gates, decode to an image."""
 
     stride = 8
 
@@ -174,15 +176,15 @@ class Net(nn.Module):
     def forward(self, blurry: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> [(B, 3, H, W)]."""
         whole = leaky_relu(self.encode(blurry), SLOPE)
-        half = x = self.shrink(whole)  # the one layer without an activation, beside the last
+        half = x = self.shrink(whole)  # this layer and the last have no activation
         for mix, gates in zip(self.mix, self.guide(blurry).chunk(len(self.mix), dim=1), strict=True):
             x = leaky_relu(mix(all_ways(x, gates)), SLOPE)
         x = leaky_relu(self.decode(torch.cat((half, x), dim=1)), SLOPE)
         return [self.last(torch.cat((whole, double(x)), dim=1))]
 
 
-# The authors' names of layers, and where the same layer is here.
-THEIRS = {
+# The authors' names of layers -> ours.
+LAYERS = {
     "conve1_1": "encode",
     "conve1_2": "shrink",
     "convg1_1": "guide.scales.0.0",
@@ -208,39 +210,31 @@ THEIRS = {
 }
 UNUSED = {f"rnn{layer}_{direction}" for layer in range(1, 5) for direction in range(1, 5)}
 
-# Where our DIRECTIONS stand among theirs, whose x is our y: they list gates as x1, y1, x2, y2 and results as
-# x1, x2, y1, y2, where 1 runs from the first pixel to the last and 2 from the last to the first.
-OF_GATES = (1, 3, 0, 2)
-OF_RESULTS = (2, 3, 0, 1)
+# Indices of our DIRECTIONS among the authors', whose x is our y. They list gates as x1, y1, x2, y2 and
+# results as x1, x2, y1, y2, where 1 runs from the first pixel to the last and 2 from the last to the first.
+GATES = (1, 3, 0, 2)
+RESULTS = (2, 3, 0, 1)
 
 
-def convert(layers: Mapping[str, Sequence[NDArray[np.float32]]]) -> dict[str, Tensor]:
-    """The authors' weights as a state dict of `Net`.
-
-    Args:
-        layers: per layer of the Caffe model its blobs, weight (Cout, Cin, k, k) and bias (Cout,); those of
-            the recurrent layers may be left out.
+def convert(weights: Mapping[str, Sequence[Any]]) -> dict[str, Tensor]:
+    """Convert the authors' weights, the arrays per layer of a Caffe model, to a state dict of `Net`.
 
     Raises:
-        ValueError: a layer is missing or unexpected; the message names it.
+        ValueError: as `rename`.
     """
-    state: dict[str, Tensor] = {}
-    for theirs, ours in THEIRS.items():
-        if theirs not in layers:
-            raise ValueError(f"missing layer: {theirs}")
-        weight, bias = (torch.as_tensor(blob) for blob in layers[theirs])
-        weight = weight.transpose(2, 3)
-        if theirs == "convgd2_2":
-            weight, bias = (turned(blob, 0, 4, OF_GATES) for blob in (weight, bias))
-        elif theirs.startswith("conv_rnn"):
-            weight = turned(weight, 1, 1, OF_RESULTS)
-        state[f"{ours}.weight"], state[f"{ours}.bias"] = weight.contiguous(), bias
-    if unexpected := set(layers) - set(THEIRS) - UNUSED:
-        raise ValueError(f"unexpected layer: {min(unexpected)}")
+    flat = from_caffe({layer: arrays for layer, arrays in weights.items() if layer not in UNUSED})
+    state = rename(flat, LAYERS, weight_names(Net, Config()))
+    for name, value in state.items():
+        value = value.transpose(2, 3) if value.dim() == 4 else value
+        if name.startswith("guide.to_half.1."):
+            value = reordered(value, 0, 4, GATES)
+        elif name.startswith("mix.") and value.dim() == 4:
+            value = reordered(value, 1, 1, RESULTS)
+        state[name] = value.contiguous()
     return state
 
 
-def turned(blob: Tensor, axis: int, groups: int, order: Sequence[int]) -> Tensor:
-    """Channels regrouped by direction: along an axis of groups x four directions x width."""
-    apart = blob.unflatten(axis, (groups, len(order), -1))
-    return apart.index_select(axis + 1, torch.tensor(order)).flatten(axis, axis + 2)
+def reordered(values: Tensor, axis: int, groups: int, order: Sequence[int]) -> Tensor:
+    """Reorder channels by direction, along an axis of groups x four directions x width."""
+    by_direction = values.unflatten(axis, (groups, len(order), -1))
+    return by_direction.index_select(axis + 1, torch.tensor(order)).flatten(axis, axis + 2)

@@ -1,4 +1,4 @@
-"""Everything a training needs to go on as if it had never stopped, in one safetensors file."""
+"""Save and load the state of a training, from which it continues bit for bit, in one safetensors file."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: dict[str, Any]) -> None:
-    """Write atomically: a reader sees the old file or the new one, never half of one."""
+    """Write tensors and facts atomically: a reader gets the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
     plain = {key: value.detach().contiguous().cpu().clone() for key, value in tensors.items()}
@@ -22,7 +22,7 @@ def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: dict[str, Any])
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and facts of a file that `save` wrote.
+    """Read the tensors and facts of a file that `save` wrote.
 
     Raises:
         ValueError: the file is damaged; the message names it.
@@ -36,31 +36,31 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def pack(nets: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> dict[str, torch.Tensor]:
-    """Weights and optimiser state of every player as named tensors."""
+    """Collect weights and optimiser state of every network as named tensors."""
     tensors = {
-        f"{who}.net.{key}": value for who, net in nets.items() for key, value in net.state_dict().items()
+        f"{name}.net.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()
     }
-    for who, optimiser in optimisers.items():
+    for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"{who}.opt.{index}.{key}": value for key, value in state.items()}
+            tensors |= {f"{name}.opt.{index}.{key}": value for key, value in state.items()}
     return tensors
 
 
 def unpack(
     tensors: Mapping[str, torch.Tensor], nets: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
 ) -> None:
-    """Put what `pack` gave back into freshly built players."""
-    for who, net in nets.items():
-        prefix = f"{who}.net."
+    """Load tensors of `pack` into freshly built networks and optimisers."""
+    for name, net in nets.items():
+        prefix = f"{name}.net."
         net.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    for who, optimiser in optimisers.items():
+    for name, optimiser in optimisers.items():
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in tensors.items():
-            if key.startswith(f"{who}.opt."):
-                index, name = key.removeprefix(f"{who}.opt.").split(".", 1)
+            if key.startswith(f"{name}.opt."):
+                index, moment = key.removeprefix(f"{name}.opt.").split(".", 1)
                 weights = optimiser.param_groups[0]["params"][int(index)]
-                # The fused optimiser walks weights and moments in memory order, so they need one layout.
-                alike = value.shape == weights.shape
-                moment = torch.empty_like(weights, dtype=value.dtype).copy_(value) if alike else value
-                state.setdefault(int(index), {})[name] = moment
+                # The fused optimiser iterates weights and moments in memory order, so layouts must match.
+                if value.shape == weights.shape:
+                    value = torch.empty_like(weights, dtype=value.dtype).copy_(value)
+                state.setdefault(int(index), {})[moment] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

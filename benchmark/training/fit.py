@@ -1,4 +1,4 @@
-"""The training loop: sample, step, record. It resumes bit for bit and refuses NaN."""
+"""Training loop: draw a batch, update every network, record the loss; resumes bit for bit, refuses NaN."""
 
 import math
 import time
@@ -19,19 +19,19 @@ from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
 from benchmark.training.augment import Crop, tensor
-from benchmark.training.objective import Objective, Players, objective_of, schedule_of
+from benchmark.training.objective import Networks, Objective, build_objective, build_schedule
 
-POINTS = 100  # on the loss curve; each is a mean over its share of the steps
-Room = dict[str, Tensor]  # by name: the (B, side, side, C) memory of a batch
+POINTS = 100  # on the loss curve; each is the mean over its share of the steps
+Buffers = dict[str, Tensor]  # by name: (B, side, side, C), the memory of a batch
 
 
 class DivergedError(ValueError):
-    """The loss is not finite."""
+    """A loss is not finite."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is not in the recipe: how far, on what, and where to keep the state."""
+    """Settings of a training that are not part of the recipe."""
 
     steps: int
     checkpoint: Path
@@ -43,13 +43,13 @@ class Settings:
 
 
 def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
-    """One random crop of a random pair and of its extras, before augmentation.
+    """Draw a random crop of a random pair and of its extras, before augmentation.
 
-    A recipe that shrinks its images first (bicubic, antialiased) gets a larger crop that is shrunk, which
-    differs from a crop of a shrunk image at its border alone.
+    For a recipe that shrinks its images first (bicubic, antialiased), a larger crop is shrunk, which differs
+    from a crop of a shrunk image at its border alone.
 
     Raises:
-        ValueError: the image is smaller than the crop, or the dataset lacks an extra.
+        ValueError: the image is smaller than the crop, or the dataset does not have an extra.
     """
     side = recipe.crop * recipe.shrink
     index = int(rng.integers(len(pairs)))
@@ -61,42 +61,42 @@ def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
     for name in recipe.extras:
         if name != UNPAIRED:
             if name not in pairs.extras:
-                raise ValueError(f"extras: no {name!r} in this dataset; known: {', '.join(pairs.extras)}")
+                raise ValueError(f"extras: no {name!r} in this dataset; allowed: {', '.join(pairs.extras)}")
             whole[name] = pairs.extras[name][index]
-    crop = {name: smaller(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
-    # A copy in memory's own order: pixels that are first read when they are turned would miss the cache.
+    crop = {name: shrink(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
+    # Contiguous copies: augmentation that rotates a memory-mapped crop would miss the cache.
     return {
         name: x.astype(x.dtype if x.shape[-1] == 3 else np.float32, order="C") for name, x in crop.items()
     }
 
 
-def smaller(image: NDArray[Any], times: int) -> NDArray[Any]:
-    """An 8-bit image, so many times smaller; anything else is not resampled.
+def shrink(image: NDArray[Any], times: int) -> NDArray[Any]:
+    """Divide the sides of an 8-bit image by `times`.
 
     Raises:
-        ValueError: it is no image.
+        ValueError: it is not an image and `times` is not 1.
     """
     if times == 1:
         return image
     if image.dtype != np.uint8 or image.shape[-1] != 3:
-        raise ValueError("shrink: only images can be made smaller, not the extras of this recipe")
+        raise ValueError("shrink: only images can be shrunk, not the extras of this recipe")
     size = (image.shape[1] // times, image.shape[0] // times)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def sample(
-    pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu", room: Room | None = None
+    pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu", buffers: Buffers | None = None
 ) -> Batch:
-    """The batch of a step: it depends on seed and step alone, so a resumed run draws the same one.
+    """Draw the batch of a step. It depends on seed and step alone, so a resumed run draws the same one.
 
-    Given the same `room` again, a batch on the CPU lies where the last one lay, whose values are gone: new
-    memory takes longer to come by than to fill.
+    With the same `buffers` again, a batch on the CPU overwrites the previous one: allocating memory takes
+    longer than filling it.
 
     Raises:
         ValueError: as `draw`.
     """
     rng = np.random.default_rng([seed, step])
-    stacked = {} if room is None else room
+    stacked = {} if buffers is None else buffers
     for i in range(recipe.batch):
         crop = draw(pairs, recipe, rng)
         for name in recipe.augment:
@@ -107,94 +107,101 @@ def sample(
             if name not in stacked:
                 stacked[name] = torch.empty(recipe.batch, *image.shape)
             put(image, stacked[name][i], recipe.normalise)
-    # NHWC in memory is channels_last, about three times as fast on CPU.
+    # Permuted NHWC is PyTorch's channels_last, about three times as fast on a CPU.
     tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in stacked.items()}
     return Batch(tensors.pop("blurry"), tensors.pop("sharp"), recipe.normalise, tensors)
 
 
 def put(image: NDArray[Any], out: Tensor, normalise: Normalise) -> None:
-    """Write a crop, (side, side, C), into its place in a batch; an image in the network's range."""
+    """Write a crop (side, side, C) into its slot of a batch, images in the network's range."""
     values = tensor(image)
     if image.dtype == np.uint8:
         torch.div(values, 255, out=out)
     else:
         out.copy_(values)
-    if image.shape[-1] == 3 and normalise != Normalise():  # subtracting nothing takes as long
+    if image.shape[-1] == 3 and normalise != Normalise():  # subtracting zero takes as long
         out.sub_(normalise.mean).mul_(normalise.scale)
 
 
-class Training:
-    """Players that learn by a recipe. What a step does depends on its number and on what they have learnt."""
+class NetworkTrainer:
+    """Train networks by a recipe. A step depends on its number and on the networks' state alone."""
 
     def __init__(
         self,
-        players: Players,
+        networks: Networks,
         pairs: Pairs,
         recipe: Recipe,
         settings: Settings,
         objective: Objective | None = None,
     ) -> None:
-        """Take the players to the device, with channels last in memory, and give each an Adam."""
+        """Move the networks to the device, with channels last in memory, and give each its own Adam."""
         self.pairs, self.recipe, self.settings = pairs, recipe, settings
-        self.objective = objective or objective_of(recipe)
-        self.schedule = schedule_of(recipe)
-        self.players = {
-            who: net.to(settings.device).to(memory_format=torch.channels_last) for who, net in players.items()
+        self.objective = objective or build_objective(recipe)
+        self.schedule = build_schedule(recipe)
+        self.networks = {
+            name: net.to(settings.device).to(memory_format=torch.channels_last)
+            for name, net in networks.items()
         }
         o = recipe.optimiser
         self.optimisers = {
-            who: torch.optim.Adam(
+            name: torch.optim.Adam(
                 (p for p in net.parameters() if p.requires_grad),
                 o.lr,
                 (o.beta1, o.beta2),
                 weight_decay=o.weight_decay,
                 fused=True,
             )
-            for who, net in self.players.items()
+            for name, net in self.networks.items()
         }
-        self.room: Room = {}
+        self.buffers: Buffers = {}
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Return the learning rate of a step."""
         epoch = self.recipe.epochs * step / self.settings.steps
         return self.recipe.optimiser.lr * self.schedule(epoch)
 
     def step(self, step: int) -> float:
-        """Every player learns from the batch of a step; the loss of the last one, the restoring network.
+        """Update every network on the batch of a step; return the last loss, the restoring network's.
+
+        In a GAN the objective yields the losses of its discriminators before that of the restoring network.
 
         Args:
             step: counted from 0.
 
         Raises:
-            DivergedError: a loss is NaN or infinite; the message names the step and player.
+            DivergedError: a loss is NaN or infinite; the message names the step and the network.
         """
         settings = self.settings
-        batch = sample(self.pairs, self.recipe, settings.seed, step, settings.device, self.room)
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout and noise, as resumable as the crops
+        batch = sample(self.pairs, self.recipe, settings.seed, step, settings.device, self.buffers)
+        torch.manual_seed(settings.seed * 1_000_003 + step)  # so that dropout and noise resume as crops do
         half = settings.amp == "bfloat16"
-        cast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=half)
+        autocast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=half)
         value, lr = math.nan, self.rate(step)
-        losses = self.objective(self.players, batch)
+        losses = self.objective(self.networks, batch)
         while True:
-            with cast:
-                player, loss = next(losses, ("", None))
+            with autocast:  # the generator computes the next loss here
+                name, loss = next(losses, ("", None))
             if loss is None:
                 return value
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise DivergedError(
-                    f"step {step + 1}: the loss of {player!r} is {value} at learning rate {lr:g}"
+                    f"step {step + 1}: the loss of {name!r} is {value} at learning rate {lr:g}"
                 )
-            optimiser = self.optimisers[player]
-            for group in optimiser.param_groups:
-                group["lr"] = lr
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
+            self.update_network(name, loss, lr)
+
+    def update_network(self, name: str, loss: Tensor, lr: float) -> None:
+        """Update one network, the restoring one or a discriminator, by its own optimiser."""
+        optimiser = self.optimisers[name]
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
 
 
 def fit(
-    players: Players,
+    networks: Networks,
     pairs: Pairs,
     recipe: Recipe,
     settings: Settings,
@@ -202,38 +209,38 @@ def fit(
     objective: Objective | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[dict[str, Any]]:
-    """Train the players in place; return the curve: one row {step, lr, loss, psnr} per point.
+    """Train the networks in place; return the curve: one row {step, lr, loss, psnr} per point.
 
-    `psnr` is what `validate(net, step)` gives, in dB, None between validations. A checkpoint of an
-    interrupted run is taken up where it stopped, with the same result as an uninterrupted run.
+    `psnr` is the value of `validate(net, step)` in dB, None between validations. An interrupted run continues
+    from its checkpoint, with the same result as an uninterrupted run.
 
     Raises:
-        DivergedError: as `Training.step`.
+        DivergedError: as `NetworkTrainer.step`.
     """
-    training = Training(players, pairs, recipe, settings, objective)
-    players, optimisers = training.players, training.optimisers
-    start, rows, window = 0, [], []
+    trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
+    networks, optimisers = trainer.networks, trainer.optimisers
+    start, rows, losses = 0, [], []
     if settings.checkpoint.exists():
-        tensors, facts = checkpoint.load(settings.checkpoint)
-        checkpoint.unpack(tensors, players, optimisers)
-        start, rows, window = facts["step"], facts["rows"], facts["window"]
+        tensors, state = checkpoint.load(settings.checkpoint)
+        checkpoint.unpack(tensors, networks, optimisers)
+        start, rows, losses = state["step"], state["rows"], state["window"]
 
     steps = settings.steps
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
     validations = {math.ceil(steps * k / settings.validate) for k in range(1, settings.validate + 1)}
     saved = time.monotonic()
     for step in range(start, steps):
-        window.append(training.step(step))
+        losses.append(trainer.step(step))
         done = step + 1
         if done in points or done in validations:
-            psnr = validate(players["net"], done) if done in validations else None
+            psnr = validate(networks["net"], done) if done in validations else None
             rows.append(
-                {"step": done, "lr": training.rate(step), "loss": sum(window) / len(window), "psnr": psnr}
+                {"step": done, "lr": trainer.rate(step), "loss": sum(losses) / len(losses), "psnr": psnr}
             )
-            window = []
+            losses = []
         if done == steps or time.monotonic() - saved > settings.save_seconds:
-            facts = {"step": done, "rows": rows, "window": window}
-            checkpoint.save(settings.checkpoint, checkpoint.pack(players, optimisers), facts)
+            state = {"step": done, "rows": rows, "window": losses}
+            checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
             saved = time.monotonic()
         progress(done)
     return rows

@@ -1,4 +1,4 @@
-"""Who learns from what: the loss, adversary and schedule that a recipe names."""
+"""Build the objective of a training from the loss, adversary and schedule that a recipe names."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,70 +10,75 @@ from benchmark.losses import Batch
 from benchmark.spec import Recipe
 from benchmark.training.schedules import SCHEDULES
 
-Players = dict[str, nn.Module]  # "net" restores; an adversary adds others
-Objective = Callable[[Players, Batch], Iterator[tuple[str, Tensor]]]  # who learns from which loss, in turn
+Networks = dict[str, nn.Module]  # by name: "net" restores; an adversary adds its discriminators
+# Yields (network name, loss) for one batch, in the order in which the networks are updated.
+Objective = Callable[[Networks, Batch], Iterator[tuple[str, Tensor]]]
 
 
-def named(entry: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:
-    """The name in an entry of params.yaml, and its settings.
+def name_and_settings(entry: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:
+    """Split an entry of a recipe into its name and its settings.
 
     Raises:
-        ValueError: it has no name.
+        ValueError: the name is missing.
     """
     if "name" not in entry:
         raise ValueError(f"{where}: 'name' is missing")
     return str(entry["name"]), {key: value for key, value in entry.items() if key != "name"}
 
 
-def loss_of(recipe: Recipe) -> Callable[[list[Tensor], Batch], Tensor]:
-    """The recipe's loss over a network's outputs.
+def build_loss(recipe: Recipe) -> Callable[[list[Tensor], Batch], Tensor]:
+    """Build the recipe's loss, a function of a network's outputs and the batch.
 
     Raises:
         ValueError: no such loss or setting.
     """
-    name, settings = named(recipe.loss, "loss")
+    name, settings = name_and_settings(recipe.loss, "loss")
     return plugins.settings(plugins.load("losses", name).loss, settings, f"loss {name}")
 
 
-def adversary_of(recipe: Recipe) -> Any:
-    """The recipe's adversary, or None.
+def build_adversary(recipe: Recipe) -> Any:
+    """Build the recipe's adversary, or return None.
 
     Raises:
         ValueError: no such adversary or setting.
     """
     if not recipe.adversary:
         return None
-    name, settings = named(recipe.adversary, "adversary")
+    name, settings = name_and_settings(recipe.adversary, "adversary")
     return spec.build(plugins.load("adversaries", name).Adversary, f"adversary {name}", settings)
 
 
-def others(recipe: Recipe, thin: int) -> Players:
-    """The networks that learn beside the restoring one, with freshly drawn weights."""
-    adversary = adversary_of(recipe)
-    return {} if adversary is None else adversary.players(thin)
+def adversary_networks(recipe: Recipe, thin: int) -> Networks:
+    """Build the networks that a GAN trains beside the restoring one, with freshly drawn weights."""
+    adversary = build_adversary(recipe)
+    return {} if adversary is None else adversary.networks(thin)
 
 
-def objective_of(recipe: Recipe) -> Objective:
-    """Without an adversary: one player, one loss."""
-    loss, adversary = loss_of(recipe), adversary_of(recipe)
+def build_objective(recipe: Recipe) -> Objective:
+    """Build the recipe's objective: the restoring network's loss, or the losses of all networks of a GAN.
 
-    def alone(players: Players, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        yield "net", loss(players["net"](batch.blurry), batch)
+    Raises:
+        ValueError: no such loss, adversary or setting.
+    """
+    loss, adversary = build_loss(recipe), build_adversary(recipe)
 
-    def against(players: Players, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        yield from adversary.objective(players, batch, lambda outputs: loss(outputs, batch))
+    def single_network(networks: Networks, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        yield "net", loss(networks["net"](batch.blurry), batch)
 
-    return alone if adversary is None else against
+    def adversarial(networks: Networks, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        yield from adversary.objective(networks, batch, lambda outputs: loss(outputs, batch))
+
+    return single_network if adversary is None else adversarial
 
 
-def schedule_of(recipe: Recipe) -> Callable[[float], float]:
-    """Learning rate as a factor, by epoch.
+def build_schedule(recipe: Recipe) -> Callable[[float], float]:
+    """Build the recipe's schedule: the epoch -> the factor of the learning rate.
 
     Raises:
         ValueError: no such schedule or setting.
     """
-    name, settings = named(recipe.schedule, "schedule")
+    name, settings = name_and_settings(recipe.schedule, "schedule")
     if name not in SCHEDULES:
-        raise ValueError(f"schedule: no {name!r}; known: {', '.join(SCHEDULES)}")
+        raise ValueError(f"schedule: no {name!r}; allowed: {', '.join(SCHEDULES)}")
     schedule = plugins.settings(SCHEDULES[name], settings, f"schedule {name}")
     return lambda epoch: schedule(epoch, recipe.epochs)

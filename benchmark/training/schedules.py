@@ -1,7 +1,7 @@
-"""Learning rate as a factor of the recipe's, as a function of the epoch.
+"""Schedules: the factor that multiplies the recipe's learning rate, by epoch.
 
-Epochs are the recipe's own: a cut run passes through all of them faster, so it decays where the paper does.
-`last` is the recipe's number of epochs.
+A run with fewer steps than the recipe passes through all of the recipe's epochs faster, so it decays at the
+same share of its training. `last` is the recipe's number of epochs.
 """
 
 import math
@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 
 def constant(epoch: float, last: float) -> float:
-    """No decay."""
+    """Keep the learning rate."""
     return 1.0
 
 
 def step(epoch: float, last: float, *, every: float, factor: float) -> float:
-    """Times `factor` after each `every` epochs (torch's StepLR).
+    """Multiply by `factor` after each `every` epochs (torch's StepLR).
 
     >>> [step(epoch, 2400, every=1000, factor=0.1) for epoch in (0, 999, 1000)]
     [1.0, 1.0, 0.1]
@@ -23,16 +23,16 @@ def step(epoch: float, last: float, *, every: float, factor: float) -> float:
 
 
 def milestones(epoch: float, last: float, *, at: list[float], factor: float) -> float:
-    """Times `factor` at each of the given epochs (torch's MultiStepLR).
+    """Multiply by `factor` at each of the epochs `at` (torch's MultiStepLR).
 
     >>> [milestones(epoch, 1000, at=[500, 750], factor=0.5) for epoch in (499, 500, 750)]
     [1.0, 0.5, 0.25]
     """
-    return float(factor ** sum(epoch >= one for one in at))
+    return float(factor ** sum(epoch >= milestone for milestone in at))
 
 
 def linear(epoch: float, last: float, *, start: float, to: float = 0.0) -> float:
-    """Constant until `start`, then straight down to the share `to` at the last epoch.
+    """Keep the rate until the epoch `start`, then decay linearly to the share `to` at the last epoch.
 
     >>> [linear(epoch, 300, start=150) for epoch in (0, 150, 225, 300)]
     [1.0, 1.0, 0.5, 0.0]
@@ -41,7 +41,7 @@ def linear(epoch: float, last: float, *, start: float, to: float = 0.0) -> float
 
 
 def cosine(epoch: float, last: float, *, warm_up: float = 0.0, to: float = 0.0) -> float:
-    """Up by a step in each of `warm_up` epochs (MPRNet), then half a cosine to the share `to` at the last.
+    """Rise by a step in each of `warm_up` epochs (MPRNet), then follow half a cosine to `to` at the last.
 
     >>> [round(cosine(epoch, 103, warm_up=3, to=0.1), 3) for epoch in (0, 1.5, 2, 3, 53, 103)]
     [0.333, 0.667, 1.0, 1.0, 0.55, 0.1]
@@ -52,7 +52,7 @@ def cosine(epoch: float, last: float, *, warm_up: float = 0.0, to: float = 0.0) 
 
 
 def polynomial(epoch: float, last: float, *, power: float, to: float = 0.0) -> float:
-    """The remaining share of the epochs to a power (TensorFlow's and Caffe's).
+    """Raise the remaining share of the epochs to a power (TensorFlow's and Caffe's).
 
     >>> [polynomial(epoch, 100, power=2) for epoch in (0, 50, 100)]
     [1.0, 0.25, 0.0]

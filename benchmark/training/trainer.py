@@ -9,7 +9,7 @@ from torch import nn
 from benchmark import nets
 from benchmark.data import selection
 from benchmark.spec import Profile, Recipe, Run
-from benchmark.training import Settings, fit, others
+from benchmark.training import Settings, adversary_networks, fit
 from benchmark.training.validation import Validator
 
 
@@ -33,9 +33,9 @@ def train(
     """
     recipe, steps = profile.cut(recipe)
     net = nets.build(run, profile.thin, profile.seed)
-    notes = nets.start(net, recipe.pretrained)
+    notes = nets.load_pretrained(net, recipe.pretrained)
     curve = fit(
-        {"net": net} | others(recipe, profile.thin),
+        {"net": net} | adversary_networks(recipe, profile.thin),
         selection.pairs(profile, run.train_on, "train", recipe.extras),
         recipe,
         Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate),

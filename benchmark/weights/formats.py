@@ -1,7 +1,7 @@
-"""Weights saved by TensorFlow and Caffe, read without either: both are plain bytes that run nothing.
+"""Read weights saved by TensorFlow and Caffe without either framework; the files contain no code.
 
 Formats: protocol buffers' wire encoding; TensorFlow's tensor bundle (tensor_bundle.proto: an index, which is
-a table as LevelDB's table_format.md describes it, and files of raw values); Caffe's caffe.proto.
+a table of LevelDB's table_format.md, and files of raw values); Caffe's caffe.proto.
 """
 
 import struct
@@ -16,16 +16,16 @@ Bytes = memoryview
 Array = NDArray[Any]
 
 TABLE = 0xDB4775248B80FB57  # the last eight bytes of a table
-FOOTER = 48  # two handles, padded, and those eight
+FOOTER = 48  # two handles, padded, and these eight
 TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # types.proto: DT_FLOAT, DT_DOUBLE, DT_INT32, DT_INT64
-BROKEN = (IndexError, KeyError, TypeError, struct.error)  # what reading on in damaged bytes may end in
+BROKEN = (IndexError, KeyError, TypeError, struct.error)  # raised by the parser on damaged bytes
 
 
 def checkpoint(index: Path) -> dict[str, Array]:
-    """Variables of a TensorFlow checkpoint by name, from its file `<prefix>.index`.
+    """Read the variables of a TensorFlow checkpoint by name, from its file `<prefix>.index`.
 
     Raises:
-        ValueError: a file of it is missing, damaged or something else.
+        ValueError: one of its files is missing, damaged or of another format.
     """
     try:
         entries = {bytes(key).decode(): message(value) for key, value in table(Bytes(index.read_bytes()))}
@@ -38,14 +38,14 @@ def checkpoint(index: Path) -> dict[str, Array]:
             f"{error.filename}: {error.strerror}; it is part of the checkpoint {index}"
         ) from None
     except (*BROKEN, ValueError) as error:
-        raise ValueError(f"{index}: no TensorFlow checkpoint, or a damaged one ({error})") from None
+        raise ValueError(f"{index}: not a TensorFlow checkpoint, or damaged ({error})") from None
 
 
 def caffemodel(path: Path) -> dict[str, list[Array]]:
-    """Blobs of every layer that has some, by the layer's name.
+    """Read the arrays of every layer of a Caffe model that has any, by the layer's name.
 
     Raises:
-        ValueError: the file is damaged or something else.
+        ValueError: the file is damaged or of another format.
     """
     try:
         layers = [message(layer) for layer in message(Bytes(path.read_bytes()))[100]]
@@ -55,11 +55,11 @@ def caffemodel(path: Path) -> dict[str, list[Array]]:
             if 7 in layer
         }
     except (*BROKEN, ValueError) as error:
-        raise ValueError(f"{path}: no Caffe model, or a damaged one ({error})") from None
+        raise ValueError(f"{path}: not a Caffe model, or damaged ({error})") from None
 
 
 def variable(entry: dict[int, list[Any]], data: list[Bytes]) -> Array:
-    """One tensor of a bundle: its type, shape, shard, offset and size are fields 1 to 5."""
+    """Read one tensor of a bundle; type, shape, shard, offset and size are fields 1 to 5 of its entry."""
     dims = message(entry[2][0]).get(2, []) if 2 in entry else []
     shape = [message(dim).get(1, [0])[0] for dim in dims]
     shard, offset, size = (entry.get(number, [0])[0] for number in (3, 4, 5))
@@ -67,27 +67,27 @@ def variable(entry: dict[int, list[Any]], data: list[Bytes]) -> Array:
 
 
 def blob(fields: dict[int, list[Any]]) -> Array:
-    """One array of a Caffe layer: field 7 has its shape, 5 its values."""
+    """Read one array of a Caffe layer; field 7 has its shape, field 5 its values."""
     shape = list(varints(message(fields[7][0])[1][0]))
     return np.frombuffer(fields[5][0], "<f4").reshape(shape).copy()
 
 
 def message(data: Bytes) -> dict[int, list[Any]]:
-    """Values of a protocol buffer by field number: whole numbers, and bytes not yet looked into."""
+    """Parse a protocol buffer: values by field number, integers or unparsed bytes."""
     fields: dict[int, list[Any]] = {}
-    place = 0
-    while place < len(data):
-        tag, place = varint(data, place)
+    offset = 0
+    while offset < len(data):
+        tag, offset = varint(data, offset)
         kind = tag & 7
         value: Any
         if kind == 0:
-            value, place = varint(data, place)
+            value, offset = varint(data, offset)
         elif kind == 2:
-            size, place = varint(data, place)
-            value, place = part(data, place, size), place + size
+            size, offset = varint(data, offset)
+            value, offset = part(data, offset, size), offset + size
         elif kind in (1, 5):  # fixed size
             size = 8 if kind == 1 else 4
-            value, place = part(data, place, size), place + size
+            value, offset = part(data, offset, size), offset + size
         else:
             raise ValueError(f"wire type {kind}")
         fields.setdefault(tag >> 3, []).append(value)
@@ -95,65 +95,69 @@ def message(data: Bytes) -> dict[int, list[Any]]:
 
 
 def table(data: Bytes) -> Iterator[tuple[bytes, Bytes]]:
-    """Keys and values of a table in key order."""
+    """Iterate over keys and values of a table in key order."""
     if struct.unpack("<Q", part(data, len(data) - 8, 8))[0] != TABLE:
         raise ValueError("its last bytes are not a table's")
-    _, place = handle(data, len(data) - FOOTER)  # of the meta index
-    (start, size), _ = handle(data, place)
+    _, offset = handle(data, len(data) - FOOTER)  # after the handle of the meta index
+    (start, size), _ = handle(data, offset)
     for _, value in block(data, start, size):
         (start, size), _ = handle(value, 0)
         yield from block(data, start, size)
 
 
 def block(data: Bytes, start: int, size: int) -> Iterator[tuple[bytes, Bytes]]:
-    """Keys and values of one block of a table; a key goes on from the first letters of the one before."""
+    """Iterate over keys and values of one block of a table; keys share a prefix with the previous key."""
     if data[start + size] != 0:
         raise ValueError("compressed")
     inside = part(data, start, size)
     restarts = struct.unpack("<I", part(inside, size - 4, 4))[0]
-    place, key = 0, b""
-    while place < size - 4 * (restarts + 1):
-        shared, place = varint(inside, place)
-        more, place = varint(inside, place)
-        length, place = varint(inside, place)
-        key = key[:shared] + bytes(part(inside, place, more))
-        yield key, part(inside, place + more, length)
-        place += more + length
+    offset, key = 0, b""
+    while offset < size - 4 * (restarts + 1):
+        shared, offset = varint(inside, offset)
+        more, offset = varint(inside, offset)
+        length, offset = varint(inside, offset)
+        key = key[:shared] + bytes(part(inside, offset, more))
+        yield key, part(inside, offset + more, length)
+        offset += more + length
 
 
-def handle(data: Bytes, place: int) -> tuple[tuple[int, int], int]:
-    """Where a block starts and its size, and the place after the two."""
-    start, place = varint(data, place)
-    size, place = varint(data, place)
-    return (start, size), place
+def handle(data: Bytes, offset: int) -> tuple[tuple[int, int], int]:
+    """Read the start and the size of a block, and the offset after them."""
+    start, offset = varint(data, offset)
+    size, offset = varint(data, offset)
+    return (start, size), offset
 
 
-def varint(data: Bytes, place: int) -> tuple[int, int]:
-    r"""A whole number in groups of seven bits, lowest first, and the place after it.
+def varint(data: Bytes, offset: int) -> tuple[int, int]:
+    r"""Read an integer stored in groups of seven bits, lowest first, and the offset after it.
 
     >>> varint(memoryview(b"\x96\x01"), 0)
     (150, 2)
     """
     value = shift = 0
     while True:
-        byte = data[place]
-        value, shift, place = value | (byte & 127) << shift, shift + 7, place + 1
+        byte = data[offset]
+        value, shift, offset = value | (byte & 127) << shift, shift + 7, offset + 1
         if byte < 128:
-            return value, place
+            return value, offset
         if shift > 63:
             raise ValueError("a number of more than 64 bits")
 
 
 def varints(data: Bytes) -> Iterator[int]:
-    """All whole numbers that lie one after another."""
-    place = 0
-    while place < len(data):
-        value, place = varint(data, place)
+    """Iterate over consecutive integers."""
+    offset = 0
+    while offset < len(data):
+        value, offset = varint(data, offset)
         yield value
 
 
 def part(data: Bytes, start: int, size: int) -> Bytes:
-    """So many bytes, all of them there."""
+    """Return `size` bytes from `start` on.
+
+    Raises:
+        ValueError: the data end before.
+    """
     if not 0 <= start <= start + size <= len(data):
         raise ValueError(f"it ends at byte {len(data)}")
     return data[start : start + size]

@@ -1,8 +1,8 @@
-"""Trained weights that authors published: where they are, and how they become a run's network.
+"""Find or download trained weights that authors published, check them, and load them into a run's network.
 
-published.yaml lists them. None of them is in this repository: a file is used wherever a folder of data has it
-(`<place>/<entry>/<name>`), and downloaded to data/authors otherwise. Only tensors are read from it; a file
-that would have to run code to be read is refused.
+published.yaml lists them. None of them is in this repository: a file is used from any folder for data that
+has it (`<folder>/<entry>/<name>`), and downloaded to data/authors otherwise. Only tensors are read from it; a
+file that contains code is refused.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ class Asset:
     name: str
     size: int = 0  # bytes; 0: unknown
     sha256: str = ""
-    drive: str = ""  # its id on Google Drive
-    git: str = ""  # its id in the authors' repository: SHA-1 of "blob <size>", a zero byte, its bytes
+    drive: str = ""  # the file's id on Google Drive
+    git: str = ""  # the file's id in the authors' repository: SHA-1 of "blob <size>", a zero byte, its bytes
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Published:
     missing: str = ""
 
     def file(self, asset: Asset) -> fetch.File:
-        """What to ask for, and where."""
+        """Describe the download of one of the entry's files."""
         urls = [url + asset.name if url.endswith("/") else url for url in self.urls]
-        first = [fetch.drive(asset.drive)] if asset.drive else []
+        drive = [fetch.drive(asset.drive)] if asset.drive else []
         name = f"{self.folder or self.name}/{asset.name}"
-        return fetch.File((*first, *urls), name, asset.size, asset.sha256)
+        return fetch.File((*drive, *urls), name, asset.size, asset.sha256)
 
 
 def load(path: Path = LIST) -> dict[str, Published]:
-    """Every entry, in the file's order.
+    """Read every entry, in the file's order.
 
     Raises:
-        ValueError: an entry says something that is not allowed; the message names the place.
+        ValueError: an entry has an unknown key or a bad value; the message names the place.
     """
     entries = {}
     for name, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
@@ -81,15 +81,15 @@ def load(path: Path = LIST) -> dict[str, Published]:
 
 
 def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = None) -> list[Path]:
-    """The entry's files, downloaded where they are not at hand.
+    """Return the paths of the entry's files; download those that are not available.
 
     Args:
-        entry: which weights.
+        entry: an entry of published.yaml.
         folder: of downloads.
         silent: hosts that do not answer, see `fetch.download`.
 
     Raises:
-        ValueError: there is nothing to load, nothing answers, or a file is not the authors'.
+        ValueError: no weights are published, no host answers, or a file is not the authors'.
     """
     if entry.missing:
         raise ValueError(entry.missing)
@@ -107,34 +107,34 @@ def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = No
 
 
 def check(path: Path, asset: Asset) -> None:
-    """Refuse a file that is not the one that the authors published.
+    """Refuse a file whose checksum differs from that of the authors' file.
 
     Raises:
-        ValueError: its sum is another one.
+        ValueError: the checksum differs.
     """
-    if not (found := fetch.digest(path)).startswith(asset.sha256):
-        raise ValueError(f"{path}: its sha256 starts {found[:8]}, not {asset.sha256[:8]}; remove it")
-    if asset.git and (found := blob(path)) != asset.git:
-        raise ValueError(f"{path}: its git id starts {found[:8]}, not {asset.git[:8]}; remove it")
+    if not (actual := fetch.digest(path)).startswith(asset.sha256):
+        raise ValueError(f"{path}: its sha256 starts {actual[:8]}, not {asset.sha256[:8]}; remove it")
+    if asset.git and (actual := git_id(path)) != asset.git:
+        raise ValueError(f"{path}: its git id starts {actual[:8]}, not {asset.git[:8]}; remove it")
 
 
-def blob(path: Path) -> str:
-    """The id that git gives a file's contents."""
+def git_id(path: Path) -> str:
+    """Compute the id that git gives a file's contents."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOLDER) -> dict[str, Tensor]:
-    """The weights under the names that they have here.
+    """Read the weights under our names.
 
     Args:
-        entry: what the files are.
-        model: the file in benchmark/models that knows the authors' names.
-        paths: the files, see `obtain`.
+        entry: an entry of published.yaml.
+        model: the file in benchmark/models whose `convert` maps the authors' names to ours.
+        paths: the entry's files, see `obtain`.
         folder: where an archive is unpacked.
 
     Raises:
-        ValueError: a file holds something else.
+        ValueError: a file does not contain these weights.
     """
     paths = list(paths)
     if entry.member:
@@ -142,8 +142,8 @@ def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOL
     contents = READERS[entry.reads](paths)
     if entry.key:
         if entry.key not in contents:
-            has = ", ".join(str(name) for name in list(contents)[:5])
-            raise ValueError(f"{paths[0]}: no entry {entry.key!r}; it has {has}")
+            keys = ", ".join(str(name) for name in list(contents)[:5])
+            raise ValueError(f"{paths[0]}: no entry {entry.key!r}; it has {keys}")
         contents = contents[entry.key]
     prefix = "module." if all(name.startswith("module.") for name in contents) else ""  # of DataParallel
     contents = {name.removeprefix(prefix): value for name, value in contents.items()}
@@ -155,10 +155,10 @@ def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOL
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
-    """Put weights into a network; every one must have its place there, and its size.
+    """Load weights into a network; names and shapes of all of them must match.
 
     Raises:
-        ValueError: they are another network's.
+        ValueError: they do not match, so they are another network's.
     """
     try:
         net.load_state_dict(state, strict=True)
@@ -167,44 +167,41 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
 
 
 def unpacked(archive: Path, entry: Published, folder: Path) -> Path:
-    """The one file of an archive that is wanted.
+    """Unpack an archive and return its only file that matches the entry's `member`.
 
     Raises:
-        ValueError: there is none, or there are several.
+        ValueError: no file or several files match.
     """
     inside = folder / (entry.folder or entry.name) / archive.stem
     if not inside.exists():
         archives.unpack(archive, inside)
-    found = sorted(inside.glob(entry.member))
-    if len(found) != 1:
-        raise ValueError(f"{archive}: {len(found)} files in it are {entry.member}, not one")
-    return found[0]
+    files = sorted(inside.glob(entry.member))
+    if len(files) != 1:
+        raise ValueError(f"{archive}: {len(files)} files in it are {entry.member}, not one")
+    return files[0]
 
 
 def tensors(path: Path) -> dict[str, Any]:
-    """What a file of PyTorch or safetensors holds, on the CPU.
+    """Read the contents of a PyTorch or safetensors file, on the CPU and without running any code.
 
     Raises:
-        ValueError: it is damaged, or would have to run code to be read.
+        ValueError: the file is damaged, or its pickle contains code.
     """
     try:
-        held = load_file(path) if path.suffix == ".safetensors" else plain(path)
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or damaged file may raise anything
-        why = web.one_line(error).split(". ")[0]
+        reason = web.one_line(error).split(". ")[0]
         raise ValueError(
-            f"{path}: refused, not a file of plain tensors ({type(error).__name__}: {why})"
+            f"{path}: refused, not a file of plain tensors ({type(error).__name__}: {reason})"
         ) from None
-    if not isinstance(held, dict):
-        raise ValueError(f"{path}: holds a {type(held).__name__}, not weights by name")
-    return held
+    if not isinstance(contents, dict):
+        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name")
+    return contents
 
 
-def plain(path: Path) -> Any:
-    """A file of PyTorch, without its pickle being run."""
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-# What the files of an entry hold, by name: one state dict, one per file, or variables of other frameworks.
+# By `reads` of an entry: one state dict, one per file, or variables of other frameworks by name.
 READERS: dict[str, Callable[[list[Path]], dict[str, Any]]] = {
     "torch": lambda paths: tensors(paths[0]),
     "parts": lambda paths: {path.stem: tensors(path) for path in paths},

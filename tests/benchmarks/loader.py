@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmark import spec
 from benchmark.data import store
 from benchmark.data.pairs import PairFiles, Pairs, image
-from benchmark.training.fit import Room, sample
+from benchmark.training.fit import Buffers, sample
 
 ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from the store
 RUNS = {
@@ -96,9 +96,9 @@ def main(root: Path) -> None:
         compare("bare crops", partial(bare, files), partial(bare, mapped))
         for name, augmentations in RUNS.items():
             recipe = replace(runs[name].train, batch=8, crop=256)
-            room: Room = {}
+            room: Buffers = {}
             files_batch, mapped_batch = (
-                partial(sample, pairs, recipe, 0, room=room) for pairs in (files, mapped)
+                partial(sample, pairs, recipe, 0, buffers=room) for pairs in (files, mapped)
             )
             compare(f"{name} ({augmentations})", files_batch, mapped_batch)
 

@@ -13,7 +13,7 @@ import torch
 
 from benchmark import nets, spec
 from benchmark.training.fit import sample
-from benchmark.training.objective import objective_of
+from benchmark.training.objective import build_objective
 from pipelines import data
 
 STEPS = 60
@@ -28,7 +28,7 @@ def rate(name: str, threads: int) -> float:
     pairs = data.pairs(profile, run.train_on, "train")
     net = nets.build(run, profile.thin).to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
-    objective = objective_of(recipe)
+    objective = build_objective(recipe)
     begun = 0.0
     for step in range(10 + STEPS):
         if step == 10:
