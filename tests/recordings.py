@@ -4,8 +4,9 @@ import random
 from dataclasses import replace
 from math import exp
 
-from benchmark.timing import analyse
 from benchmark.timing.record import Recording, Samples, State
+
+from benchmark.timing import analyse
 
 HARDWARE, THERMAL, POWER_CAP, IDLE = 0x08, 0x20, 0x04, 0x01
 

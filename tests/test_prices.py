@@ -4,10 +4,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from benchmark.timing.analyse import Timing
 
 from benchmark import spec
 from benchmark.spec import Optimiser, Recipe, Run
-from benchmark.timing.analyse import Timing
 from benchmark.timing.prices import NO_RATE, prices
 
 ROOT = Path(__file__).parents[1]

@@ -9,18 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from benchmark.measure.clocks import Cpu
+from benchmark.timing.record import MODES, Mode, dump, load
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmark import nets, spec
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import forward, scoring
-from benchmark.measure.clocks import Cpu
 from benchmark.measure.recorder import MOVED, record
 from benchmark.measure.work import Task, Work
 from benchmark.spec import Run
 from benchmark.timing import sampler
-from benchmark.timing.record import MODES, Mode, dump, load
 from benchmark.timing.rules import Rules
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published

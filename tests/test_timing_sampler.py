@@ -7,11 +7,11 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
+from benchmark.timing.record import State
+from benchmark.timing.valid import why_not
 
 from benchmark.timing import sampler, stats
-from benchmark.timing.record import State
 from benchmark.timing.rules import RULES
-from benchmark.timing.valid import why_not
 from tests.fake_device import FakeCpu, FakeGpu, during, ramp
 
 CUDA = RULES["cuda"]

@@ -163,9 +163,7 @@ def test_every_model_can_be_counted(name):
     """Arithmetic grows with the batch; bytes too, but for the weights, read once; a network is left alone."""
     net = nets.build(RUNS[name], thin=4)
     side = nets.fitting(net, 1)
-    (macs, first), (twice, second), (four_times, fourth) = (
-        traffic(net, side, side, batch) for batch in (1, 2, 4)
-    )
+    (macs, first), (twice, second), (four, fourth) = (traffic(net, side, side, batch) for batch in (1, 2, 4))
 
     assert (twice, four) == (2 * macs, 4 * macs)
     assert fourth - second == 2 * (second - first)

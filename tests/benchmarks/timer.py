@@ -23,12 +23,12 @@ from statistics import median
 from typing import Any
 
 import torch
+from benchmark.timing.record import MODES
 from torch.utils.benchmark import Timer
 
 from benchmark import spec
 from benchmark.measure import clocks, forward
 from benchmark.measure.work import Task
-from benchmark.timing.record import MODES
 from benchmark.timing.rules import RULES
 from benchmark.timing.sampler import sample
 from benchmark.timing.stats import interval
