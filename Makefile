@@ -8,22 +8,24 @@ UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
 .PHONY: repro authors runtime test check pins clean
 
+# The gate comes last, so that a difference does not hide the report.
 repro: .venv/ready
-	@dvc repro --quiet
+	@python -m pipelines
 	@python -m benchmark.report
+	@python -m benchmark.compare --gate
 
-# DATA: folders, with ':' between, that hold real sets and authors' weights.
-DATA ?= data
+# DATA: folders, with ':' between, that hold real sets and authors' weights; DEBLUR_DATA is the same.
+DATA ?= $(or $(DEBLUR_DATA),data)
 authors: .venv/ready
-	@DEBLUR_DATA='$(DATA)' dvc repro --quiet --force --single-item doctor authors
-	-@python -m benchmark.compare
+	@DEBLUR_DATA='$(DATA)' python -m pipelines --force --single-item doctor authors
+	@python -m benchmark.compare
 	@python -m benchmark.report
 
 # RUNTIME: what to time and for how long (docs/runtime.md), for example: sgenet --modes strict --budget 600
 RUNTIME ?= --budget 3600
 runtime: .venv/ready
 	@python -m pipelines.runtime $(RUNTIME)
-	-@python -m benchmark.compare
+	@python -m benchmark.compare
 	@python -m benchmark.report
 
 test: .venv/ready check
@@ -34,7 +36,6 @@ check: .venv/ready
 	@ruff format --check --quiet || { echo 'run: ruff format'; exit 1; }
 	@mypy
 
-# DVC's own progress goes to the terminal only; the stages print one line per finished run.
 .venv/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; set PYTHON=...'; exit 1; }
 	@echo 'setting up .venv (once; 7 GB, most of it PyTorch)'
@@ -47,5 +48,7 @@ check: .venv/ready
 pins:
 	uv pip compile pyproject.toml --group dev --group perceptual --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.txt
 
+# Only what the pipeline makes. Real sets and weights in data/ and data/pretrained, downloaded or put there by hand, stay.
+PROFILES := $(basename $(notdir $(wildcard benchmark/profiles/*.yaml)))
 clean:
-	rm -rf .venv data checkpoints results/*/train results/*/images
+	rm -rf .venv checkpoints $(PROFILES:%=data/%) $(PROFILES:%=results/%/train) $(PROFILES:%=results/%/images) $(PROFILES:%=results/%/report.html)

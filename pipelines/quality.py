@@ -1,16 +1,23 @@
-"""Stage quality: restore the test images with every run's weights and score them under every metric."""
+"""Stage quality: restore the test images with every run's weights and score them under every metric.
+
+A run whose fingerprint is that of its scores is left alone.
+"""
 
 import shutil
 import sys
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from benchmark import nets, plugins, spec
-from benchmark.data import selection
+from benchmark.data import fetch, selection
+from benchmark.measure import scoring
 from benchmark.measure.scoring import Metric, score
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results, read_rows, write
+from benchmark.results import Results, provenance, read_rows, write
 from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
 from pipelines import run_stage
@@ -19,6 +26,30 @@ from pipelines import run_stage
 def scores_path(results: Results, name: str) -> Path:
     """Return the path of one run's rows, which its worker writes."""
     return results.images(name) / "scores.csv"
+
+
+def mark(results: Results, name: str) -> Path:
+    """Return the file with the fingerprint of one run's scores."""
+    return results.images(name) / "fingerprint"
+
+
+def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptual: Collection[str]) -> str:
+    """Hash all that a run's scores depend on; of pyiqa, the names of the metrics that are available."""
+    weights, manifest = results.train(run.name) / "weights.safetensors", selection.manifest(profile)
+    metrics = [Path(str(plugins.load("metrics", name).__file__)) for name in plugins.names("metrics")]
+    facts = {
+        "weights": fetch.digest(weights) if weights.exists() else "",
+        "thin": profile.at(run).thin,
+        "config": run.config,
+        "normalise": asdict(run.train.normalise) if run.train else {},
+        "images": manifest.read_text(encoding="utf-8") if manifest.exists() else "",
+        "datasets": [profile.data] if profile.data else run.test_on,
+        "perceptual": sorted(perceptual),
+        "code": provenance.model_code(run.model, Path(scoring.__file__), Path(_pyiqa.__file__), *metrics),
+        "torch": torch.__version__,
+        "device": nets.device(),
+    }
+    return provenance.digest(facts)
 
 
 def measure(name: str, tick: pool.Progress) -> str:
@@ -31,7 +62,8 @@ def measure(name: str, tick: pool.Progress) -> str:
         weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")
         net.load_state_dict(weights)
     metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
-    metrics |= _pyiqa.available(profile.perceptual, device=nets.device())[0]
+    perceptual = _pyiqa.available(profile.perceptual, device=nets.device())[0]
+    metrics |= perceptual
     rows = []
     for dataset in [profile.data] if profile.data else run.test_on:
         pairs = selection.pairs(profile, dataset, "test")
@@ -45,16 +77,27 @@ def measure(name: str, tick: pool.Progress) -> str:
             ]
             tick((index + 1) / len(pairs))
     write(scores_path(results, name), Score, rows)
+    mark(results, name).write_text(fingerprint(run, profile, results, perceptual), encoding="utf-8")
     return f"{len(rows)} values"
 
 
 def main() -> int:
-    """Score every run of the profile, then join the tables in the order of params.yaml."""
+    """Score the runs that are missing or changed, then join the tables in the order of the runs."""
     profile, runs = spec.load()
     results = Results(profile.name)
-    shutil.rmtree(results.images(), ignore_errors=True)
     chosen = profile.of(runs)
-    failures = pool.each("quality", measure, dict.fromkeys(chosen, 1.0))
+    stale, perceptual = [], _pyiqa.available(profile.perceptual)[0]
+    for name, run in chosen.items():
+        scored = mark(results, name)
+        if not scored.exists() or scored.read_text(encoding="utf-8") != fingerprint(
+            run, profile, results, perceptual
+        ):
+            shutil.rmtree(results.images(name), ignore_errors=True)
+            stale.append(name)
+    for folder in results.images().glob("*"):
+        if folder.name not in chosen:
+            shutil.rmtree(folder)
+    failures = pool.each("quality", measure, dict.fromkeys(stale, 1.0))
     for failure in failures:
         print(f"quality: {failure}", file=sys.stderr)
     if failures:

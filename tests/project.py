@@ -1,6 +1,7 @@
 """Lay out params.yaml, profiles and runs below a folder."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -26,3 +27,13 @@ def copy(folder: Path) -> Path:
     for part in (spec.RUNS, spec.PROFILES):
         shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)
     return Path(shutil.copy(ROOT / "params.yaml", folder))
+
+
+def checkout(folder: Path) -> None:
+    """Copy every file of the working tree that git does not ignore."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in files:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adversaries": {"losses", "models"},
     "nets": {"plugins", "spec", "weights"},
     "timing": {"claims", "results", "spec"},
-    "training": {"data", "losses", "metrics", "nets", "plugins", "spec"},
+    "training": {"data", "losses", "metrics", "nets", "plugins", "results", "spec"},
     "measure": {
         "data",
         "losses",

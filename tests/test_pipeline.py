@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,66 +16,82 @@ import pytest
 import yaml
 
 from benchmark import spec
-from benchmark.results import COMPLEXITY, DATASETS, Results
+from benchmark.compare import metrics
+from benchmark.results import COMPLEXITY, DATASETS, Results, provenance
 from benchmark.timing import record
+from tests.project import ROOT, checkout
 
-ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 def outs(stage):
-    """A stage's outputs as text."""
-    return {next(iter(out)) if isinstance(out, dict) else out for out in STAGES[stage].get("outs", [])}
+    """A stage's outputs and metrics as text."""
+    listed = [*STAGES[stage].get("outs", []), *STAGES[stage].get("metrics", [])]
+    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
 
 
 def test_dvc_and_code_name_the_same_files():
-    """Each stage's outputs in dvc.yaml are the paths that benchmark/results.py gives."""
-    results, authors = Results("${profile}"), Results("authors")
+    """Each stage's outputs in dvc.yaml are the paths that benchmark/results gives."""
+    results = Results("${profile}")
 
     assert outs("complexity") == {str(COMPLEXITY)}
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
-    assert outs("compare") == {str(results.findings), str(results.decoded), str(results.times)}
+    assert outs("compare") == {
+        str(path)
+        for path in (results.findings, results.decoded, results.times, results.metrics, metrics.plot(results))
+    }
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(record.FOLDER)}
-    assert outs("authors") == {
-        str(path)
-        for path in (authors.quality, authors.measurements, authors.quality.with_name("record.json"))
-    }
+    assert outs("authors") == {"results/authors"}
     assert outs("report") == {str(results.report)}
 
 
 def test_every_dependency_is_made_or_committed():
     """A stage depends on files in git or on another stage's outputs, nothing else."""
-    made = set().union(*(outs(stage) for stage in STAGES))
+    written = set().union(*(outs(stage) for stage in STAGES))
 
     for name, stage in STAGES.items():
         for dep in stage["deps"]:
-            assert dep in made or (ROOT / dep).exists(), f"{name}: {dep}"
+            assert dep in written or (ROOT / dep).exists(), f"{name}: {dep}"
 
 
 def test_each_stage_is_a_module_of_its_name():
-    """Stage x runs pipelines/x.py or benchmark/x."""
+    """Stage x runs pipelines/x.py or benchmark/x, and has a description."""
     for name, stage in STAGES.items():
-        module = stage["cmd"].split()[2]
+        assert stage["cmd"].split()[2] in (f"pipelines.{name}", f"benchmark.{name}")
+        assert stage["desc"]
 
-        assert module in (f"pipelines.{name}", f"benchmark.{name}")
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dependencies_cover_all_code_that_a_stage_runs(name):
+    """Every file that a stage's module imports, plugins and the YAML beside them included, is in its deps."""
+    module = ROOT.joinpath(*STAGES[name]["cmd"].split()[2].split("."))
+    start = module.with_suffix(".py") if module.with_suffix(".py").exists() else module / "__main__.py"
+    code = set(provenance.with_imports([start], without=()))
+    for file in list(code):
+        for kind in re.findall(r'plugins\.(?:load|names)\("([a-z.]+)"', file.read_text()):
+            folder = ROOT.joinpath("benchmark", *kind.split("."))
+            code |= set(provenance.with_imports(folder.glob("*.py"), without=()))
+    data = {path for file in code for path in file.parent.glob("*.yaml")}
+    settings = {*(ROOT / spec.RUNS).glob("*.yaml"), *(ROOT / spec.PROFILES).glob("*.yaml")}
+    covered = [ROOT / dep for dep in STAGES[name]["deps"] if "$" not in dep]
+
+    assert len(code) > 5
+    assert not {f for f in code | data | settings if not any(f.is_relative_to(dep) for dep in covered)}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A scratch clone of the working tree, set to the smoke profile."""
     folder = tmp_path_factory.mktemp("clone")
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in filter(None, files):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    checkout(folder)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: embedded", "profile: smoke", 1))
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=clone"]):
+        subprocess.run([*git, *words], cwd=folder, check=True)
     return folder
 
 
@@ -126,6 +143,14 @@ def test_smoke_goes_through_end_to_end(clone):
     page.feed(results.report.read_text(encoding="utf-8"))
     assert all(load.startswith("data:") for load in page.loads)
 
+    assert len((clone / "dvc.lock").read_text().splitlines()) <= 1500
+    shown = command(clone, "dvc", "exp", "show", "--csv").stdout
+    assert len(next(csv.reader(shown.splitlines()))) <= 40, shown.splitlines()[0]
+    assert "gain_median_db" in command(clone, "dvc", "metrics", "show").stdout
+    plots = command(clone, "dvc", "plots", "show", "--out", "plots")
+    assert plots.returncode == 0, plots.stderr
+    assert "cdgnet_small" in (clone / "plots" / "index.html").read_text()
+
     begun = time.monotonic()
     second = command(clone, "dvc", "repro")
     assert "Data and pipelines are up to date" in second.stdout, second.stdout
@@ -165,20 +190,35 @@ def test_an_interrupted_training_keeps_what_is_finished(clone):
     assert not list((clone / "checkpoints").glob("*.part"))
 
 
+def test_an_experiment_trains_with_other_steps(clone):
+    """`dvc exp run -S steps=2` trains every run so, and leaves the comments of params.yaml."""
+    committed = (clone / "params.yaml").read_text()
+    done = command(clone, "dvc", "exp", "run", "--single-item", "--set-param", "steps=2", "train")
+    profile, _ = spec.load(clone / "params.yaml")
+    changed = (clone / "params.yaml").read_text()
+    curve = table(Results("smoke", clone / "results").train("dmphn_1") / "curve.csv")
+    command(clone, "git", "checkout", "--quiet", "params.yaml")
+    back = command(clone, sys.executable, "-m", "pipelines.train")
+
+    assert done.returncode == back.returncode == 0, done.stderr + back.stderr
+    assert profile.steps == int(curve[-1]["step"]) == 2
+    assert changed == committed.replace("steps: null", "steps: 2")
+
+
 def test_a_changed_run_alone_trains_again(clone):
     """After a change of one run's recipe, only that run is trained."""
     results = Results("smoke", clone / "results")
     before = {p: json.loads(p.read_text())["fingerprint"] for p in results.train().glob("*/record.json")}
-    params = clone / "params.yaml"
-    text = params.read_text()
-    params.write_text(
+    system = clone / spec.RUNS / "dmphn.yaml"
+    text = system.read_text()
+    system.write_text(
         text.replace(
             'config: {levels: "1"}\n    train: *dmphn',
             'config: {levels: "1"}\n    train: {<<: *dmphn, epochs: 7}',
         )
     )
     again = command(clone, sys.executable, "-m", "pipelines.train")
-    params.write_text(text)
+    system.write_text(text)
     changed = {
         p.parent.name for p, mark in before.items() if json.loads(p.read_text())["fingerprint"] != mark
     }
@@ -223,7 +263,7 @@ class Net(nn.Module):
     def forward(self, blurry: Tensor) -> list[Tensor]:
         return [blurry + self.body(blurry)]
 '''
-ENTRY = """
+ENTRY = """runs:
   toy:
     model: toy
     about: a toy
@@ -232,13 +272,12 @@ ENTRY = """
 """
 
 
-def test_a_model_is_one_file_and_one_entry(clone):
-    """A new model file and its run: trained alone, and a row of its own in every table and on the page."""
+def test_a_model_is_two_files(clone):
+    """A model's file and that of its runs: trained alone, a row in every table and on the page."""
     results = Results("smoke", clone / "results")
     others = {p: p.stat().st_mtime_ns for p in results.train().glob("*/record.json")}
     (clone / "benchmark" / "models" / "toy.py").write_text(TOY)
-    params = clone / "params.yaml"
-    params.write_text(params.read_text() + ENTRY)
+    (clone / spec.RUNS / "toy.yaml").write_text(ENTRY)
     made = command(clone, "dvc", "repro")
 
     assert made.returncode == 0, made.stdout + made.stderr

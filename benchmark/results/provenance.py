@@ -9,6 +9,7 @@ import io
 import json
 import tokenize
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def model_code(model: str, *more: Path) -> dict[str, str]:
     return hashes(with_imports([ROOT / "benchmark" / "models" / f"{model}.py", *more]))
 
 
+@cache
 def bare(source: str) -> str:
     r"""Strip comments, docstrings, blank lines and trailing spaces from Python source.
 
@@ -75,20 +77,26 @@ def with_imports(files: Iterable[Path], without: Collection[str] = PLUMBING) -> 
     return sorted(reached)
 
 
-def imported(source: str, without: Collection[str] = ()) -> list[Path]:
-    """List the files of this project that source imports itself.
-
-    >>> [path.name for path in imported("from benchmark.models.dmphn import cut")]
-    ['dmphn.py']
-    """
+@cache
+def modules(source: str) -> frozenset[str]:
+    """List what source imports: modules, and names in them that may be modules."""
     names = set[str]()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def imported(source: str, without: Collection[str] = ()) -> list[Path]:
+    """List the files of this project that source imports itself.
+
+    >>> [path.name for path in imported("from benchmark.models.dmphn import cut")]
+    ['dmphn.py']
+    """
     left_out = tuple(f"benchmark.{name}." for name in without)
-    kept = [name for name in names if not f"{name}.".startswith(left_out)]
+    kept = [name for name in modules(source) if not f"{name}.".startswith(left_out)]
     places = [
         ROOT.joinpath(*name.split(".")) for name in kept if name.split(".")[0] in ("benchmark", "pipelines")
     ]

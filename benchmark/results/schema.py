@@ -308,3 +308,13 @@ class Finding:
     authors_reason: str = ""
     physics: PhysicsVerdict | Literal[""] = ""  # of a run time; empty for other quantities
     physics_reason: str = ""
+
+
+@dataclass(frozen=True)
+class PlotPoint:
+    """One row of psnr_over_macs.csv, which `dvc plots` shows."""
+
+    run: str
+    dataset: str
+    gmac: Gmac  # at 720x1280, of the full network
+    psnr: Annotated[float, number("dB")]

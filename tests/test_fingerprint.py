@@ -1,0 +1,167 @@
+"""What repeats a training and what does not, tried on a copy of the code."""
+
+import ast
+import re
+from dataclasses import replace
+
+import pytest
+
+from benchmark import nets, spec
+from benchmark.results import provenance
+from benchmark.training import fingerprint
+from tests.project import ROOT, checkout
+
+PROFILE, RUNS = spec.load(ROOT / "params.yaml", "embedded")
+GAN, PLAIN = "deblurganv2_mobilenet", "dmphn_stack2"
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the project."""
+    folder = tmp_path_factory.mktemp("copy")
+    checkout(folder)
+    return folder
+
+
+@pytest.fixture
+def code(copied, monkeypatch):
+    """Let fingerprints read a copy of the code, which tests may edit; give the path of its package."""
+    monkeypatch.setattr(provenance, "ROOT", copied)
+    monkeypatch.setattr(fingerprint, "HERE", copied / "benchmark" / "training")
+    package = copied / "benchmark"
+    before = {path: path.read_bytes() for path in package.rglob("*.py")}
+    yield package
+    for path in package.rglob("*.py"):
+        if path not in before:
+            path.unlink()
+    for path, text in before.items():
+        path.write_bytes(text)
+
+
+def mark(name, run=None, profile=PROFILE, data="images", pretrained=()):
+    """The fingerprint of a run."""
+    run = run or RUNS[name]
+    return fingerprint.fingerprint(run, profile.at(run), data, pretrained)
+
+
+def edit(path, old, new):
+    """Replace text of a file, once at least."""
+    text = path.read_text()
+    assert old in text, f"{path} has no {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "concerned"),
+    [
+        ("nets.py", "torch.manual_seed(seed)", "torch.manual_seed(seed + 1)", {GAN, PLAIN}),
+        ("training/trainer.py", "profile.thin, profile.seed", "profile.thin, 1", {GAN, PLAIN}),
+        ("training/fit.py", "settings.seed * 1_000_003 + step", "step", {GAN, PLAIN}),
+        ("training/validation.py", "VALIDATION, SIDE = 4, 128", "VALIDATION, SIDE = 4, 64", {GAN, PLAIN}),
+        ("metrics/psnr.py", "return ", "return 0 + ", {GAN, PLAIN}),
+        ("training/schedules.py", "epoch // every", "epoch // every + 0", {GAN, PLAIN}),
+        ("models/_layers.py", "import math", "import math, cmath", {GAN, PLAIN}),
+        ("losses/__init__.py", "from torch import Tensor", "from torch import Tensor, nn", {GAN, PLAIN}),
+        ("models/dmphn.py", "import re", "import re, math", {PLAIN}),
+        ("losses/pixel.py", "import torch\n", "import torch, math\n", {PLAIN}),
+        ("training/augment/rotate.py", "integers(1, 4)", "integers(0, 4)", {PLAIN}),
+        ("training/augment/_colours.py", "0.299", "0.3", {GAN, PLAIN}),
+        ("losses/perceptual.py", "0.485", "0.5", {GAN}),
+        ("adversaries/ragan_ls.py", "import torch\n", "import torch, math\n", {GAN}),
+        ("adversaries/_critics.py", "import normal", "import normal, conv", {GAN}),
+    ],
+)
+def test_code_that_decides_repeats_the_runs_that_use_it(code, file, old, new, concerned):
+    """Building, seeding, validation, layers, losses, augmentations: a change counts where it is used."""
+    before = {name: mark(name) for name in (GAN, PLAIN)}
+    edit(code / file, old, new)
+
+    assert {name for name, text in before.items() if mark(name) != text} == concerned
+
+
+def test_code_that_decides_nothing_repeats_nothing(code):
+    """Comments, docstrings, blank lines, plumbing and all that is new leave every fingerprint as it is."""
+    before = {name: mark(name) for name in RUNS}
+    for file in ("nets.py", "models/_layers.py", "training/fit.py", "losses/pixel.py", "training/trainer.py"):
+        text = re.sub(r'"""(?=[A-Z])', '"""Reworded. ', (code / file).read_text())
+        (code / file).write_text("# A comment.\n" + text.replace("\n\n", "\n\n\n  # Another.\n\n"))
+    for kind in ("training/augment", "losses", "adversaries", "metrics", "models", "datasets"):
+        (code / kind / "brand_new.py").write_text("x = 1\n")
+    (code / "spec.py").write_text((code / "spec.py").read_text() + "\nx = 1\n")
+    (code / "training" / "pool.py").write_text("x = 1\n")
+
+    assert {name: mark(name) for name in RUNS} == before
+
+
+@pytest.mark.parametrize(
+    "key", ["steps", "batch", "crop", "thin", "lr_times", "amp", "validate", "seed", "data"]
+)
+def test_whatever_a_profile_cuts_is_in_the_fingerprint(key):
+    """Another value of a key that cuts, another fingerprint."""
+    values = {"amp": "bfloat16", "data": "other", "batch": 1, "crop": 16, "seed": 5}
+    changed = replace(PROFILE, overrides={}, **{key: values.get(key, 7)})
+
+    assert mark(PLAIN, profile=changed) != mark(PLAIN, profile=replace(PROFILE, overrides={}))
+
+
+def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
+    """Other images, other pretrained weights, another torch or device: trained again."""
+    first = mark(GAN)
+    others = [mark(GAN, data="others"), mark(GAN, pretrained=["vgg19-dcbb9e9d.pth"])]
+    monkeypatch.setattr(nets, "device", lambda: "cuda")
+    others.append(mark(GAN))
+    monkeypatch.setattr(fingerprint.torch, "__version__", "0.0")
+    others.append(mark(GAN))
+
+    assert len({first, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "repeats"),
+    [
+        (
+            {"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False, "name": "renamed"},
+            False,
+        ),
+        ({"test_on": ("gopro", "hide")}, False),
+        ({"config": {"stacks": 3}}, True),
+        ({"train": replace(RUNS[PLAIN].train, augment=("rotate",))}, True),
+        ({"train": replace(RUNS[PLAIN].train, epochs=7)}, True),
+    ],
+)
+def test_what_a_run_is_repeats_it_and_what_it_is_called_does_not(change, repeats):
+    """A recipe or config is in the fingerprint; words for the report, and where it is tested, are not."""
+    assert (mark(PLAIN, run=replace(RUNS[PLAIN], **change)) != mark(PLAIN)) == repeats
+
+
+def test_a_profiles_name_and_metrics_do_not_matter():
+    """Profiles that cut alike train alike."""
+    other = replace(PROFILE, name="x", about="", perceptual=(), timing=1, runs=(PLAIN,), pretrained="leave")
+
+    assert mark(PLAIN, profile=other) == mark(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("benchmark/**/*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_bare_code_is_the_same_program(path):
+    """Comments and docstrings removed, a file of this project compiles to the same syntax tree."""
+
+    def program(source):
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and ast.get_docstring(node) is not None
+            ):
+                node.body = node.body[1:]
+        return ast.dump(tree)
+
+    source = path.read_text()
+    bare = provenance.bare(source)
+    try:
+        ast.parse(bare)
+    except SyntaxError:
+        pytest.skip("a body that is a docstring alone")
+
+    assert program(bare) == program(source)
