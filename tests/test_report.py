@@ -58,23 +58,9 @@ class Tags(HTMLParser):
         self.feed(text)
         self.close()
 
-    def handle_startendtag(self, tag, attrs):
-        """Record an element without content."""
-        self.record(tag, attrs)
-
     def handle_starttag(self, tag, attrs):
-        """Record and open an element."""
-        self.record(tag, attrs)
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        """Close an element."""
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(f"{tag} at {self.getpos()}")
-
-    def record(self, tag, attrs):
         """Record an element's name, id, jumps and loads."""
+        self.open += [] if tag in self.VOID else [tag]
         self.names.add(tag)
         for key, value in attrs:
             link = key in ("href", "xlink:href")
@@ -84,6 +70,11 @@ class Tags(HTMLParser):
                 self.jumps.append(value[1:])
             elif key in ("src", "srcset", "data", "poster", "action") or (link and tag != "a"):
                 self.loads.append(value)
+
+    def handle_endtag(self, tag):
+        """Close an element."""
+        if tag not in self.VOID and (not self.open or self.open.pop() != tag):
+            self.wrong.append(f"{tag} at {self.getpos()}")
 
 
 def words(text: str) -> str:

@@ -116,11 +116,11 @@ def test_attention_maps_are_shown_through_training(folder):
     kept = keep_maps(folder)
     content = summary.summarise(read(folder))
     (run,) = content.maps.runs
-    tiles = run.rows[0].tiles
+    tiles = run.maps["large_map"]
     image = pixels(tiles[-1])
 
     assert run.run == "cdgnet"
-    assert [row.name for row in run.rows] == ["large_map", "small_map"]
+    assert list(run.maps) == ["large_map", "small_map"]
     assert [tile.step for tile in tiles] == [10, 30, 40, 60]
     assert [(tile.smallest, tile.largest) for tile in tiles] == [(0, kept[t.step].max()) for t in tiles]
     assert image.shape[0] * 4 == image.shape[1] * 3
