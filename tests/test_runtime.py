@@ -14,7 +14,7 @@ import pytest
 from benchmark import spec
 from benchmark.results.legacy import read
 from benchmark.timing import orders, record
-from benchmark.timing.record import Recording, Samples
+from benchmark.timing.recording import Recording, Samples
 from pipelines import runtime
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import pytest
 from benchmark import spec
 from benchmark.results.legacy import read
 from benchmark.timing import orders, record
-from benchmark.timing.judge import judge
+from benchmark.timing.verdicts import judge
 from pipelines import runtime
 
 ROOT = Path(__file__).parents[1]
