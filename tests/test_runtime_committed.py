@@ -10,6 +10,7 @@ from benchmark.results.legacy import read
 from benchmark.timing import orders, record
 from benchmark.timing.verdicts import judge
 from pipelines import runtime
+from tests import project
 
 ROOT = Path(__file__).parents[1]
 FORWARD = [made for made in record.read(ROOT / record.FOLDER) if made.kind == "forward"]
@@ -22,7 +23,7 @@ def judged(tmp_path, monkeypatch):
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    project.copy(tmp_path)
     monkeypatch.chdir(tmp_path)
     runtime.tables(spec.load()[1], runtime.rates())
     return tmp_path
