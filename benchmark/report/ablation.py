@@ -85,7 +85,7 @@ def difference(inputs: Inputs, before: str, after: str, dataset: str) -> Differe
         return None
     scores = [inputs.per_image(run, dataset, QUANTITY) for run in (before, after)]
     gains = (scores[1] - scores[0]).dropna()
-    return Difference(last - first, float(gains.sem()) if len(gains) > 1 else None, len(gains))
+    return Difference(last - first, gains.std() / len(gains) ** 0.5 if len(gains) > 1 else None, len(gains))
 
 
 def step(inputs: Inputs, before: Claim, after: Claim) -> Step:

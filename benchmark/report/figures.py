@@ -111,8 +111,9 @@ def logarithmic(axis: Axis) -> None:
 def legend_below(figure: Figure, plot: Axes) -> None:
     """Move the legend out of the plot."""
     figure.legend(*plot.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    if plot.get_legend():
-        plot.get_legend().remove()
+    legend = plot.get_legend()  # seaborn's own
+    if legend:
+        legend.remove()
 
 
 def panel(curve: TrainingCurve, blurred: float | None, everyone: pd.DataFrame) -> str:
@@ -128,7 +129,8 @@ def panel(curve: TrainingCurve, blurred: float | None, everyone: pd.DataFrame) -
         line: dict[str, Any] = {"data": curve.points, "x": "step", "estimator": None}
         sns.lineplot(**line, y="relative", ax=left, color=LOSS, lw=1.1)
         left.set(yscale="log", ylim=(everyone["relative"].min() / 1.2, everyone["relative"].max() * 1.2))
-        logarithmic(left.yaxis)
+        left.yaxis.set_major_locator(LogLocator(numticks=4))
+        left.yaxis.set_major_formatter("{x:g}")
         left.yaxis.set_minor_locator(NullLocator())
         left.set_ylabel("loss / first loss", color=LOSS)
         left.grid(False)
@@ -246,7 +248,7 @@ def roofline_plot(roofline: Roofline) -> str:
         columns = runs[["tflops", "intensity"]]
         for index in sorted({*columns.idxmin(), *columns.idxmax()}):  # a label for each would be too many
             place = (runs.at[index, "intensity"], runs.at[index, "tflops"])
-            plot.annotate(runs.at[index, "run"], place, (5, 4), textcoords="offset points", fontsize=8)
+            plot.annotate(str(runs.at[index, "run"]), place, (5, 4), textcoords="offset points", fontsize=8)
         plot.set(xscale="log", yscale="log", xlim=(low, high))
         plot.set(xlabel="FLOP per byte, logarithmic", ylabel="TFLOP/s, logarithmic")
         logarithmic(plot.xaxis)

@@ -176,7 +176,7 @@ def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
     gains = table.gain["psnr"].dropna()
     if gains.empty:
         return f"Restoration quality beside the blurred input: {WAITING}."
-    run, better = gains.idxmax(), int((gains > 0).sum())
+    run, better = str(gains.idxmax()), int((gains > 0).sum())
     stand_in = ", a stand-in set" if inputs.profile.data else ""
     return (
         f"{better} of {plural(len(gains), 'trained run')} {'has' if better == 1 else 'have'} a PSNR above "
@@ -204,7 +204,7 @@ def decoding(inputs: Inputs) -> str:
 def published(tables: Sequence[author_weights.Table], inputs: Inputs) -> str:
     """Say what published weights gain on real images and decide about protocols; empty without any."""
     gains = [
-        (value - table.mean["psnr"][inputs.blurred], run, table)
+        (value - table.mean["psnr"][inputs.blurred], str(run), table)
         for table in tables
         if "psnr" in table.mean and inputs.blurred in table.mean.index
         for run, value in table.mean["psnr"].dropna().items()

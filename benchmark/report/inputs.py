@@ -28,6 +28,7 @@ from benchmark.results.schema import (
 )
 
 KEY = ["run", "dataset", "quantity"]
+LOWEST = 0.01  # relative loss, for a logarithmic axis: losses with an adversary can reach 0 and less
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Inputs:
     measurements: pd.DataFrame  # schema.Measurement
     authors: pd.DataFrame  # the same, of the authors' weights on real images
     scores: pd.DataFrame  # schema.Score
-    curves: pd.DataFrame  # schema.CurvePoint, and `relative`: the loss over the run's first loss
+    curves: (
+        pd.DataFrame
+    )  # schema.CurvePoint, and `relative`: the loss over the run's first loss, at least LOWEST
     findings: list[Finding]
     decoded: list[DecodedColumn]
     splits: list[DatasetSplit]
@@ -78,9 +81,9 @@ class Inputs:
         return self.measurements.set_index(KEY)["value"]
 
     @cached_property
-    def sorted_scores(self) -> "pd.Series[float]":
-        """Index the values of `scores` by KEY and image."""
-        return self.scores.set_index([*KEY, "image"])["value"].sort_index()
+    def scores_by_key(self) -> "dict[Any, pd.Series[float]]":
+        """Split the values of `scores` by KEY, each part indexed by image."""
+        return {key: rows.set_index("image")["value"] for key, rows in self.scores.groupby(KEY)}
 
     def dataset(self, claimed: str | None) -> str:
         """Name the dataset on which the profile measures what a paper claims on `claimed`."""
@@ -93,7 +96,7 @@ class Inputs:
 
     def per_image(self, run: str, dataset: str, quantity: str) -> "pd.Series[float]":
         """Select the values of single images, by image."""
-        return self.sorted_scores.get((run, dataset, quantity), pd.Series(dtype=float))
+        return self.scores_by_key.get((run, dataset, quantity), pd.Series(dtype=float))
 
     def total(self, dataset: str) -> int:
         """Return the number of images of a real dataset's official test set; 0 when unknown."""
@@ -130,11 +133,11 @@ def read_curves(path: Path) -> pd.DataFrame:
     frame = unique_rows(path, CurvePoint, ["run", "step"])
     wrong = frame.index[~np.isfinite(frame["loss"])]
     if len(wrong):
-        loss = frame.at[wrong[0], "loss"]
+        loss = frame["loss"][wrong[0]]
         raise ValueError(f"{path}, line {wrong[0] + 2}: loss is {loss}; allowed: finite numbers")
     first = frame.groupby("run")["loss"].transform("first").replace(0.0, 1.0)
-    # Never 0, for a logarithmic axis.
-    return frame.assign(relative=(frame["loss"] / first).clip(lower=1e-6), step=frame["step"].astype("int64"))
+    relative = (frame["loss"] / first).clip(lower=LOWEST)
+    return frame.assign(relative=relative, step=frame["step"].astype("int64"))
 
 
 def read_environment(path: Path) -> dict[str, Any]:

@@ -140,18 +140,17 @@ def quality_table(inputs: Inputs, dataset: str, rows: pd.DataFrame) -> QualityTa
     runs = sorted(tested, key=lambda name: name != inputs.blurred)
     mean = lay_out(rows, "value", runs, names)
     scores = inputs.scores[inputs.scores["dataset"] == dataset]
-    spreads = scores.groupby(["run", "quantity"], as_index=False)["value"].std()
+    spreads = scores.groupby(["run", "quantity"])[["value"]].std().reset_index()
     gain = mean - mean.reindex([inputs.blurred]).iloc[0]
     gain.loc[gain.index == inputs.blurred] = float("nan")
     missing = rows[rows["value"].isna()]
     notes = lay_out(missing, "note", runs, names)
+    reasons = dict(zip(missing["quantity"], missing["note"], strict=True))
     return QualityTable(
         dataset=dataset,
         main=main,
         others=others,
-        unmeasured=tuple(
-            missing[~missing["quantity"].isin(names)].set_index("quantity")["note"].to_dict().items()
-        ),
+        unmeasured=tuple((quantity, note) for quantity, note in reasons.items() if quantity not in names),
         runs=pd.DataFrame(
             {
                 "about": [inputs.runs[run].about for run in runs],
