@@ -27,7 +27,15 @@ from benchmark.weights.published import Asset, Published
 from tests.fake_device import FakeCpu, FakeGpu, during
 from tests.test_dmphn import authors_names
 
-SHORT = Rules(warm_seconds=0.0, warm_calls=3, warm_slope=1e9, min_samples=5, target_half_width=1e9, max_seconds=1.0, burst_seconds=0.05)
+SHORT = Rules(
+    warm_seconds=0.0,
+    warm_calls=3,
+    warm_slope=1e9,
+    min_samples=5,
+    target_half_width=1e9,
+    max_seconds=1.0,
+    burst_seconds=0.05,
+)
 ROOT = Path(__file__).parents[1]
 SMALL = Run("small", "dmphn", "", config={"levels": "1", "width": 4})
 

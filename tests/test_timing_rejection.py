@@ -64,7 +64,13 @@ def test_a_slow_clock_is_rejected():
     clocks = [2000.0, 1501.0, 1499.0, 2000.0, 2000.0]
     states = [state(0.1 * i + 0.01, mhz) for i, mhz in enumerate(clocks)]
 
-    assert reject_reasons([0.1 * i for i in range(5)], [10.0] * 5, states, CUDA) == ["", "", "slow clock", "", ""]
+    assert reject_reasons([0.1 * i for i in range(5)], [10.0] * 5, states, CUDA) == [
+        "",
+        "",
+        "slow clock",
+        "",
+        "",
+    ]
 
 
 def test_an_unreadable_clock_is_not_a_slow_clock():

@@ -50,7 +50,13 @@ def accepted(samples, rules=QUICK):
     [
         ({"launch_ms": 0.1, "busy_ms": 10, "replay_ms": 0.01}, 0.1, 10.0, 10.0, 10.01),
         ({"launch_ms": 10, "busy_ms": 2}, 10.0, 10.0, 10.0, 2.01),  # as slow as its host; the graph is not
-        ({"launch_ms": 2, "busy_ms": 10, "honest": False}, 2.0, 10.0, 2.0, 10.01),  # synchronise does not wait
+        (
+            {"launch_ms": 2, "busy_ms": 10, "honest": False},
+            2.0,
+            10.0,
+            2.0,
+            10.01,
+        ),  # synchronise does not wait
     ],
     ids=["busy device", "launch-bound", "never synchronised"],
 )

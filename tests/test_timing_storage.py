@@ -118,7 +118,10 @@ MISTAKES = {
     "no kind": (without("kind"), "missing required field kind"),
     "an unknown field": (changed(colour="red"), "unknown field 'colour'; allowed: kind, run, mode"),
     "an in-code name": (changed(started="now"), "unknown field 'started'; allowed: kind, run, mode"),
-    "a state of two numbers": (sampled(states=[[0.0, 1980.0]]), "samples.states[0]: Expected array of length 6"),
+    "a state of two numbers": (
+        sampled(states=[[0.0, 1980.0]]),
+        "samples.states[0]: Expected array of length 6",
+    ),
     "a state of words": (sampled(states=[["a"] * 6]), "samples.states[0][0]: Expected float, got str"),
     "an unknown clock": (sampled(sundial=[1.0]), "unknown field 'sundial'; allowed: warm, settled, at"),
     "half a burst": (changed(burst={"calls": 1}), "burst: Object missing required field seconds"),

@@ -190,9 +190,7 @@ def test_rounds_that_contradict_each_other_are_inconclusive():
 def test_the_worst_round_decides():
     """Its reason names the round; a reason of all rounds is stated once."""
     wall = times(count=80, seed=2)
-    limited = [
-        recording(wall, number, states=states_after(wall, events=POWER_CAP)) for number in (1, 2, 3)
-    ]
+    limited = [recording(wall, number, states=states_after(wall, events=POWER_CAP)) for number in (1, 2, 3)]
     limited[1] = with_samples(limited[1], settled=False)
     timing = row(*limited)
 

@@ -111,9 +111,7 @@ def test_the_power_limit_is_a_remark_and_rejects_nothing():
 
 def test_other_processes_and_notes_are_remarks():
     """They are no flaw, but a reader should know."""
-    _, reasons = judge(
-        recording(other_processes=2, accuracy={"finite": False}, notes=("no graph: refused",))
-    )
+    _, reasons = judge(recording(other_processes=2, accuracy={"finite": False}, notes=("no graph: refused",)))
 
     assert reasons == [
         "other processes on the device: 2",
