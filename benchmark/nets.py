@@ -1,11 +1,6 @@
-"""Build a run's network, keep its weights, and say whether what was kept still holds."""
+"""Build a run's network and restore images with it."""
 
-import ast
-import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -15,11 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from benchmark import plugins
-from benchmark.spec import Normalise, Profile, Run
+from benchmark.spec import Normalise, Run
 from benchmark.spec import build as build_dataclass
 from benchmark.weights import pretrained
-
-HERE = Path(__file__).parent
 
 
 def build(run: Run, thin: int = 1, seed: int = 0) -> nn.Module:
@@ -111,84 +104,6 @@ def restore(net: nn.Module, blurry: Tensor, normalise: Normalise) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
     answer = net(x)[-1][..., :height, :width]
     return answer / normalise.scale + normalise.mean
-
-
-# Of a run, what its training does not depend on.
-SAID_ONLY = ("about", "ablates", "weights", "test_on", "pixel_loss")
-# Of a profile, the same; which weights are at hand is hashed by itself.
-LEFT_OUT = ("name", "about", "runs", "pretrained", "perceptual", "timing")
-
-
-def fingerprint(run: Run, profile: Profile, data: str, given: Iterable[str] = ()) -> str:
-    """A hash of everything a trained network depends on: when it is equal, training again changes nothing.
-
-    Args:
-        run: with its recipe.
-        profile: its cuts for this run (`Profile.at`).
-        data: a hash of the training images.
-        given: which pretrained weights are at hand.
-    """
-    made_by = {
-        "run": {k: v for k, v in asdict(run).items() if k not in SAID_ONLY},
-        "profile": {k: v for k, v in asdict(profile).items() if k not in LEFT_OUT},
-        "data": data,
-        "pretrained": sorted(given),
-        "torch": torch.__version__,
-        "device": device(),
-        "code": texts(code(run)),
-    }
-    return digest(made_by)
-
-
-def digest(made_by: dict[str, Any]) -> str:
-    """A hash of a nested dict."""
-    return hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def texts(files: Iterable[Path]) -> dict[str, str]:
-    """A hash of each file of this package."""
-    return {str(path.relative_to(HERE)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def code(run: Run) -> list[Path]:
-    """The files that decide what a run's training does: its plugins, the loop, and what they import."""
-    files = [HERE / "models" / f"{run.model}.py", *(HERE / "training").glob("*.py")]
-    if run.train:
-        files.append(HERE / "losses" / f"{run.train.loss.get('name')}.py")
-        if run.train.adversary:
-            files.append(HERE / "adversaries" / f"{run.train.adversary.get('name')}.py")
-    return with_imports(files)
-
-
-def with_imports(files: list[Path]) -> list[Path]:
-    """Files of this package and all that they import of it; without those that decide no number."""
-    files = list(files)
-    found: set[Path] = set()
-    while files:
-        file = files.pop()
-        if file.exists() and file not in found:
-            found.add(file)
-            files += [HERE.parent / f"{name.replace('.', '/')}.py" for name in imported(file.read_text())]
-    return sorted(found - {HERE / f"{name}.py" for name in NO_ARITHMETIC})
-
-
-# Imported by what trains, but no number depends on them; `spec` decides what a recipe is, and the recipe
-# itself is in the fingerprint.
-NO_ARITHMETIC = ("spec", "plugins", "pairs", "fetch")
-
-
-def imported(source: str) -> set[str]:
-    """Modules of this package that a file's text imports.
-
-    >>> sorted(imported("from benchmark.models.dmphn import cut"))
-    ['benchmark.models.dmphn', 'benchmark.models.dmphn.cut']
-    """
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "benchmark":
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {str(node.module)} - {"benchmark"}
-    return found
 
 
 def device() -> str:

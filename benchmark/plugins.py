@@ -15,12 +15,12 @@ from typing import Any
 
 
 def names(kind: str) -> list[str]:
-    """Names of all plugins of a kind ("models", "datasets", "metrics", "losses", "adversaries").
+    """List the plugins of a kind: models, datasets, metrics, losses, adversaries or training.augment.
 
     >>> "dmphn" in names("models")
     True
     """
-    folder = Path(__file__).parent / kind
+    folder = Path(__file__).parent.joinpath(*kind.split("."))
     return sorted(path.stem for path in folder.glob("[!_]*.py"))
 
 
@@ -38,7 +38,7 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in known:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-        raise ValueError(f"no {name!r} in benchmark/{kind}; {hint}")
+        raise ValueError(f"no {name!r} in benchmark/{kind.replace('.', '/')}; {hint}")
     return import_module(f"benchmark.{kind}.{name}")
 
 

@@ -1,17 +1,22 @@
-"""What params.yaml may say, as plain dataclasses.
+"""Read what users write: params.yaml, the profiles and the runs, as plain dataclasses.
 
-A run says what a paper did. A profile says only what this machine cuts from it.
+A run is what a paper did. A profile is only what this machine cuts from it.
 """
 
 import difflib
 import math
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+import re
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 
 T = TypeVar("T")
+RUNS, PROFILES = Path("benchmark/runs"), Path("benchmark/profiles")
+YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is available
 
 # What a profile cannot override for single runs.
 WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides", "timing"}
@@ -29,7 +34,7 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Normalise:
-    """What the network sees: (image in [0, 1] - mean) * scale. Losses live in that range too."""
+    """The input range of networks and losses: (image in [0, 1] - mean) * scale."""
 
     mean: float = 0.0
     scale: float = 1.0
@@ -37,7 +42,7 @@ class Normalise:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a paper trains. Everything a profile does not cut stays as the paper has it."""
+    """How a paper trains."""
 
     epochs: int
     batch: int
@@ -46,16 +51,20 @@ class Recipe:
     schedule: dict[str, Any]  # name and arguments of a function in training/schedules.py, in epochs
     loss: dict[str, Any]  # name of a file in losses/, and its settings
     normalise: Normalise = Normalise()
-    adversary: dict[str, Any] = field(default_factory=dict)  # name of a file in adversaries/, its settings
-    augment: tuple[str, ...] = ()  # names of functions in training/augment.py, in order
+    adversary: dict[str, Any] = field(
+        default_factory=dict
+    )  # name of a file in adversaries/, and its settings
+    augment: tuple[str, ...] = ()  # names of files in training/augment/, in order
     shrink: int = 1  # images are made so many times smaller before cropping
     extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see losses.Batch
-    pretrained: tuple[str, ...] = ()  # weights of others it starts from or measures with; see pretrained.py
+    pretrained: tuple[
+        str, ...
+    ] = ()  # weights it starts from or that its loss uses; see weights/pretrained.py
     pairs: int = 2103  # training pairs in one epoch; GoPro_Large has 2103
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole recipe, the last partial batch of an epoch kept.
+        """Count the optimiser steps of the whole recipe, with the last partial batch of each epoch.
 
         >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
         842400
@@ -63,13 +72,13 @@ class Recipe:
         return self.iterations(self.epochs)
 
     def iterations(self, epochs: float) -> int:
-        """Optimiser steps in so many epochs."""
+        """Count the optimiser steps of a number of epochs."""
         return round(epochs * math.ceil(self.pairs / self.batch))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One network of the tables: a model, its configuration, a recipe."""
+    """A network of the tables: a model, its configuration, a recipe."""
 
     name: str
     model: str
@@ -85,30 +94,30 @@ class Run:
 
 @dataclass(frozen=True)
 class Profile:
-    """What this machine cuts. Zero or empty means: nothing cut."""
+    """What this machine cuts; zero or empty cuts nothing."""
 
     name: str
     about: str
-    data: str = ""  # a dataset that stands in for every other
+    data: str = ""  # a dataset used in place of every other
     images: dict[str, int] = field(default_factory=dict)  # images per split of the stand-in
     steps: int = 0
     batch: int = 0
     crop: int = 0
     thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
-    lr_times: float = 1.0  # a run cut to a few hundred steps needs longer ones
+    lr_times: int | float = 1.0  # factor of the learning rate: few steps have to be longer
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
-    pretrained: str = "fetch"  # or leave: weights of others are not asked for (760 MB)
-    perceptual: tuple[str, ...] = ()  # pyiqa's metrics; see perceptual.py
+    pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
+    perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
     validate: int = 10  # points on the validation curve
-    timing: float = 3600.0  # s for what has not been timed on this device; 0: nothing is timed
+    timing: int | float = 3600.0  # s for what has not been timed on this device; 0 times nothing
     seed: int = 0
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`
 
     def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
-        """The runs that this profile trains and measures: the named ones, or all.
+        """Select the runs to train and measure: those of `self.runs`, or all.
 
-        The first run of a model that no named run uses is in too, so that a new model is never left out.
+        The first run of each model without a selected run is added, so that a new model is never left out.
         """
         if not self.runs:
             return runs
@@ -117,7 +126,7 @@ class Profile:
         return {name: run for name, run in runs.items() if name in self.runs or name in first.values()}
 
     def at(self, run: Run) -> "Profile":
-        """The profile with its overrides for a run: those of its model, then those of the run itself.
+        """Return the profile of a run: overridden by its model's entry, then by its own.
 
         >>> slow = Profile("p", "", steps=200, overrides={"mprnet": {"steps": 50}})
         >>> slow.at(Run("mprnet", "mprnet", "")).steps
@@ -126,8 +135,21 @@ class Profile:
         more = self.overrides.get(run.model, {}) | self.overrides.get(run.name, {})
         return replace(self, overrides={}, **more)
 
+    def changed(self, changes: Mapping[str, Any]) -> "Profile":
+        """Return the profile with an experiment's changes, which hold for every run.
+
+        >>> slow = Profile("p", "", steps=200, overrides={"mprnet": {"steps": 50, "crop": 32}})
+        >>> slow.changed({"steps": 3}).at(Run("mprnet", "mprnet", "")).steps
+        3
+        """
+        overrides = {
+            name: {key: value for key, value in cuts.items() if key not in changes}
+            for name, cuts in self.overrides.items()
+        }
+        return replace(self, overrides=overrides, **changes)
+
     def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
-        """The recipe this machine trains, and its number of steps.
+        """Cut a recipe to what this machine trains, and count its steps.
 
         >>> recipe = Recipe(2400, 6, 256, Optimiser(1e-4), {}, {})
         >>> Profile("p", "", steps=200, crop=64, lr_times=10).cut(recipe)[0].crop
@@ -144,13 +166,13 @@ class Profile:
         return shorter, min(recipe.steps, self.steps or recipe.steps)
 
     def cuts(self, recipe: Recipe) -> list[str]:
-        """What was cut, in words, for the reason column; empty when nothing was.
+        """Describe each cut, for the reason column; empty when nothing is cut.
 
         >>> Profile("p", "", steps=200, thin=4).cuts(Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}))
         ['200 of 842,400 steps', 'widths divided by 4']
         """
         shorter, steps = self.cut(recipe)
-        said = {
+        cuts = {
             f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
             f"batch {shorter.batch} of {recipe.batch}": shorter.batch < recipe.batch,
             f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
@@ -158,118 +180,182 @@ class Profile:
             f"learning rate times {self.lr_times:g}": self.lr_times != 1,
             f"{self.data} data in place of the real set": bool(self.data),
         }
-        return [words for words, true in said.items() if true]
+        return [words for words, applies in cuts.items() if applies]
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a number means: one protocol of one metric."""
+    """A protocol of a metric."""
 
     name: str
     unit: str
     better: str  # "higher" or "lower"
     about: str  # the protocol, in one line
     family: str = ""  # what papers print it as: "psnr", "ssim"; empty where they print its own name
-    sees: str = "rounded"  # which restored image: rounded or truncated to 8 bit, clipped, or as it is: float
+    sees: str = "rounded"  # form of the restored image: rounded or truncated to 8 bits, clipped, or float
     pool: str = "mean"  # over a test set: mean of the images' values, or psnr of their mean squared error
-    version: int = 1  # another one gives other numbers
+    version: int = 1  # raised when the numbers change
+
+
+def nearest(name: str, allowed: Collection[str]) -> str:
+    """Word a hint for a mistyped name: the nearest allowed name, or all of them."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(allowed)}"
 
 
 def build(kind: type[T], where: str, entries: Any) -> T:
-    """Make a dataclass from a mapping.
+    """Make a dataclass from a mapping, nested dataclasses included.
 
     Raises:
-        ValueError: an unknown or missing key, or a value of the wrong type; the message names the place.
+        ValueError: an unknown or missing key, a value of the wrong type or a negative number; the message
+            names the place.
 
-    >>> build(Profile, "profiles.embedded", {"name": "embedded", "stepz": 5})
+    >>> build(Profile, "smoke.yaml", {"name": "smoke", "stepz": 5})
     Traceback (most recent call last):
-    ValueError: profiles.embedded: unknown key 'stepz'; did you mean 'steps'?
+    ValueError: smoke.yaml: unknown key 'stepz'; did you mean 'steps'?
     """
+    import msgspec
+
+    check_keys(kind, where, entries)
+    try:
+        return msgspec.convert(entries, kind, from_attributes=True)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$")
+        raise ValueError(reworded(where, path.rstrip("`"), problem, entries)) from None
+
+
+def check_keys(kind: Any, where: str, entries: Any) -> None:
+    """Refuse unknown keys and negative numbers, both of which msgspec lets pass in a dataclass."""
     if not isinstance(entries, dict):
         raise ValueError(f"{where}: expected a mapping, got {entries!r}")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    types = get_type_hints(kind)
     for key, value in entries.items():
-        if key not in known:
-            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), list(known))}")
-        check(f"{where}.{key}", known[key], value)
-    missing = [name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
-    for key in missing:
-        if key not in entries:
-            raise ValueError(f"{where}: {key!r} is missing")
-    return kind(**entries)
+        place = at(where, f".{key}")
+        if key not in types:
+            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), types)}")
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{place}: {value} is negative")
+        for declared in (types[key], *get_args(types[key])):
+            if is_dataclass(declared) and isinstance(value, dict):
+                check_keys(declared, place, value)
 
 
-def check(where: str, declared: "Field[Any]", value: Any) -> None:
-    """Refuse a value that is not of its field's declared type, or a negative number."""
-    kind = str(getattr(declared.type, "__name__", declared.type))
-    plain: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
-    if kind in plain and (not isinstance(value, plain[kind]) or isinstance(value, bool)):
-        raise ValueError(f"{where}: expected {kind}, got {value!r}")
-    if isinstance(value, int | float) and value < 0:
-        raise ValueError(f"{where}: {value} is negative")
+def at(where: str, path: str) -> str:
+    """Join a file or a place in it with a path such as `.train.crop`."""
+    return f"{where}: {path[1:]}" if path and where.endswith(".yaml") else where + path
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """A hint for a mistyped name: the nearest known one, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+def reworded(where: str, path: str, problem: str, entries: Any) -> str:
+    """Word an error of msgspec's with our place and the bad value."""
+    if missing := re.fullmatch("Object missing required field `(.*)`", problem):
+        return f"{at(where, path)}: {missing[1]!r} is missing"
+    for key in re.findall(r"\w+", path):
+        entries = entries[int(key) if key.isdigit() else key]
+    expected = problem.partition(", got")[0].replace("`", "").replace("object", "a mapping")
+    return f"{at(where, path)}: {expected[0].lower()}{expected[1:]}, got {entries!r}"
 
 
-def recipe(where: str, entry: dict[str, Any]) -> Recipe:
-    """A recipe from its entry in params.yaml."""
-    entry = dict(entry)
-    for key, kind in (("optimiser", Optimiser), ("normalise", Normalise)):
-        if key in entry:
-            entry[key] = build(kind, f"{where}.{key}", entry[key])
-    for key in ("augment", "extras", "pretrained"):
-        entry[key] = tuple(entry.get(key, ()))
-    return build(Recipe, where, entry)
-
-
-def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, dict[str, Run]]:
-    """The active profile (or the named one) and every run, in the file's order.
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file and refuse a key that appears twice in a mapping, where YAML takes the last.
 
     Raises:
-        ValueError: the file is missing or says something that is not allowed.
+        ValueError: the file cannot be read, is not YAML or has a duplicate key; the message names the line.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from None
-    for part in ("profile", "profiles", "runs"):
-        if not isinstance(raw, dict) or part not in raw:
-            raise ValueError(f"{path}: {part!r} is missing")
-    name = profile or raw["profile"]
-    if name not in raw["profiles"]:
-        raise ValueError(f"{path}: no profile {name!r}; {nearest(name, list(raw['profiles']))}")
+        loader = YAML(path.read_text(encoding="utf-8"))
+        document = loader.get_single_node()
+        refuse_duplicates(document, path)
+        return loader.construct_document(document) if document else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None
+
+
+def refuse_duplicates(node: Any, path: Path) -> None:
+    """Raise ValueError for the first mapping below a YAML node that has a key twice."""
+    lines: dict[str, int] = {}
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        key, value = child if isinstance(child, tuple) else (None, child)
+        if key is not None:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise ValueError(f"{path}, line {line}: key {key.value!r} is also in line {lines[key.value]}")
+            lines[key.value] = line
+        refuse_duplicates(value, path)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The content of params.yaml: what one experiment changes."""
+
+    profile: str
+    steps: int | None = None  # of every run, whatever the profile and its overrides say
+    seed: int | None = None
+    rates: dict[str, Any] = field(default_factory=dict)  # see pipelines/runtime.py
+
+
+@dataclass(frozen=True)
+class System:
+    """The content of a file of benchmark/runs: a system and its variants."""
+
+    runs: dict[str, Any]
+    recipes: dict[str, Any] = field(default_factory=dict)  # for the runs, by YAML anchor
+    order: int = sys.maxsize  # of the system in every table; files without it come last, by name
+
+
+def named(name: str, entries: Any) -> Any:
+    """Add a name to the entries of a mapping."""
+    return {"name": name, **entries} if isinstance(entries, dict) else entries
+
+
+def load_runs(folder: Path) -> dict[str, Run]:
+    """Read every run, system by system in the order that the files declare."""
+    systems = [(path, build(System, str(path), read_yaml(path))) for path in sorted(folder.glob("*.yaml"))]
     runs: dict[str, Run] = {}
-    for key, entry in raw["runs"].items():
-        where = f"runs.{key}"
-        if not isinstance(entry, dict):
-            raise ValueError(f"{where}: expected a mapping, got {entry!r}")
-        entry = {"name": key, **entry}
-        if entry.get("train"):
-            entry["train"] = recipe(f"{where}.train", entry["train"])
-        entry["test_on"] = tuple(entry.get("test_on", Run.test_on))
-        runs[key] = build(Run, where, entry)
-    for run in runs.values():
+    places: dict[str, str] = {}
+    for path, system in sorted(systems, key=lambda item: item[1].order):
+        for name, entry in system.recipes.items():
+            build(Recipe, f"{path}: recipes.{name}", entry)
+        for name, entry in system.runs.items():
+            where = f"{path}: runs.{name}"
+            if name in runs:
+                raise ValueError(f"{where}: this name is taken by {places[name]}")
+            runs[name], places[name] = build(Run, where, named(name, entry)), where
+    for name, run in runs.items():
         if run.ablates and run.ablates not in runs:
-            raise ValueError(
-                f"runs.{run.name}.ablates: no run {run.ablates!r}; {nearest(run.ablates, list(runs))}"
-            )
-    entry = {"name": name, **raw["profiles"][name]}
-    for key in ("runs", "perceptual"):
-        entry[key] = tuple(entry.get(key, ()))
-    active = build(Profile, f"profiles.{name}", entry)
-    for wanted in active.runs:
-        if wanted not in runs:
-            raise ValueError(f"profiles.{name}.runs: no run {wanted!r}; {nearest(wanted, list(runs))}")
-    known = [*runs, *{run.model for run in runs.values()}]
-    for wanted, cuts in active.overrides.items():
-        where = f"profiles.{name}.overrides.{wanted}"
-        if wanted not in known:
-            raise ValueError(f"{where}: no such run or model; {nearest(wanted, known)}")
+            raise ValueError(f"{places[name]}.ablates: no run {run.ablates!r}; {nearest(run.ablates, runs)}")
+    return runs
+
+
+def load_profile(path: Path, runs: Mapping[str, Run]) -> Profile:
+    """Read a profile and check the runs and models that it names."""
+    profile = build(Profile, str(path), named(path.stem, read_yaml(path)))
+    for name in profile.runs:
+        if name not in runs:
+            raise ValueError(f"{path}: runs: no run {name!r}; {nearest(name, runs)}")
+    names = [*runs, *{run.model for run in runs.values()}]
+    for name, cuts in profile.overrides.items():
+        where = f"{path}: overrides.{name}"
+        if name not in names:
+            raise ValueError(f"{where}: no such run or model; {nearest(name, names)}")
         build(Profile, where, {"name": name, "about": "", **cuts})
         if shared := set(cuts) & WHOLE:
             raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for one run")
-    return active, runs
+    return profile
+
+
+def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, dict[str, Run]]:
+    """Read params.yaml, the profile that it (or the caller) names, and every run.
+
+    Profiles and runs are files below benchmark/profiles and benchmark/runs beside params.yaml.
+
+    Raises:
+        ValueError: a file is missing or has something that is not allowed; the message names the place.
+    """
+    params = build(Params, str(path), read_yaml(path))
+    runs = load_runs(path.parent / RUNS)
+    name = profile or params.profile
+    profiles = {file.stem: file for file in sorted((path.parent / PROFILES).glob("*.yaml"))}
+    if name not in profiles:
+        raise ValueError(f"{path}: no profile {name!r}; {nearest(name, profiles)}")
+    changes = {key: value for key in ("steps", "seed") if (value := getattr(params, key)) is not None}
+    return load_profile(profiles[name], runs).changed(changes), runs

@@ -1,4 +1,7 @@
-"""One file per stage of dvc.yaml; each reads, calls and writes. They import nothing of each other."""
+"""Run the stages of dvc.yaml: one file per stage, none of which imports another.
+
+`python -m pipelines` runs them all.
+"""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +9,7 @@ from typing import Any
 
 
 def run_stage(name: str, main: Callable[..., int | None], *args: Any) -> None:
-    """Run a stage's main and exit with its status; a ValueError becomes one line, not a traceback."""
+    """Call a stage's main and exit with the status it returns; a ValueError becomes one line."""
     try:
         status = main(*args)
     except ValueError as error:

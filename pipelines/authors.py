@@ -23,7 +23,7 @@ from benchmark.data import fetch
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.measure import aggregate, scoring
-from benchmark.results import COMPLEXITY, Results
+from benchmark.results import COMPLEXITY, Results, provenance
 from benchmark.results.legacy import QUALITY, Measurement, columns, read, text, write
 from benchmark.training import pool
 from benchmark.weights import published
@@ -98,7 +98,7 @@ def look(real: RealSet) -> AtHand:
     if not shots:
         return AtHand(total, lacks=f"{real.name}: no blurred image at hand has its sharp one")
     sums = {shot.name: [fetch.digest(path) for path in (shot.blurry, shot.sharp) if path] for shot in shots}
-    return AtHand(total, len(shots), nets.digest(sums))
+    return AtHand(total, len(shots), provenance.digest(sums))
 
 
 def wanted(runs: Mapping[str, spec.Run], datasets: Collection[str]) -> Iterator[Key]:
@@ -118,11 +118,11 @@ def fingerprint(run: spec.Run, entry: Published | None, sums: Mapping[str, str])
         "files": [asdict(asset) for asset in entry.files] if entry else [],
         "read": [entry.reads, entry.key, entry.member, entry.convert] if entry else [],
         "sums": dict(sums),
-        "code": nets.texts(nets.with_imports([nets.HERE / "models" / f"{run.model}.py"])),
+        "code": provenance.model_code(run.model),
         "metrics": metrics,
         "version": VERSION,
     }
-    return nets.digest(made_by)
+    return provenance.digest(made_by)
 
 
 def normalise(run: spec.Run) -> spec.Normalise:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from benchmark import nets, spec
 from benchmark.measure import counting
 from benchmark.measure.counting import Complexity, count
-from benchmark.results import COMPLEXITY
+from benchmark.results import COMPLEXITY, provenance
 from benchmark.results.legacy import columns, read, write
 from benchmark.training import pool
 from pipelines import run_stage
@@ -33,10 +33,13 @@ def one(run: spec.Run) -> Complexity:
 
 def fingerprint(run: spec.Run) -> str:
     """A hash of all that a count depends on; the same for runs with the same network."""
-    files = [Path(nets.__file__).parent / "models" / f"{run.model}.py", Path(counting.__file__)]
     versions = {package: version(package) for package in ("torch", "fvcore")}
-    made_by = {"config": run.config, "code": nets.texts(nets.with_imports(files)), "versions": versions}
-    return nets.digest(made_by)[:16]
+    made_by = {
+        "config": run.config,
+        "code": provenance.model_code(run.model, Path(counting.__file__)),
+        "versions": versions,
+    }
+    return provenance.digest(made_by)[:16]
 
 
 def rows() -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ def part(results: Results, name: str) -> Path:
     return results.images(name) / "scores.csv"
 
 
-def measure(name: str, tick: pool.Tick) -> str:
+def measure(name: str, tick: pool.Progress) -> str:
     """Restore and score one run's test images."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)

@@ -1,10 +1,9 @@
-"""Stage train: every run of the profile -> its weights and curve. Names as arguments: those runs alone.
+"""Stage train: train the runs of the profile, or those named as arguments, that are missing or changed.
 
-A run whose fingerprint (recipe, profile, data, code, torch) is that of its weights is left alone, so this
-stage does only what is missing or changed; an interrupted run goes on from its checkpoint.
+A run whose fingerprint is that of its weights is left alone, and an interrupted run goes on from its
+checkpoint.
 """
 
-import hashlib
 import json
 import shutil
 import sys
@@ -13,59 +12,49 @@ from pathlib import Path
 
 from benchmark import nets, spec
 from benchmark.data import selection
-from benchmark.results import COMPLEXITY, Results
+from benchmark.results import COMPLEXITY, Results, provenance
 from benchmark.results.legacy import read, write
-from benchmark.training import Settings, checkpoint, fit, others, pool
-from benchmark.training.validation import Validator
+from benchmark.training import checkpoint, pool, trainer
+from benchmark.training.fingerprint import fingerprint
 from benchmark.weights import pretrained
 from pipelines import run_stage
 
 
-def fingerprint(run: spec.Run, profile: spec.Profile) -> str:
-    """A hash of all that the run's training depends on."""
+def current(run: spec.Run, profile: spec.Profile) -> str:
+    """Compute the fingerprint that a training of the run would have now."""
     manifest = selection.manifest(profile)
-    images = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else str(manifest)
-    given = [name for name in (run.train.pretrained if run.train else ()) if pretrained.path(name)]
-    return nets.fingerprint(run, profile.at(run), images, given)
+    images = manifest.read_text(encoding="utf-8") if manifest.exists() else str(manifest)
+    files = [
+        file.name for name in (run.train.pretrained if run.train else ()) if (file := pretrained.path(name))
+    ]
+    return fingerprint(run, profile.at(run), provenance.digest(images), files)
 
 
-def done(run: spec.Run, results: Results, mark: str) -> bool:
-    """Whether finished weights with this fingerprint are there."""
+def recorded(run: spec.Run, results: Results) -> str:
+    """Read the fingerprint of a run's weights; empty when there are none."""
     record = results.train(run.name) / "record.json"
-    return record.exists() and json.loads(record.read_text())["fingerprint"] == mark
+    return str(json.loads(record.read_text())["fingerprint"]) if record.exists() else ""
 
 
-def train(name: str, tick: pool.Tick) -> str:
-    """One run: its checkpoint, then its weights, curve and record."""
+def train(name: str, progress: pool.Progress) -> str:
+    """Train a run and write its weights, curve and record; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
-    mark = fingerprint(run, profile)
-    folder = results.train(name)
-    begun = time.monotonic()
-    notes: list[str] = []
+    fingerprint, folder = current(run, profile), results.train(name)
+    begun, notes = time.monotonic(), list[str]()
     if run.train:
         cut = profile.at(run)
-        recipe, steps = cut.cut(run.train)
-        net = nets.build(run, cut.thin, cut.seed)
-        notes = nets.start(net, recipe.pretrained)
-        kept = Path("checkpoints") / f"{name}-{mark[:16]}.safetensors"
+        state = Path("checkpoints") / f"{name}-{fingerprint[:16]}.safetensors"
         maps = folder / "maps"
-        if not kept.exists():
+        if not state.exists():
             shutil.rmtree(maps, ignore_errors=True)
-        curve = fit(
-            {"net": net} | others(recipe, cut.thin),
-            selection.pairs(profile, run.train_on, "train", recipe.extras),
-            recipe,
-            Settings(steps, kept, cut.seed, nets.device(), cut.amp, cut.validate),
-            Validator(selection.pairs(profile, run.test_on[0], "test"), recipe.normalise, maps),
-            progress=lambda step: tick(step / steps),
-        )
+        net, curve, notes = trainer.train(run, run.train, cut, state, maps, progress)
         checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": cut.thin})
         write(folder / "curve.csv", curve[0], curve)
-        kept.unlink()
+        state.unlink()
     seconds = time.monotonic() - begun
     record = {
-        "fingerprint": mark,
+        "fingerprint": fingerprint,
         "run": name,
         "seconds": round(seconds, 1),
         "device": nets.device_name(),
@@ -77,23 +66,23 @@ def train(name: str, tick: pool.Tick) -> str:
 
 
 def main(*names: str) -> int:
-    """Train what is missing; the exit status is 1 when a run failed."""
+    """Train what is missing or changed; return 1 when a run failed."""
     profile, runs = spec.load()
     for name in names:
         if name not in runs:
-            raise ValueError(f"no run {name!r}; {spec.nearest(name, list(runs))}")
+            raise ValueError(f"no run {name!r}; {spec.nearest(name, runs)}")
     results = Results(profile.name)
     chosen = {name: runs[name] for name in names} if names else profile.of(runs)
-    stale = [n for n, run in chosen.items() if not done(run, results, fingerprint(run, profile))]
+    stale = [name for name, run in chosen.items() if recorded(run, results) != current(run, profile)]
     macs = {row["run"]: float(row["macs_256"]) for row in read(COMPLEXITY)} if COMPLEXITY.exists() else {}
-    failed = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
-    for complaint in failed:
-        print(f"train: {complaint}", file=sys.stderr)
-    if not names:  # a run that is gone from params.yaml leaves nothing behind
+    failures = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
+    for failure in failures:
+        print(f"train: {failure}", file=sys.stderr)
+    if not names:  # a removed run leaves nothing behind
         for folder in results.train().glob("*"):
             if folder.name not in chosen:
                 shutil.rmtree(folder)
-    return 1 if failed else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from benchmark.results.schema import (
     Measurement,
     Score,
 )
+from tests import project
 
 ROOT = Path(__file__).parents[1]
 PROFILE, DATA = "tiny", "embedded"
@@ -196,10 +197,11 @@ def write_images(folder: Path, seed: int) -> None:
 
 def params(root: Path) -> Path:
     """Write params.yaml with one more profile, of a few runs."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    raw["profiles"][PROFILE] = {**raw["profiles"]["smoke"], "about": "a few runs", "runs": PROFILE_RUNS}
-    (root / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    return root / "params.yaml"
+    copied = project.copy(root)
+    smoke = yaml.safe_load((root / spec.PROFILES / "smoke.yaml").read_text())
+    mine = smoke | {"about": "a few runs", "runs": PROFILE_RUNS}
+    (root / spec.PROFILES / f"{PROFILE}.yaml").write_text(yaml.safe_dump(mine, sort_keys=False))
+    return copied
 
 
 def fill(root: Path) -> None:

@@ -16,6 +16,7 @@ from benchmark.results.legacy import read
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from pipelines import authors
+from tests import project
 from tests.test_dmphn import authors_names
 
 PARAMS = """
@@ -53,7 +54,7 @@ def measured(tmp_path, monkeypatch):
     """A folder with two GoPro pairs, a small network's weights, runs that name them; what was measured."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "shelf"))
-    Path("params.yaml").write_text(PARAMS)
+    project.write(Path(), PARAMS)
     shelf = tmp_path / "shelf" / "small"
     shelf.mkdir(parents=True)
     for name, state in authors_names(dmphn.Net(dmphn.Config("1", width=4))).items():
@@ -168,8 +169,7 @@ def test_more_images_or_another_network_are_measured(measured):
     assert len(values("small", "psnr")) == 3
 
     measured.clear()
-    text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("mean: 0.5", "mean: 0.4"))
+    project.write(Path(), PARAMS.replace("mean: 0.5", "mean: 0.4"))
     authors.main()
     assert [m for m in measured if m[0] != "evil"] == [("small", "gopro", 3)]
 
@@ -177,7 +177,7 @@ def test_more_images_or_another_network_are_measured(measured):
 def test_a_run_that_is_gone_leaves_nothing(measured):
     """Its rows go with it."""
     authors.main()
-    Path("params.yaml").write_text(PARAMS.replace("weights: small", "weights: ''"))
+    project.write(Path(), PARAMS.replace("weights: small", "weights: ''"))
 
     authors.main()
 
@@ -206,7 +206,7 @@ def test_an_interrupted_stage_keeps_what_is_finished(measured, monkeypatch):
 
 def test_weights_that_are_not_listed_are_an_error(measured):
     """The message names the run and the nearest entry."""
-    Path("params.yaml").write_text(PARAMS.replace("weights: lost", "weights: loss"))
+    project.write(Path(), PARAMS.replace("weights: lost", "weights: loss"))
 
     with pytest.raises(
         ValueError, match=r"runs.lost.weights: no 'loss' in published.yaml; did you mean 'lost'\?"

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.measure import ceilings
 from benchmark.measure.traffic import Watch
 from benchmark.measure.work import Task
-from benchmark.timing.record import MODES
+from benchmark.timing.recording import MODES
 
 CPU = SimpleNamespace(kind="cpu")
 

@@ -9,11 +9,13 @@ import pytest
 from benchmark import spec
 from benchmark.claims import Claim, Paper
 from benchmark.compare import __main__ as gate
+from benchmark.compare import findings as verdicts
 from benchmark.compare.decode import Decoded
 from benchmark.compare.findings import Evidence, Judgement, judge
 from benchmark.compare.times import Timed
 from benchmark.results import Results
 from benchmark.results.legacy import Measurement, columns, read, write
+from tests.project import copy
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "paper")
@@ -200,7 +202,7 @@ def test_a_time_that_nothing_measured_has_its_physics():
     """The reason says what the laws say; the finding has verdict and arithmetic in columns of their own."""
     known = replace(evidence(), times={SECONDS: TIMED})
     paper = Paper("p", "", "", None, [], [SECONDS, CLAIM])
-    time, quality = compare.findings([paper], known)
+    time, quality = verdicts.findings([paper], known)
 
     assert (time.verdict, time.reason) == (
         "untested",
@@ -242,7 +244,7 @@ def test_a_cut_profile_tests_no_quality():
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with params.yaml and a results/complexity.csv of every run, all zero."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    copy(tmp_path)
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["compare"])
@@ -353,7 +355,7 @@ def test_author_weights_on_ten_images_pass_the_gate(project, tmp_path):
 def test_a_gate_that_tests_nothing_fails(project, capsys, monkeypatch):
     """Without a count and without settings nothing was tested, which is no success."""
     project([])
-    monkeypatch.setattr(compare, "SETTINGS", {})
+    monkeypatch.setattr(verdicts, "SETTINGS", {})
 
     assert gate.main() == 1
     assert "no claim could be tested" in capsys.readouterr().err

@@ -10,12 +10,15 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
+from benchmark import plugins
 from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise
-from benchmark.training import augment
-from benchmark.training.augment import AUGMENT, flip, turn
+from benchmark.training.augment import _colours, corrupt
+from benchmark.training.augment._geometry import flip, turn
 from benchmark.training.fit import sample
 from tests.samples import RECIPE, pairs
+
+AUGMENT = {name: plugins.load("training.augment", name).augment for name in plugins.names("training.augment")}
 
 
 def test_batches_depend_on_seed_and_step_alone():
@@ -113,7 +116,7 @@ def test_bytes_and_floats_are_augmented_alike(name):
         floats = {kind: image.astype(np.float32) / 255 for kind, image in original.items()}
         ours, theirs = (AUGMENT[name](crop, np.random.default_rng(seed)) for crop in (original, floats))
 
-        assert all(np.array_equal(augment.unit(ours[kind]), theirs[kind]) for kind in original)
+        assert all(np.array_equal(_colours.unit(ours[kind]), theirs[kind]) for kind in original)
         assert all(np.array_equal(original[kind], before[kind]) for kind in original)
 
 
@@ -211,17 +214,17 @@ def test_median_is_that_of_scipy():
         expected = ndimage.median_filter(image, size=(size, size, 1), mode="reflect")
         sizes.add(size)
 
-        assert np.array_equal(augment.median(image, np.random.default_rng(seed)), expected)
-        assert np.array_equal(augment.median(image / 255, np.random.default_rng(seed)), expected / 255)
+        assert np.array_equal(corrupt.median(image, np.random.default_rng(seed)), expected)
+        assert np.array_equal(corrupt.median(image / 255, np.random.default_rng(seed)), expected / 255)
     assert sizes == {3, 5, 7}
 
 
-@pytest.mark.parametrize("name", [f.__name__ for f in augment.CORRUPTIONS])
+@pytest.mark.parametrize("name", [f.__name__ for f in corrupt.CORRUPTIONS])
 def test_corruptions_keep_an_image_an_image(name):
     """Each changes the image, keeps its size, and stays near it on average."""
     rng = np.random.default_rng(0)
     image = skimage.data.astronaut()[100:164, 200:264].astype(np.float32) / 255
-    changed = np.clip(getattr(augment, name)(image, rng), 0, 1)
+    changed = np.clip(getattr(corrupt, name)(image, rng), 0, 1)
 
     assert changed.shape == image.shape
     assert 0 < np.abs(changed - image).mean() < 0.25

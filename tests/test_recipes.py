@@ -9,12 +9,11 @@ import skimage.transform
 import torch
 from torch import nn
 
-from benchmark import spec
+from benchmark import plugins, spec
 from benchmark.losses import Batch, components, pixel
 from benchmark.losses.components import local_ssim
 from benchmark.metrics import ssim
 from benchmark.spec import Normalise
-from benchmark.training.augment import AUGMENT
 from benchmark.training.objective import loss_of, objective_of, schedule_of
 from tests.samples import RECIPE
 
@@ -28,7 +27,7 @@ def test_recipes_name_what_exists(name):
 
     assert callable(objective_of(recipe))
     assert 0 <= schedule_of(recipe)(0.0) <= 1
-    assert set(recipe.augment) <= set(AUGMENT)
+    assert set(recipe.augment) <= set(plugins.names("training.augment"))
 
 
 @pytest.mark.parametrize(

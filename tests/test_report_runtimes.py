@@ -3,6 +3,7 @@
 import html
 import math
 import re
+import shutil
 from collections import Counter
 from dataclasses import asdict, replace
 
@@ -427,7 +428,8 @@ def test_bad_cells_are_one_line(clocked, tmp_path, monkeypatch, capsys, file, ro
         target = tmp_path / "results" / path.relative_to(clocked / "results")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    (tmp_path / "params.yaml").write_bytes((clocked / "params.yaml").read_bytes())
+    shutil.copytree(clocked / "benchmark", tmp_path / "benchmark")
+    shutil.copy(clocked / "params.yaml", tmp_path)
     rows = table(tmp_path / "results" / file)
     rows[row - 1][column] = bad
     write(tmp_path / "results" / file, rows[0], rows)

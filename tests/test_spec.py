@@ -1,34 +1,37 @@
-"""params.yaml: what it may say and what it must not."""
+"""What users write: params.yaml, profiles and runs, and what they must not."""
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmark import spec
+from tests.project import ROOT, copy
 
-ROOT = Path(__file__).parents[1]
-RAW = yaml.safe_load((ROOT / "params.yaml").read_text())
+PROFILES = [path.stem for path in sorted((ROOT / spec.PROFILES).glob("*.yaml"))]
 
 
-def broken(tmp_path, place, value):
-    """params.yaml with one entry set, as a path."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+@pytest.fixture
+def params(tmp_path):
+    """The path of params.yaml in a copy of the project's settings."""
+    return copy(tmp_path)
+
+
+def edit(path, place, value):
+    """Set one entry of a YAML file."""
+    raw = yaml.safe_load(path.read_text())
     *parents, last = place.split(".")
     entry = raw
     for key in parents:
         entry = entry[key]
     entry[last] = value
-    path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(raw))
-    return path
 
 
-@pytest.mark.parametrize("profile", RAW["profiles"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_loads(profile):
-    """Each profile of params.yaml is valid and has runs."""
+    """Each profile is valid and has runs."""
     active, runs = spec.load(ROOT / "params.yaml", profile)
 
     assert active.name == profile
@@ -45,22 +48,23 @@ def test_paper_profile_cuts_nothing():
             assert profile.cuts(run.train) == []
 
 
-def test_every_cut_is_said():
-    """A profile that changes anything about a recipe says so, in words."""
+def test_every_cut_is_described():
+    """A profile describes each of its changes of a recipe."""
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")
-    said = " / ".join(profile.at(runs["cdgnet"]).cuts(runs["cdgnet"].train))
+    cuts = profile.at(runs["cdgnet"]).cuts(runs["cdgnet"].train)
 
-    assert "1,500 of 1,053,000 steps" in said
-    assert "crop 32 of 256" in said
-    assert "widths divided by 4" in said
-    assert "embedded data in place of the real set" in said
+    assert {
+        "1,500 of 1,053,000 steps",
+        "crop 32 of 256",
+        "widths divided by 4",
+        "embedded data in place of the real set",
+    } <= set(cuts)
 
 
 def test_overrides_hold_for_a_model_and_then_for_a_run():
     """Whatever a profile cuts can be cut further by model; a run's own entry comes last."""
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")
-    more = {"dmphn": {"steps": 7, "crop": 24}, "dmphn_1_2": {"steps": 5}}
-    profile = replace(profile, overrides=more)
+    profile = replace(profile, overrides={"dmphn": {"steps": 7, "crop": 24}, "dmphn_1_2": {"steps": 5}})
     cut = {name: profile.at(runs[name]) for name in ("cdgnet", "dmphn_1", "dmphn_1_2")}
 
     assert {name: (at.steps, at.crop) for name, at in cut.items()} == {
@@ -69,43 +73,81 @@ def test_overrides_hold_for_a_model_and_then_for_a_run():
     assert "7 of 842,400 steps" in cut["dmphn_1"].cuts(runs["dmphn_1"].train)
 
 
+def test_an_experiment_changes_every_run(params):
+    """Steps and seed of params.yaml replace the profile's and those of its overrides."""
+    edit(params, "steps", 9)
+    edit(params, "seed", 4)
+    profile, runs = spec.load(params, "embedded")
+
+    assert {(at.steps, at.seed) for at in map(profile.at, runs.values())} == {(9, 4)}
+    assert profile.at(runs["deblurganv2_dsc"]).crop == 128
+
+
+def test_a_system_is_one_file(params):
+    """A new file of runs is read, and comes last in every table."""
+    (params.parent / spec.RUNS / "a_toy.yaml").write_text("runs: {toy: {model: identity, about: a toy}}")
+    before, after = (list(spec.load(path)[1]) for path in (ROOT / "params.yaml", params))
+
+    assert after == [*before, "toy"]
+
+
+SMOKE, CDGNET = str(spec.PROFILES / "smoke.yaml"), str(spec.RUNS / "cdgnet.yaml")
+TRAIN = "runs.cdgnet_l1.train"
+
+
 @pytest.mark.parametrize(
-    ("place", "value", "message"),
+    ("file", "place", "value", "message"),
     [
-        (
-            "profiles.smoke.overrides",
-            {"dmphm": {}},
-            "overrides.dmphm: no such run or model; did you mean 'dmphn'",
-        ),
-        ("profiles.smoke.overrides", {"dmphn": {"step": 1}}, "overrides.dmphn: unknown key 'step'"),
-        ("profiles.smoke.overrides", {"dmphn": {"data": "x"}}, "'data' holds for a whole profile"),
-        ("profile", "embeded", "no profile 'embeded'; did you mean 'embedded'?"),
-        ("profiles.smoke.stepz", 1, "profiles.smoke: unknown key 'stepz'; did you mean 'steps'?"),
-        ("profiles.smoke.runs", ["cdgnt"], "profiles.smoke.runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
-        ("profiles.smoke.steps", "many", "profiles.smoke.steps: expected int, got 'many'"),
-        ("profiles.smoke.steps", -1, "profiles.smoke.steps: -1 is negative"),
-        ("runs.cdgnet_ld.ablates", "cdgnt", "runs.cdgnet_ld.ablates: no run 'cdgnt'"),
-        ("runs.cdgnet_acda.train.lr", 1, "runs.cdgnet_acda.train: unknown key 'lr'"),
-        ("runs.cdgnet_acda.train.optimiser", {"lr": 1, "beta": 1}, "train.optimiser: unknown key 'beta'"),
-        ("runs.cdgnet_acda.train", {"epochs": 1}, "runs.cdgnet_acda.train: 'batch' is missing"),
-        ("runs.new", 3, "runs.new: expected a mapping, got 3"),
+        ("params.yaml", "profile", "embeded", "no profile 'embeded'; did you mean 'embedded'?"),
+        ("params.yaml", "stepz", 1, "params.yaml: unknown key 'stepz'; did you mean 'steps'?"),
+        ("params.yaml", "seed", "x", "params.yaml: seed: expected int | null, got 'x'"),
+        (SMOKE, "overrides", {"dmphm": {}}, "overrides.dmphm: no such run or model; did you mean 'dmphn'"),
+        (SMOKE, "overrides", {"dmphn": {"step": 1}}, "overrides.dmphn: unknown key 'step'"),
+        (SMOKE, "overrides", {"dmphn": {"data": "x"}}, "'data' holds for a whole profile"),
+        (SMOKE, "stepz", 1, "profiles/smoke.yaml: unknown key 'stepz'; did you mean 'steps'?"),
+        (SMOKE, "runs", ["cdgnt"], "smoke.yaml: runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
+        (SMOKE, "runs", [3], "smoke.yaml: runs[0]: expected str, got 3"),
+        (SMOKE, "steps", "many", "smoke.yaml: steps: expected int, got 'many'"),
+        (SMOKE, "steps", True, "smoke.yaml: steps: expected int, got True"),
+        (SMOKE, "steps", -1, "smoke.yaml: steps: -1 is negative"),
+        (CDGNET, "runs.cdgnet_ld.ablates", "cdgnt", "runs.cdgnet_ld.ablates: no run 'cdgnt'; did you mean"),
+        (CDGNET, "recipes.branch.epoch", 1, "cdgnet.yaml: recipes.branch: unknown key 'epoch'"),
+        (CDGNET, f"{TRAIN}.lr", 1, f"cdgnet.yaml: {TRAIN}: unknown key 'lr'"),
+        (CDGNET, f"{TRAIN}.optimiser", {"lr": 1, "beta": 1}, "train.optimiser: unknown key 'beta'"),
+        (CDGNET, f"{TRAIN}.optimiser", {"lr": "fast"}, f"{TRAIN}.optimiser.lr: expected float, got 'fast'"),
+        (CDGNET, TRAIN, {"epochs": 1}, f"cdgnet.yaml: {TRAIN}: 'batch' is missing"),
+        (CDGNET, "runs.new", 3, "cdgnet.yaml: runs.new: expected a mapping, got 3"),
+        (CDGNET, "runs.dmphn_1", {"model": "dmphn", "about": ""}, "dmphn_1: this name is taken by"),
     ],
-)
-def test_bad_entries_are_named(tmp_path, place, value, message):
-    """A mistake in params.yaml names its place, the bad value and the allowed ones."""
-    path = broken(tmp_path, place, value)
+)  # fmt: skip
+def test_bad_entries_are_named(params, file, place, value, message):
+    """A mistake names its file and place, the bad value and the allowed ones."""
+    edit(params.parent / file, place, value)
 
     with pytest.raises(ValueError, match=re.escape(message)):
-        spec.load(path, "" if "no profile" in message else "smoke")
+        spec.load(params, "smoke" if file == SMOKE else "")
 
 
-def test_missing_or_malformed_file_is_one_line(tmp_path):
-    """No params.yaml, one that is no YAML, or one without its parts: a ValueError, not a KeyError."""
-    torn = tmp_path / "params.yaml"
-    torn.write_text("profile: [")
-    bare = tmp_path / "bare.yaml"
-    bare.write_text("profile: smoke\n")
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("params.yaml", None, "params.yaml: cannot be read"),
+        ("params.yaml", "profile: [", "params.yaml: cannot be read"),
+        ("params.yaml", "steps: 3", "params.yaml: 'profile' is missing"),
+        ("params.yaml", "", "params.yaml: expected a mapping, got None"),
+        ("params.yaml", "profile: x\nsteps: 1\nsteps: 2", "line 3: key 'steps' is also in line 2"),
+        (CDGNET, "recipes:\n  a: {epochs: 1,\n    epochs: 2}", "line 3: key 'epochs' is also in line 2"),
+        (SMOKE, "- 1", "smoke.yaml: expected a mapping, got [1]"),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_one_line(params, file, text, message):
+    """A missing file, one that is not YAML, and a duplicate key: a ValueError of one line."""
+    path = params.parent / file
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
 
-    for path in (tmp_path / "none.yaml", torn, bare):
-        with pytest.raises(ValueError, match=str(path.name)):
-            spec.load(path)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        spec.load(params, "smoke")
+    assert "\n" not in str(error.value)

@@ -10,7 +10,7 @@ import pytest
 from benchmark import nets, spec
 from benchmark.measure import steps
 from benchmark.measure.work import Task
-from benchmark.timing.record import MODES
+from benchmark.timing.recording import MODES
 from benchmark.training import Settings, others
 from benchmark.training.fit import Training, sample
 from benchmark.weights import pretrained

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark import spec
 from benchmark.measure import fresh
+from benchmark.results import provenance
 from benchmark.timing import storage
 from benchmark.timing.recording import MODES
 from benchmark.timing.schedule import Host, Job
@@ -58,14 +59,13 @@ def run(job: Job | None, position: int) -> Any:
 
 def fingerprint(job: Job, run: spec.Run | None, torch: str) -> str:
     """Hash the code and settings that are timed. The code that times has storage.VERSION instead."""
-    from benchmark import nets
-
     made_by: dict[str, Any] = {"torch": torch, "version": storage.VERSION}
     if job.kind == "ceiling":
-        made_by["code"] = nets.texts([nets.HERE / "measure" / "ceilings.py"])
+        made_by["code"] = provenance.hashes([provenance.ROOT / "benchmark/measure/ceilings.py"])
     if run:
-        model = [nets.HERE / "models" / f"{run.model}.py"]
-        made_by |= {"config": run.config, "code": nets.texts(nets.with_imports(model))}
+        made_by |= {"config": run.config, "code": provenance.model_code(run.model)}
     if run and job.kind == "step":
-        made_by |= {"recipe": asdict(run)["train"], "code": nets.texts(nets.code(run))}
-    return nets.digest(made_by)[:16]
+        from benchmark.training.fingerprint import code
+
+        made_by |= {"recipe": asdict(run)["train"], "code": provenance.hashes(code(run))}
+    return provenance.digest(made_by)[:16]

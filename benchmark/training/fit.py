@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from benchmark import plugins
 from benchmark.data.pairs import UNPAIRED, Pairs
 from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
-from benchmark.training.augment import AUGMENT, Crop, tensor
+from benchmark.training.augment import Crop, tensor
 from benchmark.training.objective import Objective, Players, objective_of, schedule_of
 
 POINTS = 100  # on the loss curve; each is a mean over its share of the steps
@@ -99,7 +100,7 @@ def sample(
     for i in range(recipe.batch):
         crop = draw(pairs, recipe, rng)
         for name in recipe.augment:
-            crop = AUGMENT[name](crop, rng)
+            crop = plugins.load("training.augment", name).augment(crop, rng)
         if UNPAIRED in recipe.extras:
             crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
         for name, image in crop.items():

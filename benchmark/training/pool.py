@@ -1,7 +1,7 @@
 """Work on many runs at once: one process per core, one thread each.
 
 Thin networks on small crops leave a second thread idle half of the time: two processes with one thread
-each finish more steps a second than one with two (docs/design.md). On a GPU one process has it alone.
+each finish more steps a second than one with two (docs/design.md). A GPU is used by one process alone.
 """
 
 import ctypes
@@ -17,16 +17,16 @@ from multiprocessing.sharedctypes import SynchronizedArray
 
 from tqdm import tqdm
 
-Tick = Callable[[float], None]
-Work = Callable[[str, Tick], str]  # run's name, report of the share done -> what to say of it
+Progress = Callable[[float], None]  # is called with the share of a run that is done
+Work = Callable[[str, Progress], str]  # takes a run's name and returns a message for the user
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-_shares: "SynchronizedArray[float]"  # set in each worker; a share done per run
+_shares: "SynchronizedArray[float]"  # set in each worker: the share of each run that is done
 
 
-def start(shares: "SynchronizedArray[float]", threads: int) -> None:
-    """Prepare a worker; it ends with the process that asked for it, however that ends."""
+def prepare_worker(shares: "SynchronizedArray[float]", threads: int) -> None:
+    """Set the threads of a worker, and let it end with its parent process, however that ends."""
     import torch
 
     if sys.platform == "linux":
@@ -37,17 +37,17 @@ def start(shares: "SynchronizedArray[float]", threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def one(work: Work, name: str, slot: int) -> str:
-    """One run in a worker."""
+def work_on(work: Work, name: str, slot: int) -> str:
+    """Do the work for one run, in a worker."""
 
-    def tick(share: float) -> None:
+    def progress(share: float) -> None:
         _shares[slot] = share
 
-    return work(name, tick)
+    return work(name, progress)
 
 
 def workers(runs: int) -> tuple[int, int]:
-    """Processes, and threads in each."""
+    """Count the processes for so many runs, and the threads of each."""
     import torch
 
     cores = len(os.sched_getaffinity(0))
@@ -56,7 +56,7 @@ def workers(runs: int) -> tuple[int, int]:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds.
+    """Write seconds as minutes and seconds.
 
     >>> clock(125)
     '2:05'
@@ -64,11 +64,11 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def each(what: str, work: Work, cost: Mapping[str, float]) -> list[str]:
-    """Do the work for every run of `cost`, dearest first; return one complaint per run that failed.
+def each(title: str, work: Work, cost: Mapping[str, float]) -> list[str]:
+    """Do the work for every run of `cost`, most expensive first; return a message per run that failed.
 
-    Prints a line when a run is done, with how many there are and the time left, and on a terminal a
-    bar between. The time left takes `cost` (any unit) as given.
+    Prints a line per finished run with the estimated time left, for which `cost` may have any unit, and
+    shows a progress bar on a terminal.
     """
     names = sorted(cost, key=lambda name: -cost[name])
     if not names:
@@ -76,14 +76,13 @@ def each(what: str, work: Work, cost: Mapping[str, float]) -> list[str]:
     processes, threads = workers(len(names))
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     shares = context.Array(c_double, len(names))
-    begun, failed, total = time.monotonic(), [], sum(cost.values())
+    begun, failures, total = time.monotonic(), [], sum(cost.values())
+    bar_format = "{desc} {bar} {n:.0f} %{postfix}"
     with (
-        ProcessPoolExecutor(processes, context, start, (shares, threads)) as pool,
-        tqdm(
-            total=100, unit="%", desc=what, disable=None, bar_format="{desc} {bar} {n:.0f} %{postfix}"
-        ) as bar,
+        ProcessPoolExecutor(processes, context, prepare_worker, (shares, threads)) as pool,
+        tqdm(total=100, unit="%", desc=title, disable=None, bar_format=bar_format) as bar,
     ):
-        waiting: dict[Future[str], str] = {pool.submit(one, work, n, i): n for i, n in enumerate(names)}
+        waiting = {pool.submit(work_on, work, name, slot): name for slot, name in enumerate(names)}
         try:
             while waiting:
                 done, _ = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
@@ -96,21 +95,21 @@ def each(what: str, work: Work, cost: Mapping[str, float]) -> list[str]:
                 bar.set_postfix_str(f" {left} left", refresh=True)
                 for future in done:
                     name = waiting.pop(future)
-                    said, error = told(future)
+                    message, error = outcome(future)
                     if error:
-                        failed.append(f"{name}: {error}")
-                    count = f"{what} {len(names) - len(waiting)} of {len(names)}"
-                    bar.write(f"{count}  {name}: {error or said}; {left} left", file=sys.stdout)
+                        failures.append(f"{name}: {error}")
+                    count = f"{title} {len(names) - len(waiting)} of {len(names)}"
+                    bar.write(f"{count}  {name}: {error or message}; {left} left", file=sys.stdout)
                     sys.stdout.flush()
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            print(f"\n{what}: interrupted; what is finished is kept, start again to go on", file=sys.stderr)
+            print(f"\n{title}: interrupted; finished runs are kept, start again to go on", file=sys.stderr)
             sys.exit(130)
-    return failed
+    return failures
 
 
-def told(future: "Future[str]") -> tuple[str, str]:
-    """What a finished run says, or its error."""
+def outcome(future: "Future[str]") -> tuple[str, str]:
+    """Return the message of a finished run and its error, of which one is empty."""
     try:
         return future.result(), ""
     except ValueError as error:  # ours, worded for the reader
