@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from benchmark.timing.record import MODES
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.measure import ceilings
 from benchmark.measure.traffic import Watch
 from benchmark.measure.work import Task
+from benchmark.timing.recording import MODES
 
 CPU = SimpleNamespace(kind="cpu")
 

@@ -9,25 +9,33 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from benchmark.measure.clocks import Cpu
-from benchmark.timing.record import MODES, Mode, dump, load
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmark import nets, spec
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import forward, scoring
+from benchmark.measure.devices import Cpu
 from benchmark.measure.recorder import MOVED, record
 from benchmark.measure.work import Task, Work
 from benchmark.spec import Run
 from benchmark.timing import sampler
+from benchmark.timing.recording import MODES, Mode, dump, load
 from benchmark.timing.rules import Rules
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from tests.fake_device import FakeCpu, FakeGpu, during
 from tests.test_dmphn import authors_names
 
-SHORT = Rules(warm_seconds=0.0, warm_least=3, warm_slope=1e9, least=5, narrow=1e9, cap=1.0, burst=0.05)
+SHORT = Rules(
+    warm_seconds=0.0,
+    warm_calls=3,
+    warm_slope=1e9,
+    min_samples=5,
+    target_half_width=1e9,
+    max_seconds=1.0,
+    burst_seconds=0.05,
+)
 ROOT = Path(__file__).parents[1]
 SMALL = Run("small", "dmphn", "", config={"levels": "1", "width": 4})
 

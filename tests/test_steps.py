@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmark.timing.record import MODES
 
 from benchmark import nets, spec
 from benchmark.measure import steps
 from benchmark.measure.work import Task
+from benchmark.timing.recording import MODES
 from benchmark.training import Settings, others
 from benchmark.training.fit import Training, sample
 from benchmark.weights import pretrained

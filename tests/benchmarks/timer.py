@@ -23,12 +23,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from benchmark.timing.record import MODES
 from torch.utils.benchmark import Timer
 
 from benchmark import spec
 from benchmark.measure import clocks, forward
 from benchmark.measure.work import Task
+from benchmark.timing.recording import MODES
 from benchmark.timing.rules import RULES
 from benchmark.timing.sampler import sample
 from benchmark.timing.stats import interval
@@ -41,7 +41,7 @@ Side = Callable[[], float]  # one turn; it gives the median in ms
 
 def ours(device: Any, call: Callable[[], Any], seconds: float, clock: str, cold: bool) -> float:
     """By the project's own sampling loop, which may stop only when its turn is over."""
-    rules = replace(RULES[device.kind], warm_seconds=0.1, warm_cap=0.5, narrow=0.0, cap=seconds)
+    rules = replace(RULES[device.kind], warm_seconds=0.1, warm_max_seconds=0.5, target_half_width=0.0, max_seconds=seconds)
     return median(getattr(sample(device, call, rules, cold=cold), clock))
 
 
