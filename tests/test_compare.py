@@ -299,7 +299,7 @@ def test_physics_has_a_table_and_a_line_and_no_say_in_the_status(project, capsys
 
 
 def test_an_unexplained_difference_fails_the_gate(project, capsys):
-    """With a wrong parameter count the gate names the cell and exits with 1; the stage writes and succeeds."""
+    """With a wrong parameter count the gate names the cell and exits with 1; the stage succeeds."""
     results = project({"dmphn_stack4": {"params": "5424393"}})
 
     assert run("--gate") == 1
