@@ -134,7 +134,7 @@ PROSE = "prose[branches of the proposed network]"
             f"{PSNR}: unknown key 'quantty'; did",
         ),
         (lambda t, p: t["columns"]["PSNR↑"].pop("quantity"), f"{SUN}: no quantity for column 'PSNR↑'"),
-        (lambda t, p: t["rows"][7]["explain"].update(Flops="x"), f"{DMPHN}: no column 'Flops'; allowed: "),
+        (lambda t, p: t["rows"][7]["explain"].update(Flops="x"), f"{DMPHN}: no column 'Flops'; known: "),
         (lambda t, p: p.update(printed=2), "prose[Abstract].printed: 2; allowed: text in quotes"),
         (lambda t, p: p.update(sayz="x"), "unknown key 'sayz'; did you mean 'says'?"),
         (lambda t, p: p.pop("quantity"), f"{PROSE}: 'quantity' is missing"),
@@ -153,8 +153,8 @@ def test_mistakes_name_file_and_place(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("paper: 1\npaper: 2", "cdgnet.yaml, line 2: the key 'paper' occurs twice in one mapping"),
-        ("paper: [", "cdgnet.yaml, line 1: "),
+        ("paper: 1\npaper: 2", "cdgnet.yaml, line 2: key 'paper' is also in line 1"),
+        ("paper: [", "cdgnet.yaml: cannot be read (while parsing"),
         ("", "allowed: a mapping of paper, tables, prose"),
     ],
 )

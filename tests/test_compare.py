@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import spec
 from benchmark.claims import Claim, Paper
-from benchmark.compare import __main__ as gate
+from benchmark.compare import __main__ as command
 from benchmark.compare import evidence as sources
 from benchmark.compare.evidence import KEY, Evidence
 from benchmark.compare.findings import findings
@@ -247,19 +247,11 @@ def test_a_cut_profile_tests_no_quality():
     assert "embedded data in place of the real set" in finding.reason
 
 
-def judge_only():
-    """The exit status of the gate."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["compare", "--gate"])
-        return gate.main()
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with the committed counts; the function replaces cells of theirs."""
     copy(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["compare"])
 
     def complexity(changes=None, keep=True):
         with (ROOT / "results" / "complexity.csv").open(newline="") as file:
@@ -275,19 +267,26 @@ def project(tmp_path, monkeypatch):
     return complexity
 
 
+def run(*options):
+    """Call the command line; return its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["compare", *options])
+        return command.main()
+
+
 def test_the_committed_counts_pass_the_gate(project, capsys):
     """Every printed size and MAC count agrees, is close, or is explained."""
     project()
 
-    assert (gate.main(), judge_only()) == (0, 0)
-    assert " 0 differs" in capsys.readouterr().out
+    assert run("--gate") == 0
+    assert "none differs without a reason" in capsys.readouterr().out
 
 
-def test_physics_has_a_table_and_a_line_and_no_say_in_the_gate(project, capsys):
+def test_physics_has_a_table_and_a_line_and_no_say_in_the_status(project, capsys):
     """Impossible times are shown and counted; the exit status is that of the other claims."""
     results = project()
 
-    assert (gate.main(), judge_only()) == (0, 0)
+    assert run() == 0
     assert (
         "41 run times, by physics: 17 possible, 3 not credible, 6 impossible, 15 untested"
         in capsys.readouterr().out
@@ -300,10 +299,13 @@ def test_physics_has_a_table_and_a_line_and_no_say_in_the_gate(project, capsys):
 
 
 def test_an_unexplained_difference_fails_the_gate(project, capsys):
-    """With a wrong parameter count the gate names the cell and exits with 1."""
-    project({"dmphn_stack4": {"params": "5424393"}})
+    """With a wrong parameter count the gate names the cell and exits with 1; the stage succeeds."""
+    results = project({"dmphn_stack4": {"params": "5424393"}})
 
-    assert (gate.main(), judge_only()) == (0, 1)
+    assert run("--gate") == 1
+    assert not results.findings.exists()
+    assert run() == 0
+    assert "differs" in {finding.verdict for finding in read_rows(results.findings, Finding)}
     printed = capsys.readouterr().out
     assert "DIFFERS  sgenet, Table 1, DMPHN [28], Params.: printed 21.7 (21700000)" in printed
     assert "measured 5424393." in printed
@@ -325,10 +327,10 @@ def test_author_weights_that_differ_fail_the_gate(project, capsys):
     project()
     write_authors(30.2)
 
-    assert gate.main() == 0
+    assert run("--gate") == 0
     write_authors(29.9)
-    capsys.readouterr()
-    assert (gate.main(), judge_only()) == (0, 1)
+    assert run("--gate") == 1
+    assert run() == 0
     printed = capsys.readouterr().out
     assert "DIFFERS  cdgnet, Table 1, DMPHN 2019 [15], PSNR↑: printed 30.21 (30.21), with author" in printed
     assert "PROTOCOL cdgnet, Table 1, PSNR↑: psnr, inconclusive" in printed
@@ -339,7 +341,7 @@ def test_author_weights_on_ten_images_pass_the_gate(project):
     results = project()
     write_authors(29.9, n=10)
 
-    assert (gate.main(), judge_only()) == (0, 0)
+    assert run("--gate") == run() == 0
     rows = [f for f in read_rows(results.findings, Finding) if f.authors_measured]
     columns = {(f.authors_measured, f.authors_images, f.authors_verdict, f.authors_reason) for f in rows}
     assert columns == {(29.9, 10, "untested", "10 of 1,111 images")}
@@ -353,19 +355,18 @@ def test_a_gate_that_tests_nothing_fails(project, capsys, monkeypatch):
     monkeypatch.setattr(sources, "SETTINGS", {})
     monkeypatch.setattr("benchmark.compare.findings.SETTINGS", {})
 
-    assert (gate.main(), judge_only()) == (0, 1)
+    assert run("--gate") == 1
     assert "no claim could be tested" in capsys.readouterr().err
 
 
 def test_missing_and_broken_input_is_one_line(project, tmp_path, capsys):
     """The line names the file, or the file, row and column; the exit status is 2."""
     project({"srn": {"params": "many"}})
-    assert (gate.main(), judge_only()) == (2, 2)
-    broken, _ = capsys.readouterr().err.splitlines()
+    assert run() == 2
     (tmp_path / "params.yaml").unlink()
-    assert (gate.main(), judge_only()) == (2, 2)
-    missing, _ = capsys.readouterr().err.splitlines()
+    assert run("--gate") == 2
 
+    broken, missing = capsys.readouterr().err.splitlines()
     assert broken.startswith("compare: results/complexity.csv, line ")
     assert broken.endswith("params 'many'; allowed: whole numbers >= 0")
     assert missing.startswith("compare: params.yaml: cannot be read")

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, set[str]] = {
     "spec": set(),
     "plugins": set(),
-    "results": set(),
-    "claims": {"results"},
+    "results": {"spec"},
+    "claims": {"results", "spec"},
     "metrics": {"data", "spec"},
     "models": {"weights"},  # weights.names alone
     "data": {"plugins", "results", "spec"},

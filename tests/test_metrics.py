@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmark import plugins
 from benchmark.data.pairs import Pairs, image
-from benchmark.measure.scoring import SEEN, score
+from benchmark.measure.scoring import FORMS, score
 from benchmark.nets import tensor as decoded
 from benchmark.spec import Quantity
 
@@ -45,7 +45,7 @@ def test_a_quantity_is_named_like_its_file(name):
     quantity = METRICS[name].QUANTITY
 
     assert quantity.name == name
-    assert quantity.sees in SEEN
+    assert quantity.sees in FORMS
     assert quantity.better in ("higher", "lower")
 
 
@@ -140,7 +140,7 @@ def test_a_metric_that_sees_something_unknown_is_refused():
 
     black = np.zeros((16, 16, 3), np.uint8)
     with pytest.raises(
-        ValueError, match=r"metrics\.odd: sees '16 bit'; known: rounded, truncated, clipped, float"
+        ValueError, match=r"metrics\.odd: sees '16 bit'; allowed: rounded, truncated, clipped, float"
     ):
         scored(black, black, metrics={"odd": Odd})
 

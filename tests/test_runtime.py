@@ -1,7 +1,5 @@
-"""Stage runtime: a process per measurement, interleaved, resumed, within a budget; and one real one."""
+"""Stage runtime: a process per timing, interleaved, resumed, within a budget; and a real one."""
 
-import csv
-import fcntl
 import os
 import subprocess
 import sys
@@ -10,13 +8,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from benchmark.timing.record import Recording, Samples
+from filelock import FileLock
 
 from benchmark import spec
-from benchmark.results.legacy import read
-from benchmark.timing import orders, record
+from benchmark.measure import job as jobs
+from benchmark.measure import session
+from benchmark.results import PRICES, RUNTIME, TIMINGS, read_rows
+from benchmark.results.schema import Price, Timing
+from benchmark.timing import schedule, storage
+from benchmark.timing.recording import Recording, Samples, timing_key
+from benchmark.timing.schedule import Host, Job
 from pipelines import runtime
-from tests import project
+from tests import project as project_files
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """
@@ -34,212 +37,211 @@ runs:
 """
 
 
-class Children:
-    """Stands in for processes: answers with invented recordings, keeps what was asked for."""
+class FakeProcesses:
+    """Stands in for processes: returns invented recordings, and logs the jobs."""
 
     def __init__(self, kind="cuda", name="Card", ceilings=()):
-        self.host = orders.Host(kind, name, "2.0", dict(ceilings))
-        self.orders, self.noisy, self.broken, self.interrupt = [], set(), {}, 0
+        self.host = Host(kind, name, "2.0", dict(ceilings))
+        self.jobs, self.noisy, self.broken, self.interrupt = [], set(), {}, 0
 
-    def __call__(self, order, number=0):
-        """What the process would answer."""
-        if order is None:
+    def __call__(self, job, position=0):
+        """Return what the process would."""
+        if job is None:
             return self.host
-        self.orders.append(order)
-        if len(self.orders) == self.interrupt:
+        self.jobs.append(job)
+        if len(self.jobs) == self.interrupt:
             raise KeyboardInterrupt
-        if order.run in self.broken:
-            raise ValueError(self.broken[order.run])
-        noise = 20.0 if order in self.noisy else 0.001
-        self.noisy.discard(order)
+        if job.run in self.broken:
+            raise ValueError(self.broken[job.run])
+        noise = 20.0 if job in self.noisy else 0.001
+        self.noisy.discard(job)
         wall = tuple(100 + noise * (i % 7) for i in range(40))
-        run = spec.load()[1].get(order.run)
-        mark = runtime.fingerprint(order, run, "2.0")
-        samples = Samples((101.0,) * 10, True, tuple(0.1 * i for i in range(40)), wall)
-        common = {**asdict(order), "device": self.host.name, "fingerprint": mark}
-        kind = self.host.kind
-        made = Recording(**common, kind_of_device=kind, began="2026-01-01T00:00:00", order=0, samples=samples)
-        return record.dump(made)
+        return storage.dump(
+            Recording(
+                **asdict(job),
+                device=self.host.name,
+                kind_of_device=self.host.kind,
+                fingerprint=jobs.fingerprint(job, spec.load()[1].get(job.run), "2.0"),
+                started="2026-01-01T00:00:00",
+                position=position,
+                samples=Samples((101.0,) * 10, True, tuple(0.1 * i for i in range(40)), wall),
+            )
+        )
 
 
 @pytest.fixture
-def children(tmp_path, monkeypatch):
-    """An empty project with three runs, and no processes."""
+def project(tmp_path, monkeypatch):
+    """An empty project with three runs."""
     monkeypatch.chdir(tmp_path)
-    project.write(Path(), PARAMS)
+    # The folder has a `benchmark` too; the server of fresh processes must import the real one.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    project_files.write(Path(), PARAMS)
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
-    made = Children()
-    monkeypatch.setattr(runtime, "process", made)
-    return made
+    return tmp_path
+
+
+@pytest.fixture
+def processes(project, monkeypatch):
+    """Fake processes in the project."""
+    fake = FakeProcesses()
+    monkeypatch.setattr(session, "run_in_process", fake)
+    return fake
 
 
 def forwards(*more):
-    """Time networks alone, once per round, in two modes."""
+    """Time forward passes only, once per round, in two modes."""
     return runtime.main("--kinds", "forward", "--batches", "1", "--modes", "strict,tf32", *more)
 
 
 def rows():
-    """timings.csv by run and mode."""
-    return {(row["run"], row["mode"]): row for row in read(runtime.TIMINGS)}
+    """Read timings.csv by run and mode."""
+    return {(row.run, row.mode): row for row in read_rows(TIMINGS, Timing)}
 
 
-def test_each_measurement_is_a_process_and_rounds_are_whole_and_shuffled(children):
-    """Round 2 begins when round 1 has measured everything, in another order; variants must be asked for."""
+def test_each_timing_is_a_process_and_rounds_are_whole_and_shuffled(processes):
+    """Round 2 begins when round 1 has timed everything, in another order; variants must be requested."""
     forwards()
 
-    first, second = children.orders[:4], children.orders[4:]
-    assert [order.round for order in children.orders] == [1] * 4 + [2] * 4
-    assert {(o.run, o.mode) for o in first} == {
-        (r, m) for r in ("blurred", "small") for m in ("strict", "tf32")
+    first, second = processes.jobs[:4], processes.jobs[4:]
+    assert [job.round for job in processes.jobs] == [1] * 4 + [2] * 4
+    assert {(job.run, job.mode) for job in first} == {
+        (run, mode) for run in ("blurred", "small") for mode in ("strict", "tf32")
     }
-    assert {replace(o, round=1) for o in second} == set(first)
-    assert [(o.run, o.mode) for o in first] != [(o.run, o.mode) for o in second]
-    assert {(o.height, o.width) for o in first} == {(720, 1280)}
+    assert {replace(job, round=1) for job in second} == set(first)
+    assert [(job.run, job.mode) for job in first] != [(job.run, job.mode) for job in second]
+    assert {(job.height, job.width) for job in first} == {(720, 1280)}
 
 
-def test_a_second_call_measures_nothing_and_writes_the_same_tables(children):
-    """What is there with the same fingerprint is kept."""
+@pytest.mark.parametrize("budget", [(), ("--budget", "0")])
+def test_a_second_command_times_nothing_and_writes_the_same_tables(processes, budget):
+    """Recordings with the same fingerprint are kept; without a budget nothing is started anyway."""
     forwards()
-    before, made = runtime.TIMINGS.read_bytes(), len(children.orders)
+    before, count = TIMINGS.read_bytes(), len(processes.jobs)
 
-    assert forwards() == 0
-    assert len(children.orders) == made
-    assert runtime.TIMINGS.read_bytes() == before
+    assert forwards(*budget) == 0
+    assert len(processes.jobs) == count
+    assert TIMINGS.read_bytes() == before
 
 
-def test_it_goes_on_where_it_was_interrupted(children, capsys):
-    """Samples are written after every process; the next call makes the others and no other."""
-    children.interrupt = 4
+def test_it_resumes_after_an_interruption(processes, capsys):
+    """Recordings are written after every process; the next command makes the missing ones only."""
+    processes.interrupt = 4
     assert forwards() == 130
     assert "start again to go on" in capsys.readouterr().err
-    kept = [(made.key, made.round) for made in record.read()]
+    kept = {(timing_key(recording), recording.round) for recording in storage.read()}
 
     forwards()
 
-    again = [(o.key, o.round) for o in children.orders[4:]]
-    assert len(kept) == 3
-    assert not set(kept) & set(again)
-    assert len(set(kept) | set(again)) == 8
+    again = {(timing_key(job), job.round) for job in processes.jobs[4:]}
+    assert (len(kept), len(again), len(kept | again)) == (3, 5, 8)
 
 
-def test_the_budget_is_kept_and_what_did_not_fit_is_a_row_with_that_reason(children):
+def test_what_does_not_fit_the_budget_is_a_row_with_that_reason(processes):
     """A process that would not end in time is not started."""
     forwards("--budget", "1")
 
-    assert not children.orders
-    assert {row["verdict"] for row in read(runtime.TIMINGS)} == {"unmeasured"}
-    assert {row["reason"] for row in read(runtime.TIMINGS)} == {"not measured within the time budget"}
-    assert len(rows()) == 4
+    assert not processes.jobs
+    assert [(row.verdict, row.reason) for row in rows().values()] == [
+        ("unmeasured", "not measured within the time budget")
+    ] * 4
 
 
-def test_no_budget_starts_nothing_and_judges_what_is_there(children):
-    """As a profile that leaves timing alone does."""
+def test_a_failed_process_is_a_row_with_its_message_and_others_go_on(processes):
+    """The next command tries it again."""
+    processes.broken["small"] = "small strict 720x1280 batch 1: out of memory"
     forwards()
-    before, made = runtime.TIMINGS.read_bytes(), len(children.orders)
+    failed = rows()["small", "strict"]
+    assert (failed.verdict, failed.reason) == ("unmeasured", processes.broken["small"])
+    assert rows()["blurred", "strict"].median_ms
 
-    assert forwards("--budget", "0") == 0
-    assert len(children.orders) == made
-    assert runtime.TIMINGS.read_bytes() == before
-
-
-def test_a_failed_process_is_a_row_with_its_words_and_others_go_on(children):
-    """And it is tried again next time."""
-    children.broken["small"] = "small strict 720x1280 batch 1: out of memory"
+    processes.broken.clear()
     forwards()
-    assert rows()["small", "strict"]["reason"].endswith("out of memory")
-    assert rows()["small", "strict"]["verdict"] == "unmeasured"
-    assert rows()["blurred", "strict"]["ms"]
-
-    children.broken.clear()
-    forwards()
-    assert rows()["small", "strict"]["ms"]
-    assert not any(row["verdict"] == "unmeasured" for row in read(runtime.TIMINGS))
+    assert rows()["small", "strict"].median_ms
+    assert not any(row.verdict == "unmeasured" for row in rows().values())
 
 
-def test_an_inconclusive_recording_is_made_once_more_and_both_are_kept(children):
-    """All raw samples stay; the second try counts."""
-    noisy = orders.Order("forward", "blurred", "strict", 720, 1280, 1, 1)
-    children.noisy.add(noisy)
+def test_an_inconclusive_recording_is_repeated_once_and_both_are_kept(processes):
+    """The second try counts."""
+    noisy = Job("forward", "blurred", "strict", 720, 1280, 1, 1)
+    processes.noisy.add(noisy)
     forwards("blurred")
 
-    assert children.orders.count(noisy) == 2
-    both = [made for made in record.read() if (made.key, made.round) == (noisy.key, 1)]
-    assert max(both[0].samples.wall) > 200 > max(both[1].samples.wall)
-    assert float(rows()["blurred", "strict"]["ms"]) == pytest.approx(100, abs=0.01)
+    assert processes.jobs.count(noisy) == 2
+    tries = [each for each in storage.read() if (timing_key(each), each.round) == (timing_key(noisy), 1)]
+    assert max(tries[0].samples.wall) > 200 > max(tries[1].samples.wall)
+    assert rows()["blurred", "strict"].median_ms == pytest.approx(100, abs=0.01)
 
 
-def test_changed_code_is_measured_again_and_replaces_the_old(children, monkeypatch):
+def test_changed_code_is_timed_again_and_replaces_the_old(processes):
     """Only the rounds of the run whose fingerprint changed."""
     forwards()
-    made = len(children.orders)
-    project.write(Path(), PARAMS.replace("width: 4}", "width: 8}", 1))
+    count = len(processes.jobs)
+    project_files.write(Path(), PARAMS.replace("width: 4}", "width: 8}", 1))
     forwards()
 
-    again = children.orders[made:]
-    assert {order.run for order in again} == {"small"}
-    assert len(again) == 4
-    assert sum(made.run == "small" for made in record.read()) == 4
+    assert [job.run for job in processes.jobs[count:]] == ["small"] * 4
+    assert sum(recording.run == "small" for recording in storage.read()) == 4
 
 
-def test_samples_of_another_device_are_judged_and_kept(children):
-    """A machine without the card gives the same rows for it."""
+def test_recordings_of_another_device_are_judged_and_kept(processes):
+    """A machine without the card derives the same rows for it."""
     forwards()
-    before = [row for row in read(runtime.TIMINGS) if row["device"] == "Card"]
-    children.host = replace(children.host, kind="cpu", name="Processor")
+    before = [row for row in read_rows(TIMINGS, Timing) if row.device == "Card"]
+    processes.host = replace(processes.host, kind="cpu", name="Processor")
     runtime.main("--kinds", "forward")
 
-    assert [row for row in read(runtime.TIMINGS) if row["device"] == "Card"] == before
-    assert {row["device"] for row in read(runtime.TIMINGS)} == {"Card", "Processor"}
-    assert {(o.height, o.width) for o in children.orders if o.mode == "channels_last"} == {(128, 128)}
+    after = read_rows(TIMINGS, Timing)
+    assert [row for row in after if row.device == "Card"] == before
+    assert {row.device for row in after} == {"Card", "Processor"}
+    assert {(j.height, j.width) for j in processes.jobs if j.mode == "channels_last"} == {(128, 128)}
 
 
-def test_ceilings_networks_batches_and_steps_in_this_order(children):
-    """A short budget has what matters most."""
-    children.host = replace(children.host, ceilings={"copy": "strict"})
+def test_ceilings_networks_batches_and_steps_come_in_this_order(processes):
+    """A short budget covers what matters most."""
+    processes.host = replace(processes.host, ceilings={"copy": "strict"})
     runtime.main("small")
 
-    kinds = [(o.kind, o.batch > 1 or o.height == 256) for o in children.orders]
+    kinds = [(job.kind, job.batch > 1 or job.height == 256) for job in processes.jobs]
     assert list(dict.fromkeys(kinds)) == [
         ("ceiling", False),
         ("forward", False),
         ("forward", True),
         ("step", True),
     ]
-    assert {o.batch for o in children.orders if o.height == 256} == {1, 2, 4, 8}
-    assert {(o.batch, o.height) for o in children.orders if o.kind == "step"} == {(2, 64)}
+    assert {job.batch for job in processes.jobs if job.height == 256} == {1, 2, 4, 8}
+    assert {(job.batch, job.height) for job in processes.jobs if job.kind == "step"} == {(2, 64)}
 
 
-def test_systems_with_a_printed_time_come_first(children, monkeypatch):
+def test_systems_with_a_printed_time_come_first(processes, monkeypatch):
     """All rounds of them, before any other system."""
-    monkeypatch.setattr(orders, "timed", lambda: {"small"})
+    monkeypatch.setattr(schedule, "runs_with_printed_time", lambda: {"small"})
     forwards()
 
-    assert [order.run for order in children.orders] == ["small"] * 4 + ["blurred"] * 4
+    assert [job.run for job in processes.jobs] == ["small"] * 4 + ["blurred"] * 4
 
 
 def test_the_runs_with_a_printed_time_are_those_of_the_claims():
     """As read in the four tables: sixteen, without those whose time is a dash."""
-    assert orders.timed() >= {"cdgnet", "dmphn_1_2_4", "sgenet", "mimo_unet_plus", "saphnet", "bag"}
-    assert len(orders.timed()) == 16
-    assert not orders.timed() & {"hamd", "svdn", "dbgan_minus", "identity"}
+    printed = schedule.runs_with_printed_time()
+
+    assert printed >= {"cdgnet", "dmphn_1_2_4", "sgenet", "mimo_unet_plus", "saphnet", "bag"}
+    assert len(printed) == 16
+    assert not printed & {"hamd", "svdn", "dbgan_minus", "identity"}
 
 
-def test_prices_follow_from_steps_and_rates(children):
+def test_prices_follow_from_steps_and_rates(processes):
     """2 epochs of 50 steps of 100 ms are 10 s."""
     runtime.main("small", "--kinds", "step")
 
-    with runtime.PRICES.open() as file:
-        (row,) = [row for row in csv.DictReader(file) if row["run"] == "small"]
-    assert float(row["hours"]) == pytest.approx(10 / 3600, rel=1e-3)
-    assert float(row["cost"]) == pytest.approx(2 * 10 / 3600, rel=1e-3)
+    price = next(row for row in read_rows(PRICES, Price) if row.run == "small")
+    assert price.hours == pytest.approx(10 / 3600, rel=1e-3)
+    assert price.cost == pytest.approx(2 * 10 / 3600, rel=1e-3)
 
 
-def test_two_at_a_time_are_refused(children):
+def test_a_second_command_at_the_same_time_is_refused(processes):
     """They would disturb each other."""
-    with runtime.LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="being timed on this machine already"):
-            forwards()
+    with FileLock(runtime.LOCK), pytest.raises(ValueError, match="being timed on this machine already"):
+        forwards()
 
 
 @pytest.mark.parametrize(
@@ -255,59 +257,62 @@ def test_two_at_a_time_are_refused(children):
         (["--budget", "-1"], "--budget -1"),
     ],
 )
-def test_a_wrong_argument_is_one_line(children, words, message):
+def test_a_wrong_argument_is_refused_in_one_line(processes, words, message):
     """It names the argument, the value and what is allowed."""
     with pytest.raises(ValueError, match=message):
         runtime.main(*words)
 
 
 @pytest.mark.parametrize("rate", ["free", "0", "-1", "true"])
-def test_a_rate_is_a_price(children, rate):
+def test_a_rate_is_a_price(processes, rate):
     """A positive number."""
-    project.write(Path(), PARAMS.replace("Card: 2.0", f"Card: {rate}"))
+    project_files.write(Path(), PARAMS.replace("Card: 2.0", f"Card: {rate}"))
 
     with pytest.raises(ValueError, match=r"rates\.Card"):
         forwards("--budget", "0")
 
 
-def test_a_real_process_measures_a_real_network(tmp_path, monkeypatch):
+SMALL = ("small", "--kinds", "forward", "--rounds", "1")
+
+
+def test_a_real_process_times_a_real_network(project):
     """From the command line to the table, on this processor."""
-    monkeypatch.chdir(tmp_path)
-    project.write(Path(), PARAMS)
-    monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
+    assert runtime.main(*SMALL, "--modes", "strict", "--size", "64x96") == 0
 
-    assert (
-        runtime.main("small", "--kinds", "forward", "--modes", "strict", "--size", "64x96", "--rounds", "1")
-        == 0
-    )
-
-    (row,) = read(runtime.TIMINGS)
-    *_, made = record.read()  # an inconclusive one is made again, and counts as it was made last
-    assert row["verdict"] in ("sound", "unsettled", "drifting", "inconclusive")
-    assert float(row["ms"]) == pytest.approx(sorted(made.samples.wall)[len(made.samples.wall) // 2], rel=0.05)
-    assert made.macs > 0
-    assert not row["asynchronous_ms"]
-    assert "one round" in row["reason"]
+    (row,) = read_rows(TIMINGS, Timing)
+    *_, last = storage.read()  # an inconclusive recording is repeated, and the last one counts
+    assert row.verdict in ("sound", "unsettled", "drifting", "inconclusive")
+    assert row.median_ms == pytest.approx(sorted(last.samples.wall)[len(last.samples.wall) // 2], rel=0.05)
+    assert last.macs > 0
+    assert row.async_ms is None
+    assert "one round" in row.reason
 
 
-def test_a_real_process_that_cannot_says_why(tmp_path, monkeypatch):
+def test_a_real_process_that_cannot_do_its_job_has_a_reason(project):
     """A mode that needs CUDA, on a processor."""
     import torch
 
     if torch.cuda.is_available():
-        pytest.skip("this machine can")
-    monkeypatch.chdir(tmp_path)
-    project.write(Path(), PARAMS)
-    monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
-    runtime.main("small", "--kinds", "forward", "--modes", "fast", "--size", "64x64", "--rounds", "1")
+        pytest.skip("this machine can do it")
+    runtime.main(*SMALL, "--modes", "fast", "--size", "64x64")
 
-    (row,) = read(runtime.TIMINGS)
-    assert row["verdict"] == "unmeasured"
-    assert "CUDA" in row["reason"]
+    (row,) = read_rows(TIMINGS, Timing)
+    assert row.verdict == "unmeasured"
+    assert "CUDA" in row.reason
+
+
+def test_timing_needs_no_package_of_the_other_stages():
+    """A rented GPU has torch, and none of these."""
+    absent = ("dvc", "fvcore", "pyiqa", "matplotlib", "seaborn", "jinja2", "sklearn")
+    modules = ("pipelines.runtime", *jobs.PRELOAD)
+    code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport {', '.join(modules)}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 def alive(group):
-    """Whether a process group has a process."""
+    """Decide whether a process group has a process."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -315,19 +320,9 @@ def alive(group):
     return True
 
 
-def test_timing_needs_no_package_of_the_pipeline():
-    """A rented GPU has torch, and none of these."""
-    absent = ("dvc", "fvcore", "pyiqa", "pandas", "matplotlib", "seaborn", "jinja2", "sklearn")
-    modules = ("pipelines.runtime", *runtime.MEASURES)
-    code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport {', '.join(modules)}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
-
-
 def test_a_killed_command_leaves_no_process_behind(tmp_path):
-    """The one that was measuring would go on beside the next command's."""
-    project.write(tmp_path, PARAMS)
+    """The one that was timing would disturb the next command."""
+    project_files.write(tmp_path, PARAMS)
     words = ["small", "--kinds", "forward", "--modes", "strict", "--size", "64x64", "--rounds", "9"]
     command = subprocess.Popen(
         [sys.executable, "-m", "pipelines.runtime", *words],
@@ -346,4 +341,4 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path):
     while left := alive(command.pid):
         assert time.monotonic() < end, left
         time.sleep(0.1)
-    assert len(list(record.read(tmp_path / record.FOLDER))) >= 1
+    assert len(list(storage.read(tmp_path / RUNTIME))) >= 1

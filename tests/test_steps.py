@@ -1,4 +1,4 @@
-"""A timed training step against training itself, whose functions it uses."""
+"""A timed training step, against training itself, whose functions it uses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmark.timing.record import MODES
 
 from benchmark import nets, spec
 from benchmark.measure import steps
 from benchmark.measure.work import Task
-from benchmark.training import Settings, adversary_networks
-from benchmark.training.fit import NetworkTrainer, sample
+from benchmark.timing.recording import MODES
+from benchmark.training import Settings, others
+from benchmark.training.fit import Training, sample
 from benchmark.weights import pretrained
 
 ROOT = Path(__file__).parents[1]
@@ -29,13 +29,13 @@ def nobody_elses_weights(monkeypatch):
 
 
 def task(name, mode="strict", batch=1, height=16, width=16):
-    """A step to measure."""
+    """Make the task of a step."""
     return Task("step", name, MODES[mode], height, width, batch, 1, "", run=RUNS.get(name))
 
 
 def learners(run, recipe, thin):
-    """Thinned networks of a run."""
-    return {"net": nets.build(run, thin), **adversary_networks(recipe, thin)}
+    """Thinned players of a run."""
+    return {"net": nets.build(run, thin), **others(recipe, thin)}
 
 
 @pytest.mark.parametrize("name", ["dmphn_1", "mscnn_gan"])
@@ -46,8 +46,8 @@ def test_a_call_is_the_next_step_of_training(name):
     """
     run = RUNS[name]
     recipe = replace(run.train, batch=2, crop=32)
-    networks = learners(run, recipe, thin=1)
-    training = NetworkTrainer(networks, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
+    players = learners(run, recipe, thin=1)
+    training = Training(players, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
 
     work = steps.prepare(task(name, batch=2, height=32, width=32), CPU)
 
@@ -116,7 +116,7 @@ def test_without_vgg19_a_step_says_that_it_does_less():
     [
         (task("identity"), "identity: it has no recipe"),
         (replace(task("dmphn_1"), run=None), "a ceiling: it has no recipe"),
-        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; known: strict, tf32"),
+        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; allowed: strict, tf32"),
         (task("dmphn_1", width=32), "dmphn_1: a crop of 32x16; allowed: a square of up to 720 pixels"),
         (task("deblurgan", height=361, width=361), "deblurgan: .*; allowed: a square of up to 360 pixels"),
         (task("dmphn_1", height=0, width=0), "dmphn_1: a crop of 0x0"),

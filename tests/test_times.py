@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmark.timing.analyse import Timing
 
 from benchmark import claims, results
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import times
 from benchmark.compare.times import Clocks, Setting
 from benchmark.results.legacy import read
-from benchmark.timing.analyse import Timing
 
 ROOT = Path(__file__).parents[1]
 GTX, H100 = "NVIDIA GeForce GTX 1080 Ti", "NVIDIA H100 80GB HBM3"

@@ -1,4 +1,4 @@
-"""The sampling loop on devices whose physics is known, and which samples count."""
+"""The sampling loop on devices whose physics is specified."""
 
 import gc
 import math
@@ -7,112 +7,104 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
-from benchmark.timing.record import State
-from benchmark.timing.valid import why_not
 
 from benchmark.timing import sampler, stats
+from benchmark.timing.rejection import reject_reasons
 from benchmark.timing.rules import RULES
 from tests.fake_device import FakeCpu, FakeGpu, during, ramp
 
 CUDA = RULES["cuda"]
-QUICK = replace(CUDA, warm_seconds=0.0, warm_least=3, warm_slope=math.inf)  # warm after three calls
+QUICK = replace(CUDA, warm_seconds=0.0, warm_calls=3, warm_slope=math.inf)  # warm after three calls
 THERMAL = 0x40  # hardware thermal slowdown
 
 
 @pytest.fixture(autouse=True)
 def collections(monkeypatch):
-    """One entry for each garbage collection that was asked for; a real one takes 50 ms beside torch."""
-    asked = []
-    monkeypatch.setattr(gc, "collect", lambda: asked.append("collect"))
-    return asked
+    """Log garbage collections in place of doing them; a real one takes 50 ms beside torch."""
+    log = []
+    monkeypatch.setattr(gc, "collect", lambda: log.append("collect"))
+    return log
 
 
-def sample(device, rules=QUICK, **asked):
-    """Samples of a device's own call."""
-    return sampler.sample(device, device.call, rules, **asked)
+def sample(device, rules=QUICK, **options):
+    """Sample a device's own call."""
+    return sampler.sample(device, device.call, rules, **options)
 
 
-def spent(samples):
-    """The s from the first sample's begin to the last one's end."""
+def duration(samples):
+    """Return the s from the first sample's begin to the last one's end."""
     return samples.at[-1] + samples.wall[-1] / 1000
 
 
-def counting(samples, rules=QUICK):
-    """The wall times of the samples that count."""
-    reasons = why_not(samples.at, samples.wall, samples.states, rules)
+def accepted(samples, rules=QUICK):
+    """Return the wall times of the samples that are not rejected."""
+    reasons = reject_reasons(samples.at, samples.wall, samples.states, rules)
     return [ms for ms, reason in zip(samples.wall, reasons, strict=True) if not reason]
-
-
-def look(at, mhz=1980.0, reasons=0):
-    """A state of which only this matters."""
-    return State(at, mhz, 2619.0, 50.0, 600.0, reasons)
 
 
 # Clocks
 
 
-def test_four_clocks_are_what_the_physics_says():
-    """A call that is sent in 0.1 ms and takes the device 10 ms; its graph is sent in 0.01 ms."""
-    gpu = FakeGpu(launch_ms=0.1, busy_ms=10, replay_ms=0.01)
-    found = sample(gpu, replay=gpu.replay)
+@pytest.mark.parametrize(
+    ("costs", "asynchronous", "events", "wall", "graph"),
+    [
+        ({"launch_ms": 0.1, "busy_ms": 10, "replay_ms": 0.01}, 0.1, 10.0, 10.0, 10.01),
+        ({"launch_ms": 10, "busy_ms": 2}, 10.0, 10.0, 10.0, 2.01),  # as slow as its host; the graph is not
+        (
+            {"launch_ms": 2, "busy_ms": 10, "honest": False},
+            2.0,
+            10.0,
+            2.0,
+            10.01,
+        ),  # synchronise does not wait
+    ],
+    ids=["busy device", "launch-bound", "never synchronised"],
+)
+def test_four_clocks_follow_from_the_costs(costs, asynchronous, events, wall, graph):
+    """Until the call returns, between events, synchronised wall, and a replayed graph."""
+    gpu = FakeGpu(**costs)
+    samples = sample(gpu, replay=gpu.replay)
 
-    assert found.asynchronous == pytest.approx([0.1] * 30)
-    assert found.events == pytest.approx([10.0] * 30)
-    assert found.wall == pytest.approx([10.0] * 30)
-    assert found.graph == pytest.approx([10.01] * 30)
-
-
-def test_a_launch_bound_call_is_as_slow_as_its_host():
-    """10 ms to send, 2 ms to do: every clock says 10, the replayed graph says 2."""
-    gpu = FakeGpu(launch_ms=10, busy_ms=2)
-    found = sample(gpu, replay=gpu.replay)
-
-    assert found.asynchronous == pytest.approx([10.0] * 30)
-    assert found.events == pytest.approx([10.0] * 30)
-    assert found.wall == pytest.approx([10.0] * 30)
-    assert found.graph == pytest.approx([2.01] * 30)
-
-
-def test_a_clock_without_synchronising_is_below_the_events():
-    """A synchronise that waits for nothing leaves the host's share in the wall clock; events give it away."""
-    gpu = FakeGpu(launch_ms=2, busy_ms=10, honest=False)
-    found = sample(gpu)
-
-    assert found.wall == pytest.approx(found.asynchronous)
-    assert median(found.wall) == pytest.approx(2.0)
-    assert median(found.events) == pytest.approx(10.0)
+    assert median(samples.asynchronous) == pytest.approx(asynchronous)
+    assert median(samples.wall) == pytest.approx(wall)
+    if gpu.honest:
+        assert samples.events == pytest.approx([events] * 30)
+        assert samples.graph == pytest.approx([graph] * 30)
+    else:  # events show what the wall clock misses
+        assert samples.wall == pytest.approx(samples.asynchronous)
+        assert median(samples.events) == pytest.approx(events)
 
 
 def test_a_device_without_events_has_one_clock():
     """A processor's call is done when it returns: no other clock, no states, and no graph to replay."""
     cpu = FakeCpu(busy_ms=7)
-    found = sample(cpu, replay=cpu.call)
+    samples = sample(cpu, replay=cpu.call)
 
-    assert found.wall == pytest.approx([7.0] * 30)
-    assert (found.asynchronous, found.events, found.graph, found.states) == ((), (), (), ())
-    assert len(cpu.times("call")) == len(found.warm) + 30
+    assert samples.wall == pytest.approx([7.0] * 30)
+    assert (samples.asynchronous, samples.events, samples.graph, samples.states) == ((), (), (), ())
+    assert len(cpu.times("call")) == len(samples.warm) + 30
 
 
 def test_a_cold_cache_is_emptied_before_each_call_and_each_replay():
     """One flush for each, outside the clocks; the call's 3 ms from an empty cache are inside."""
     gpu = FakeGpu(busy_ms=10, cold_ms=3, flush_ms=50)
-    found = sample(gpu, replay=gpu.replay, cold=True)
+    samples = sample(gpu, replay=gpu.replay, cold=True)
 
     assert len(gpu.times("flush")) == 60
-    assert found.warm == pytest.approx([10.0] * 3)
-    assert found.wall == pytest.approx([13.0] * 30)
-    assert found.graph == pytest.approx([13.0] * 30)
+    assert samples.warm == pytest.approx([10.0] * 3)
+    assert samples.wall == pytest.approx([13.0] * 30)
+    assert samples.graph == pytest.approx([13.0] * 30)
 
 
-def test_a_warm_cache_is_left_alone():
-    """Nobody flushes where nobody asked."""
+def test_a_warm_cache_is_not_emptied():
+    """A warm mode has no flush."""
     gpu = FakeGpu()
     sample(gpu, replay=gpu.replay)
 
     assert gpu.times("flush") == []
 
 
-def test_nothing_happens_inside_the_timed_core():
+def test_nothing_else_happens_around_a_timed_call():
     """Around every call: synchronise, clock, event, call, event, clock, synchronise, clock."""
     core = ["synchronise", "now", "mark", "call", "mark", "now", "synchronise", "now"]
     gpu = FakeGpu()
@@ -125,86 +117,78 @@ def test_nothing_happens_inside_the_timed_core():
 
 
 @pytest.mark.parametrize(("busy", "apart"), [(1.0, 0.05), (20.0, 0.0600), (200.0, 0.2)])
-def test_states_are_asked_for_no_more_often_than_every_50_ms(busy, apart):
-    """Fast calls share a state; a slow call has one of its own, taken when it has ended."""
-    found = sample(FakeGpu(launch_ms=0.1, busy_ms=busy, look_ms=0), replace(QUICK, least=200))
-    moments = [state.at for state in found.states]
-    ends = [at + ms / 1000 for at, ms in zip(found.at, found.wall, strict=True)]
+def test_states_are_read_at_most_every_50_ms(busy, apart):
+    """Fast calls share a state; a slow call has its own, read when it has ended."""
+    samples = sample(FakeGpu(launch_ms=0.1, busy_ms=busy, read_ms=0), replace(QUICK, min_samples=200))
+    moments = [state.at for state in samples.states]
+    ends = [at + ms / 1000 for at, ms in zip(samples.at, samples.wall, strict=True)]
 
     assert min(b - a for a, b in pairwise(moments)) == pytest.approx(apart)
     assert all(min(abs(end - moment) for end in ends) < 1e-9 for moment in moments)
 
 
 def test_moments_are_those_of_the_samples():
-    """The first begins at 0, and 10 ms of call and 0.5 ms of looking lie between two begins."""
-    found = sample(FakeGpu(busy_ms=60, look_ms=0.5))
+    """The first begins at 0; between two begins are 60 ms of call and 0.5 ms of reading the state."""
+    samples = sample(FakeGpu(busy_ms=60, read_ms=0.5))
 
-    assert found.at == pytest.approx([0.0605 * i for i in range(30)])
+    assert samples.at == pytest.approx([0.0605 * i for i in range(30)])
 
 
 # Warm-up
 
 
-def test_a_steady_device_is_warm_after_three_seconds():
-    """Nothing moves: the least time decides."""
-    found = sample(FakeGpu(look_ms=0), CUDA)
+@pytest.mark.parametrize(("busy", "seconds"), [(10, 3.0), (1000, 10.0)])
+def test_a_steady_device_is_warm_after_three_seconds_and_ten_calls(busy, seconds):
+    """Nothing changes: whichever takes longer decides."""
+    samples = sample(FakeGpu(busy_ms=busy, read_ms=0), CUDA)
 
-    assert found.settled
-    assert sum(found.warm) == pytest.approx(3000, abs=20)
-
-
-def test_slow_calls_are_warm_after_ten():
-    """Nothing moves, but ten calls of a second are more than three seconds."""
-    found = sample(FakeGpu(busy_ms=1000), CUDA)
-
-    assert found.settled
-    assert found.warm == pytest.approx([1000.0] * 10)
+    assert samples.settled
+    assert sum(samples.warm) / 1000 == pytest.approx(seconds, abs=0.02)
 
 
 def test_a_warm_up_waits_for_the_clock():
     """The host hides the device's clock from every timer; its ramp of 6 s ends within 2 % at 5.76 s.
 
-    From there a second of steady clocks has to go by.
+    From then on the clock must be steady for a second.
     """
     top = 1980.0
-    gpu = FakeGpu(launch_ms=10, busy_ms=1, look_ms=0, mhz=ramp(6.0, top / 2, top))
-    found = sample(gpu, CUDA)
+    gpu = FakeGpu(launch_ms=10, busy_ms=1, read_ms=0, mhz=ramp(6.0, top / 2, top))
+    samples = sample(gpu, CUDA)
     within = 6.0 * (1 - 0.02 / 0.5)
 
-    assert found.settled
-    assert sum(found.warm) / 1000 == pytest.approx(within + 1.0, abs=0.4)
-    assert sum(found.warm) / 1000 >= within + 1.0
+    assert samples.settled
+    assert sum(samples.warm) / 1000 == pytest.approx(within + 1.0, abs=0.4)
+    assert sum(samples.warm) / 1000 >= within + 1.0
 
 
-def test_a_clock_that_is_seen_every_two_seconds_has_to_be_steady_too():
-    """Calls of 2 s see it rise by 2.5 % or more each time; there is never more than one in a second."""
-    found = sample(FakeGpu(launch_ms=2000, busy_ms=1, mhz=ramp(40.0, 990.0, 1980.0)), CUDA)
+def test_a_clock_that_is_read_every_two_seconds_has_to_be_steady_too():
+    """Calls of 2 s see it rise by 2.5 % or more each time; a second never has two readings."""
+    samples = sample(FakeGpu(launch_ms=2000, busy_ms=1, mhz=ramp(40.0, 990.0, 1980.0)), CUDA)
 
-    assert not found.settled
+    assert not samples.settled
 
 
 def test_a_warm_up_waits_for_slow_first_calls():
-    """First calls take twice as long, and 1/e of that excess is left every second: 5 % of it after 3 s."""
-    gpu = FakeGpu(slow=lambda now: 1 + math.exp(-now))
-    found = sample(gpu, CUDA)
+    """First calls take twice as long, and 1/e of that excess remains after a second: 5 % of it after 3 s."""
+    samples = sample(FakeGpu(slow=lambda now: 1 + math.exp(-now)), CUDA)
 
-    assert found.settled
-    assert 6 < sum(found.warm) / 1000 < 14
-    assert median(found.wall) == pytest.approx(10.0, rel=1e-3)
+    assert samples.settled
+    assert 6 < sum(samples.warm) / 1000 < 14
+    assert median(samples.wall) == pytest.approx(10.0, rel=1e-3)
 
 
-def test_a_device_that_never_rests_is_unsettled():
-    """One percent slower every second, against an allowed 0.1 %: given up after 30 s, and sampled anyway."""
-    found = sample(FakeGpu(busy_ms=50, slow=lambda now: 1 + 0.01 * now, look_ms=0), CUDA)
+def test_a_device_that_never_settles_is_sampled_anyway():
+    """One percent slower every second, where 0.1 % is allowed: the warm-up ends after 30 s, unsettled."""
+    samples = sample(FakeGpu(busy_ms=50, slow=lambda now: 1 + 0.01 * now, read_ms=0), CUDA)
 
-    assert not found.settled
-    assert sum(found.warm) / 1000 == pytest.approx(30, abs=0.1)
-    assert len(found.wall) >= 30
+    assert not samples.settled
+    assert sum(samples.warm) / 1000 == pytest.approx(30, abs=0.1)
+    assert len(samples.wall) >= 30
 
 
 def test_hiccups_do_not_prolong_a_warm_up():
-    """Every tenth call takes five times as long; medians do not see it."""
-    gpu = FakeGpu(look_ms=0)
+    """Every tenth call takes five times as long; medians do not change."""
+    gpu = FakeGpu(read_ms=0)
     numbers = iter(range(10**6))
 
     def call():
@@ -212,216 +196,125 @@ def test_hiccups_do_not_prolong_a_warm_up():
         gpu.slow = lambda now: slow
         gpu.call()
 
-    found = sampler.sample(gpu, call, CUDA)
+    samples = sampler.sample(gpu, call, CUDA)
 
-    assert found.settled
-    assert sum(found.warm) / 1000 == pytest.approx(3.0, abs=0.1)
+    assert samples.settled
+    assert sum(samples.warm) / 1000 == pytest.approx(3.0, abs=0.1)
 
 
-def test_fast_calls_are_looked_at_now_and_then(monkeypatch):
-    """40,000 calls that never rest: few slopes, and all of them together see each call some ten times."""
+def test_fast_calls_are_checked_now_and_then(monkeypatch):
+    """40,000 calls that never settle: few slopes, which together use each call some ten times."""
     sizes = []
-    slope = stats.slope
-    monkeypatch.setattr(stats, "slope", lambda at, values: sizes.append(len(values)) or slope(at, values))
-    rules = replace(CUDA, warm_seconds=0.2, warm_cap=2.0)
-    found = sample(FakeCpu(busy_ms=0.05, slow=lambda now: 1 + 0.01 * now), rules)
+    slope = stats.relative_slope
+    monkeypatch.setattr(stats, "relative_slope", lambda at, ms: sizes.append(len(ms)) or slope(at, ms))
+    rules = replace(CUDA, warm_seconds=0.2, warm_max_seconds=2.0)
+    samples = sample(FakeCpu(busy_ms=0.05, slow=lambda now: 1 + 0.01 * now), rules)
 
-    assert not found.settled
+    assert not samples.settled
     assert 10 < len(sizes) < 60
     assert sum(sizes) < 12 * 40_000
-    assert 500 <= len(found.warm) <= 1000
+    assert 500 <= len(samples.warm) <= 1000
 
 
 # When to stop
 
 
-def test_a_still_device_needs_the_least_samples():
-    """Its interval is narrow from the sixth sample on, and yet 30 are taken."""
-    found = sample(FakeGpu())
+def test_a_quiet_device_needs_the_minimum_of_samples():
+    """Its interval is narrow from the sixth sample on, and yet 30 are taken; without states all count."""
+    for gpu in (FakeGpu(), FakeGpu(readable=False)):
+        samples = sample(gpu)
 
-    assert (len(found.wall), found.stopped) == (30, "narrow")
+        assert (len(samples.wall), samples.stopped, bool(samples.states)) == (30, "narrow", gpu.readable)
 
 
-def test_a_noisy_device_needs_as_many_as_its_noise_asks_for():
+def test_a_noisy_device_needs_as_many_samples_as_its_noise_requires():
     """The median of n normal samples has a standard error of 1.2533 sigma / sqrt(n); 2 % need 97 of them.
 
-    That is in the middle: by chance an interval may be narrow earlier. Its median is within 1 % always, which
-    is four standard errors.
+    That is the typical number: by chance an interval may be narrow earlier. Its median is always within 1 %,
+    which is four standard errors.
     """
     needed = (1.96 * math.sqrt(math.pi / 2) * 0.02 / 0.005) ** 2
-    found = [sample(FakeGpu(noise=0.02, seed=seed)) for seed in range(9)]
+    tries = [sample(FakeGpu(noise=0.02, seed=seed)) for seed in range(9)]
 
-    assert {samples.stopped for samples in found} == {"narrow"}
-    assert max(stats.half_width(samples.wall) for samples in found) <= 0.005
-    assert needed / 2 < median(len(samples.wall) for samples in found) < needed * 2
-    assert [median(samples.wall) for samples in found] == pytest.approx([10.0] * 9, rel=0.01)
+    assert {samples.stopped for samples in tries} == {"narrow"}
+    assert max(stats.relative_half_width(samples.wall) for samples in tries) <= 0.005
+    assert needed / 2 < median(len(samples.wall) for samples in tries) < needed * 2
+    assert [median(samples.wall) for samples in tries] == pytest.approx([10.0] * 9, rel=0.01)
 
 
 def test_a_device_that_is_too_noisy_is_sampled_until_time_is_up():
     """Noise of 100 % needs 240,000 samples; in a minute there are a few thousand."""
-    found = sample(FakeGpu(noise=1.0))
+    samples = sample(FakeGpu(noise=1.0))
 
-    assert found.stopped == "time"
-    assert stats.half_width(found.wall) > 0.005
-    assert spent(found) == pytest.approx(60, abs=0.5)
+    assert samples.stopped == "time"
+    assert stats.relative_half_width(samples.wall) > 0.005
+    assert duration(samples) == pytest.approx(60, abs=0.5)
 
 
-@pytest.mark.parametrize(("seconds", "samples"), [(25, 3), (16, 3), (7, 8), (1.99, 30), (2.01, 29)])
-def test_slow_calls_end_in_time(seconds, samples):
-    """As many as fit into 60 s, but three at least."""
-    found = sample(FakeGpu(busy_ms=1000 * seconds, look_ms=0))
+@pytest.mark.parametrize(("seconds", "count"), [(25, 3), (16, 3), (7, 8), (1.99, 30), (2.01, 29)])
+def test_slow_calls_end_in_time(seconds, count):
+    """As many as fit into 60 s, but at least three."""
+    samples = sample(FakeGpu(busy_ms=1000 * seconds, read_ms=0))
 
-    assert len(found.wall) == samples
-    assert found.stopped == ("narrow" if samples == 30 else "time")
-    assert spent(found) <= 60 or samples == 3
+    assert len(samples.wall) == count
+    assert samples.stopped == ("narrow" if count == 30 else "time")
+    assert duration(samples) <= 60 or count == 3
 
 
 def test_very_fast_calls_end_at_a_number_of_samples():
     """Noise that 60 s would not average out fills no file: 400 samples are enough when the rules say so."""
-    samples = sample(FakeGpu(launch_ms=0.01, busy_ms=0.05, noise=0.5), replace(QUICK, most=400))
+    samples = sample(FakeGpu(launch_ms=0.01, busy_ms=0.05, noise=0.5), replace(QUICK, max_samples=400))
 
-    assert len(samples.wall) == 400
-    assert samples.stopped == "time"
+    assert (len(samples.wall), samples.stopped) == (400, "time")
 
 
-def test_samples_of_a_throttled_device_do_not_end_the_sampling():
+def test_rejected_samples_do_not_end_the_sampling():
     """Slowed down for 2 s, though its times do not show it: 30 samples are taken after that."""
-    gpu = FakeGpu(reasons=during(0.0, 2.0, THERMAL, 0), look_ms=0)
-    found = sample(gpu)
+    samples = sample(FakeGpu(clock_events=during(0.0, 2.0, THERMAL, 0), read_ms=0))
 
-    assert found.stopped == "narrow"
-    assert 30 <= len(counting(found)) <= 45
-    assert spent(found) == pytest.approx(2.35, abs=0.15)
-
-
-def test_a_device_that_is_always_throttled_has_no_sample_that_counts():
-    """It is sampled until time is up."""
-    found = sample(FakeGpu(reasons=lambda now: THERMAL), replace(QUICK, cap=2.0))
-
-    assert found.stopped == "time"
-    assert counting(found) == []
+    assert samples.stopped == "narrow"
+    assert 30 <= len(accepted(samples)) <= 45
+    assert duration(samples) == pytest.approx(2.35, abs=0.15)
 
 
-def test_a_device_that_says_nothing_is_believed():
-    """No states: all samples count."""
-    found = sample(FakeGpu(watched=False))
+def test_a_device_that_is_always_throttled_is_sampled_until_time_is_up():
+    """None of its samples counts."""
+    samples = sample(FakeGpu(clock_events=lambda now: THERMAL), replace(QUICK, max_seconds=2.0))
 
-    assert (found.states, len(found.wall)) == ((), 30)
-
-
-# Which samples count
-
-
-@pytest.mark.parametrize(
-    ("reasons", "why"),
-    [
-        (0x00, ""),
-        (0x01, ""),  # idle
-        (0x04, ""),  # the power cap: the card as it is sold
-        (0x08, "hardware slowdown"),
-        (0x20, "software thermal slowdown"),
-        (0x40, "hardware thermal slowdown"),
-        (0x80, "hardware power brake"),
-        (0x48, "hardware slowdown, hardware thermal slowdown"),
-    ],
-)
-def test_bits_that_throttle_are_named(reasons, why):
-    """NVML's bits, but not those that every card shows at its limit."""
-    assert why_not([0.0], [10.0], [look(0.01, reasons=reasons)], CUDA) == [why]
-
-
-def test_a_sample_belongs_to_the_next_state():
-    """Samples end at 10, 30 and 50 ms; states are taken at 10, 30 and 45 ms, so the last state has two."""
-    states = [look(0.010), look(0.030, reasons=THERMAL), look(0.045)]
-
-    assert why_not([0.0, 0.011, 0.04], [10.0, 19.0, 10.0], states, CUDA) == [
-        "",
-        "hardware thermal slowdown",
-        "",
-    ]
-    assert why_not([0.05, 9.0], [10.0, 10.0], [look(0.0, reasons=0x08)], CUDA) == ["hardware slowdown"] * 2
-
-
-def test_a_state_is_still_the_next_when_moments_were_rounded():
-    """A sample ends and its state is taken at 10.05 ms; a recording says 0.0 + 10.05 ms and 0.01 s."""
-    states = [look(0.01, reasons=THERMAL), look(0.06)]
-
-    assert why_not([0.0, 0.02], [10.05, 10.0], states, CUDA) == ["hardware thermal slowdown", ""]
-
-
-def test_a_slow_clock_does_not_count():
-    """Below 75 % of the usual 2,000 MHz, which a few slow looks do not move."""
-    clocks = [2000.0, 1501.0, 1499.0, 2000.0, 2000.0]
-    states = [look(0.1 * i + 0.01, mhz=mhz) for i, mhz in enumerate(clocks)]
-    at = [0.1 * i for i in range(5)]
-
-    assert why_not(at, [10.0] * 5, states, CUDA) == ["", "", "slow clock", "", ""]
-
-
-def test_a_clock_that_was_not_told_is_no_slow_clock():
-    """One look of three failed: 0 MHz is not below the usual clock, nor part of it, nor a change of it."""
-    states = [look(0.01, mhz=2000.0), look(0.11, mhz=0.0), look(0.21, mhz=1400.0)]
-
-    assert why_not([0.0, 0.1, 0.2], [10.0] * 3, states, CUDA) == ["", "", ""]  # usual: 1,700
-    assert sampler.steady([look(1.0), look(1.1, mhz=0.0), look(1.2)], CUDA)
-
-
-def test_a_throttled_device_with_a_slow_clock_gives_its_own_reason():
-    """The driver knows why; the clock only shows it."""
-    states = [look(0.01), look(0.02), look(0.03, mhz=900.0, reasons=THERMAL)]
-
-    assert why_not([0.02], [10.0], states, CUDA) == ["hardware thermal slowdown"]
-
-
-def test_without_states_all_samples_count():
-    """A processor says nothing of itself."""
-    assert why_not([0.0, 1.0], [10.0, 10.0], [], CUDA) == ["", ""]
+    assert samples.stopped == "time"
+    assert accepted(samples) == []
 
 
 # Back to back
 
 
-def test_a_burst_has_throughput_and_energy():
-    """Two seconds of calls of 10 ms at 600 W are 200 calls and 6 J each."""
-    gpu = FakeGpu(launch_ms=0.1, busy_ms=10, watts=lambda now: 600.0)
-    found = sampler.burst(gpu, gpu.call, CUDA)
+@pytest.mark.parametrize(
+    ("costs", "calls", "joules"),
+    [
+        ({"launch_ms": 0.1, "busy_ms": 10}, 200, 6.0),  # 600 W
+        ({"launch_ms": 10, "busy_ms": 2}, 200, 1.2),  # 100 calls a second, as fast as its host
+        ({"busy_ms": 10, "slow": during(0.0, 0.05, 10.0, 1.0)}, 200, 6.0),  # a hiccup before it
+        ({"busy_ms": 5000}, 1, 3000.0),  # one call takes longer than a burst
+    ],
+    ids=["busy device", "launch-bound", "after a hiccup", "slow call"],
+)
+def test_a_burst_has_throughput_and_energy(costs, calls, joules):
+    """Two seconds of calls, without reading a clock in between."""
+    gpu = FakeGpu(**costs)
+    burst = sampler.burst(gpu, gpu.call, CUDA)
 
-    assert found.calls == 200
-    assert found.seconds == pytest.approx(2.0)
-    assert found.joules == pytest.approx(200 * 6.0)
-    assert [name for name, _ in gpu.log[-203:]] == ["now", *["call"] * 200, "synchronise", "now"]
-
-
-def test_a_burst_of_a_launch_bound_call_is_as_fast_as_its_host():
-    """10 ms to send and 2 ms to do: 100 calls a second, and the energy of 2 ms each."""
-    gpu = FakeGpu(launch_ms=10, busy_ms=2, watts=lambda now: 500.0)
-    found = sampler.burst(gpu, gpu.call, CUDA)
-
-    assert found.calls / found.seconds == pytest.approx(100.0)
-    assert found.joules / found.calls == pytest.approx(1.0)
-
-
-def test_a_burst_is_as_long_as_it_should_be_after_a_hiccup():
-    """The first call takes ten times as long; the burst has 200 calls nevertheless."""
-    gpu = FakeGpu(busy_ms=10, slow=during(0.0, 0.05, 10.0, 1.0))
-
-    assert sampler.burst(gpu, gpu.call, CUDA).calls == 200
+    assert burst.calls == calls
+    assert burst.seconds == pytest.approx(max(2.0, gpu.busy_ms / 1000))
+    assert burst.joules == pytest.approx(calls * joules)
+    assert [name for name, _ in gpu.log[-calls - 3 :]] == ["now", *["call"] * calls, "synchronise", "now"]
 
 
-def test_a_burst_is_one_call_at_least():
-    """A call of five seconds, in a burst of two."""
-    gpu = FakeGpu(busy_ms=5000)
-
-    assert sampler.burst(gpu, gpu.call, CUDA).calls == 1
-
-
-@pytest.mark.parametrize("device", [FakeCpu(), FakeGpu(watched=False)], ids=lambda device: device.name)
+@pytest.mark.parametrize("device", [FakeCpu(), FakeGpu(readable=False)], ids=lambda device: device.name)
 def test_a_burst_without_a_counter_has_no_energy(device):
-    """None, not nought."""
-    found = sampler.burst(device, device.call, CUDA)
+    """None, not 0."""
+    burst = sampler.burst(device, device.call, CUDA)
 
-    assert found.calls == 200
-    assert found.joules is None
+    assert (burst.calls, burst.joules) == (200, None)
 
 
 # The garbage collector
@@ -429,16 +322,16 @@ def test_a_burst_without_a_counter_has_no_energy(device):
 
 @pytest.fixture(params=[True, False], ids=["on", "off"])
 def collector(request):
-    """Whether garbage collection was on before; it is afterwards as it was before this test."""
-    was = gc.isenabled()
+    """Switch garbage collection on or off, and restore it after the test."""
+    enabled = gc.isenabled()
     (gc.enable if request.param else gc.disable)()
     yield request.param
-    (gc.enable if was else gc.disable)()
+    (gc.enable if enabled else gc.disable)()
 
 
 @pytest.mark.parametrize("loop", [sampler.sample, sampler.burst])
 def test_garbage_is_collected_before_and_not_inside(loop, collector, collections):
-    """Collected once; then off in every call, and what there is is frozen; afterwards as before."""
+    """Collected once; then off in every call, with all objects frozen; afterwards as before."""
     gpu, inside, frozen = FakeGpu(busy_ms=500), [], []
 
     def call():
@@ -456,16 +349,16 @@ def test_garbage_is_collected_before_and_not_inside(loop, collector, collections
 
 
 @pytest.mark.parametrize("loop", [sampler.sample, sampler.burst])
-def test_a_call_that_fails_leaves_the_collector_as_it_was(loop, collector):
-    """The error is the caller's business, the collector is ours."""
+def test_a_call_that_fails_leaves_the_collector_unchanged(loop, collector):
+    """The error reaches the caller."""
     gpu, numbers = FakeGpu(), iter(range(5))
 
     def call():
         if next(numbers) == 4:
-            raise MemoryError("no more of it")
+            raise MemoryError("out of memory")
         gpu.call()
 
-    with pytest.raises(MemoryError, match="no more of it"):
+    with pytest.raises(MemoryError, match="out of memory"):
         loop(gpu, call, QUICK)
 
     assert (gc.isenabled(), gc.get_freeze_count()) == (collector, 0)

@@ -1,16 +1,18 @@
-"""Recordings as lines of JSON: what is written is read back, what is no recording is refused."""
+"""Recordings as JSON lines: a recording is read back as it was written, and mistakes are refused."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
-from benchmark.timing.record import MODES, Burst, Recording, Samples, State
 
-from benchmark.timing import record
+from benchmark.timing import storage
+from benchmark.timing.recording import MODES, Burst, Recording, Samples, State, timing_key
+
+H100 = "NVIDIA H100 80GB HBM3"
 
 
-def made(**more):
-    """A recording with something in every field, and floats of no few digits."""
+def recording(**more):
+    """Make a recording with something in every field, and floats of many digits."""
     samples = Samples(
         warm=(100 / 3, 31.0),
         settled=True,
@@ -30,159 +32,170 @@ def made(**more):
         "width": 1280,
         "batch": 4,
         "round": 2,
-        "device": "NVIDIA H100 80GB HBM3",
+        "device": H100,
         "kind_of_device": "cuda",
         "fingerprint": "0123456789abcdef",
-        "began": "2026-01-01T00:00:00+00:00",
-        "order": 7,
+        "started": "2026-01-01T00:00:00+00:00",
+        "position": 7,
         "samples": samples,
         "macs": 687_090_000_000,
         "traffic": 12_345_678_901,
-        "first_ms": 1234.56789,
-        "moved": (40 / 3, 41.0),
+        "first_call_ms": 1234.56789,
+        "end_to_end": (40 / 3, 41.0),
         "burst": Burst(60, 2.00004, 1234.5),
         "memory": {"allocated": 1024.25, "reserved": 2048.0},
-        "answer": {"weights": "initial", "finite": True, "error": 1.25e-7},  # not rounded
+        "accuracy": {"weights": "initial", "finite": True, "error": 1.25e-7},  # not rounded
         "machine": {"torch": "2.15.0", "driver": "580.1"},
-        "others": 1,
+        "other_processes": 1,
         "notes": ("no power counter",),
     }
     return Recording(**values | more)
 
 
-def test_a_recording_is_read_back_as_it_was():
-    """All but the fifth decimal, and to the same line again."""
-    one = made()
-    line = record.dump(one)
-    again = record.load(line, "here")
+def test_a_recording_is_read_back_as_it_was_written():
+    """All but the fifth decimal, and the second writing equals the first."""
+    original = recording()
+    line = storage.dump(original)
+    again = storage.load(line, "place")
 
     assert "\n" not in line
-    assert record.dump(again) == line
+    assert storage.dump(again) == line
     assert again.samples.states == (State(0.0333, 1980.0, 2619.0, 61.0, 640.1235, 0x24),)
     assert again.burst == Burst(60, 2.0, 1234.5)
     for clock in ("warm", "at", "wall", "asynchronous", "events", "graph"):
-        assert getattr(again.samples, clock) == pytest.approx(getattr(one.samples, clock), abs=0.5e-4)
-    assert replace(again, samples=one.samples, burst=one.burst, moved=one.moved, first_ms=one.first_ms) == one
+        assert getattr(again.samples, clock) == pytest.approx(getattr(original.samples, clock), abs=0.5e-4)
+    rounded = ("samples", "burst", "end_to_end", "first_call_ms")
+    assert replace(again, **{name: getattr(original, name) for name in rounded}) == original
 
 
-def test_what_a_device_lacks_stays_away():
-    """No clocks but one, no states, no burst, no answer."""
-    one = made(
-        samples=Samples((), False, (0.0,), (10.0,)), burst=None, first_ms=None, moved=(), answer={}, notes=()
-    )
+def test_what_a_device_lacks_stays_empty():
+    """One clock, no states, no burst, no accuracy."""
+    empty = {"burst": None, "first_call_ms": None, "end_to_end": (), "accuracy": {}, "notes": ()}
+    bare = recording(samples=Samples((), False, (0.0,), (10.0,)), **empty)
 
-    assert record.load(record.dump(one), "here") == one
-    half = replace(one, burst=Burst(3, 1.0))
-    assert record.load(record.dump(half), "here") == half
+    for each in (bare, replace(bare, burst=Burst(3, 1.0))):
+        assert storage.load(storage.dump(each), "place") == each
 
 
-def test_lines_hold_nothing_but_json():
-    """States are rows of numbers, so that hours of them stay small."""
-    entry = json.loads(record.dump(made()))
+def test_keys_on_disk_are_those_of_the_committed_files():
+    """Renamed fields keep their keys; states are rows of numbers, so that hours of them stay small."""
+    entry = json.loads(storage.dump(recording()))
 
-    assert entry["version"] == record.VERSION
+    assert entry["version"] == storage.VERSION
+    assert entry.keys() >= {"began", "order", "first_ms", "moved", "answer", "others"}
     assert entry["samples"]["states"] == [[0.0333, 1980.0, 2619.0, 61.0, 640.1235, 36]]
     assert entry["samples"]["wall"] == [33.3333, 28.5714]
 
 
+ENTRY = json.loads(storage.dump(recording()))
+
+
 def changed(**more):
-    """The line of a recording with other entries."""
-    return json.dumps(json.loads(record.dump(made())) | more)
+    """Write the line of a recording with other entries."""
+    return json.dumps(ENTRY | more)
 
 
 def without(name):
-    """The line of a recording that lacks an entry."""
-    entry = json.loads(record.dump(made()))
-    del entry[name]
-    return json.dumps(entry)
+    """Write the line of a recording without an entry."""
+    return json.dumps({key: value for key, value in ENTRY.items() if key != name})
 
 
 def sampled(**more):
-    """The line of a recording with other samples."""
-    return changed(samples=json.loads(record.dump(made()))["samples"] | more)
+    """Write the line of a recording with other samples."""
+    return changed(samples=ENTRY["samples"] | more)
 
 
-BROKEN = {
-    "half a line": (record.dump(made())[:100], "no recording"),
-    "nothing": ("", "no recording"),
-    "a list": ("[1, 2]", "no recording"),
-    "brackets without end": ("[" * 100_000, "no recording"),
-    "null": ("null", "no recording"),
-    "no version": (without("version"), "version None, expected version 1"),
-    "another version": (changed(version=2), "version 2, expected version 1"),
-    "no samples": (without("samples"), "samples: expected a mapping, got None"),
-    "no kind": (without("kind"), "'kind' is missing"),
-    "an unknown entry": (changed(colour="red"), "unknown key 'colour'"),
-    "a state of two numbers": (sampled(states=[[0.0, 1980.0]]), "samples.states: [0.0, 1980.0] is not at, "),
-    "a state of words": (sampled(states=[["a"] * 6]), "samples.states.at: expected float, got 'a'"),
-    "an unknown clock": (sampled(sundial=[1.0]), "samples: unknown key 'sundial'"),
-    "a burst that is none": (changed(burst={"calls": 1}), "burst: 'seconds' is missing"),
-    "an unknown kind": (changed(kind="backward"), "kind 'backward'; known: forward, step, ceiling"),
-    "an unknown mode": (changed(mode="turbo"), f"mode 'turbo'; known: {', '.join(MODES)}"),
-    "a list of modes": (changed(mode=["fast"]), "mode: expected str, got ['fast']"),
-    "an unknown kind of device": (changed(kind_of_device="tpu"), "kind_of_device 'tpu'; known: cuda, cpu"),
-    "a height in words": (changed(height="720"), "height: expected int, got '720'"),
-    "memory that is none": (changed(memory=None), "memory: expected a mapping, got None"),
-    "a short clock": (sampled(events=[1.0]), "samples.events: 1 numbers for 2 samples"),
-    "a long clock": (sampled(graph=[1.0, 2.0, 3.0]), "samples.graph: 3 numbers for 2 samples"),
-    "too few moments": (sampled(at=[0.0]), "samples.at: 1 numbers for 2 samples"),
-    "no wall clock": (sampled(wall=[]), "samples.at: 2 numbers for 0 samples"),
-    "a time in words": (sampled(wall=["a", "b"]), "samples.wall: expected numbers from 0 on"),
-    "a time that is none": (sampled(wall=[None, 1.0]), "samples.wall: expected numbers from 0 on"),
-    "a negative time": (sampled(wall=[-1.0, 1.0]), "samples.wall: expected numbers from 0 on"),
-    "no number": (sampled(wall=[float("nan"), 1.0]), "samples.wall: expected numbers from 0 on"),
-    "no time at all": (sampled(wall=[0.0, 1.0]), "samples.wall: a sample took no time"),
-    "a text for a clock": (sampled(wall="ab"), "samples.wall: expected numbers from 0 on"),
-    "a first call in words": (changed(first_ms="x"), "first_ms: expected numbers from 0 on, got ['x']"),
-    "memory in words": (changed(memory={"device": "all"}), "memory: expected numbers from 0 on, got ['all']"),
-    "a distance in words": (changed(answer={"error": "far"}), "answer.error: expected a number, got 'far'"),
-    "moved in words": (changed(moved=["a"]), "moved: expected numbers from 0 on"),
+MISTAKES = {
+    "half a line": (json.dumps(ENTRY)[:100], "not a recording"),
+    "nothing": ("", "not a recording"),
+    "a list": ("[1, 2]", "not a recording (version None; allowed: 1)"),
+    "unclosed brackets": ("[" * 100_000, "not a recording"),
+    "null": ("null", "not a recording"),
+    "no version": (without("version"), "version None; allowed: 1"),
+    "another version": (changed(version=2), "version 2; allowed: 1"),
+    "no samples": (without("samples"), "missing required field samples"),
+    "samples in words": (changed(samples="many"), "samples: Expected object, got str"),
+    "no kind": (without("kind"), "missing required field kind"),
+    "an unknown field": (changed(colour="red"), "unknown field 'colour'; allowed: kind, run, mode"),
+    "an in-code name": (changed(started="now"), "unknown field 'started'; allowed: kind, run, mode"),
+    "a state of two numbers": (
+        sampled(states=[[0.0, 1980.0]]),
+        "samples.states[0]: Expected array of length 6",
+    ),
+    "a state of words": (sampled(states=[["a"] * 6]), "samples.states[0][0]: Expected float, got str"),
+    "an unknown clock": (sampled(sundial=[1.0]), "unknown field 'sundial'; allowed: warm, settled, at"),
+    "half a burst": (changed(burst={"calls": 1}), "burst: Object missing required field seconds"),
+    "an unknown kind": (changed(kind="backward"), "kind 'backward'; allowed: forward, step, ceiling"),
+    "an unknown mode": (changed(mode="turbo"), f"mode 'turbo'; allowed: {', '.join(MODES)}"),
+    "a list of modes": (changed(mode=["fast"]), "mode: Expected str, got array"),
+    "an unknown device": (changed(kind_of_device="tpu"), "kind_of_device 'tpu'; allowed: cuda, cpu"),
+    "a height in words": (changed(height="720"), "height: Expected int, got str"),
+    "no memory": (changed(memory=None), "memory: Expected object, got null"),
+    "a short clock": (sampled(events=[1.0]), "samples: events: 1 numbers for 2 samples"),
+    "a long clock": (sampled(graph=[1.0, 2.0, 3.0]), "samples: graph: 3 numbers for 2 samples"),
+    "too few moments": (sampled(at=[0.0]), "samples: at: 1 numbers for 2 samples"),
+    "no wall clock": (sampled(wall=[]), "samples: at: 2 numbers for 0 samples"),
+    "a time in words": (sampled(wall=["a", "b"]), "samples.wall[0]: Expected float, got str"),
+    "a missing time": (sampled(wall=[None, 1.0]), "samples.wall[0]: Expected float, got null"),
+    "a negative time": (sampled(wall=[-1.0, 1.0]), "samples: wall: -1.0; allowed: numbers from 0 on"),
+    "not a number": (sampled(wall=[float("nan"), 1.0]), "not a recording"),
+    "a sample without duration": (sampled(wall=[0.0, 1.0]), "samples: wall: a sample took 0 ms"),
+    "a clock in words": (sampled(wall="ab"), "samples.wall: Expected array, got str"),
+    "a first call in words": (changed(first_ms="x"), "first_ms: Expected float | null, got str"),
+    "a negative first call": (changed(first_ms=-1.0), "first_ms: -1.0; allowed: numbers from 0 on"),
+    "memory in words": (changed(memory={"device": "all"}), "memory[...]: Expected float, got str"),
+    "an error in words": (changed(answer={"error": "far"}), "answer.error 'far'; allowed: numbers"),
+    "end to end in words": (changed(moved=["a"]), "moved[0]: Expected float, got str"),
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_is_no_recording_is_refused(name, tmp_path):
-    """File and line are named, and what is wrong with it."""
-    line, words = BROKEN[name]
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_refused_with_their_place(name, tmp_path):
+    """One line names file, line, field and what is allowed."""
+    line, message = MISTAKES[name]
     file = tmp_path / "card" / "small.jsonl"
-    record.keep([made()], file)
+    storage.write([recording()], file)
     file.write_text(f"{file.read_text()}{line or ' '}\n")
 
-    with pytest.raises(ValueError, match=r"small\.jsonl, line 2\b") as caught:
-        list(record.read(tmp_path))
-    assert words in str(caught.value)
+    with pytest.raises(ValueError, match=r"small\.jsonl, line 2: ") as caught:
+        list(storage.read(tmp_path))
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_recordings_are_kept_by_device_and_run(tmp_path):
-    """Read by folder, then file, in the order they were made; a file is written anew through a draft."""
-    big, small = made(run="big"), made()
-    for one in (small, big):
-        record.keep([one, replace(one, round=3)], record.path(one.device, one.run, tmp_path))
-    record.keep([made(device="A card")], record.path("A card", "small", tmp_path))
+def test_recordings_are_written_by_device_and_run(tmp_path):
+    """They are read by folder, then file, in the order they were made; a file is replaced as a whole."""
+    big, small = recording(run="big"), recording()
+    for each in (small, big):
+        storage.write([each, replace(each, round=3)], storage.path(H100, each.run, tmp_path))
+    storage.write([recording(device="A card")], storage.path("A card", "small", tmp_path))
 
-    found = [(one.device, one.run, one.round) for one in record.read(tmp_path)]
-    card = "NVIDIA H100 80GB HBM3"
-    assert found == [
-        ("A card", "small", 2),
-        *((card, run, turn) for run in ("big", "small") for turn in (2, 3)),
-    ]
-    record.keep([small], record.path(card, "small", tmp_path))
-    assert [one.round for one in record.read(tmp_path) if one.key == small.key and one.device == card] == [2]
+    found = [(each.device, each.run, each.round) for each in storage.read(tmp_path)]
+    rounds = [(H100, run, number) for run in ("big", "small") for number in (2, 3)]
+    assert found == [("A card", "small", 2), *rounds]
+    storage.write([small], storage.path(H100, "small", tmp_path))
+    assert [(each.device, each.run, each.round) for each in storage.read(tmp_path)] == found[:-1]
     assert not list(tmp_path.rglob("*.part"))
-    assert list(record.read(tmp_path / "nothing")) == []
+    assert list(storage.read(tmp_path / "nothing")) == []
 
 
-def test_names_of_devices_are_names_of_folders():
-    """Lower case, digits and hyphens; no name climbs out of the folder."""
-    assert record.slug("NVIDIA GeForce RTX 3090") == "nvidia-geforce-rtx-3090"
-    assert record.slug("AMD EPYC 9R14 (2 threads)") == "amd-epyc-9r14-2-threads"
-    assert record.slug("../../etc/passwd") == "etc-passwd"
+@pytest.mark.parametrize(
+    ("device", "folder"),
+    [
+        ("NVIDIA GeForce RTX 3090", "nvidia-geforce-rtx-3090"),
+        ("AMD EPYC 9R14 (2 threads)", "amd-epyc-9r14-2-threads"),
+        ("../../etc/passwd", "etc-passwd"),
+    ],
+)
+def test_names_of_devices_become_names_of_folders(device, folder):
+    """Lower case, digits and hyphens; no name leaves the folder."""
+    assert storage.slug(device) == folder
 
 
-def test_a_key_is_all_but_the_round():
-    """Rounds and devices share it; modes, sizes and batches do not."""
-    assert made(round=5, order=1, device="x").key == made().key
+def test_the_key_leaves_out_round_and_device():
+    """Modes, sizes and batches are in it."""
+    key = timing_key(recording())
+
+    assert timing_key(recording(round=5, position=1, device="x")) == key
     for other in ({"mode": "strict"}, {"height": 256}, {"batch": 1}, {"run": "big"}, {"kind": "step"}):
-        assert made(**other).key != made().key
-    assert set(asdict(made())) >= {"kind", "run", "mode", "height", "width", "batch"}
+        assert timing_key(recording(**other)) != key

@@ -11,7 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
-from benchmark.results.checked import build, nearest, read_yaml
+from benchmark.results.checked import build
+from benchmark.spec import nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
 SCALES = {"min": 60, "s": 1, "dB": 1}

@@ -24,8 +24,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from benchmark.results.checked import build, read_yaml
+from benchmark.results.checked import build
 from benchmark.results.schema import PHYSICS_VERDICTS, PhysicsVerdict
+from benchmark.spec import read_yaml
 
 VERDICTS = PHYSICS_VERDICTS  # from mild to grave
 CARDS = Path(__file__).with_name("cards.yaml")

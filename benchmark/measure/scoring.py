@@ -1,7 +1,7 @@
 """Restore images and score them.
 
-Most protocols score what a reader can look at: the restored image rounded to 8 bits, as saved. Some see
-another form of it, named by their quantity's `sees`.
+Most protocols score the restored image as it is saved, rounded to 8 bits. Others score another form of it,
+which their quantity names in `sees`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,9 +19,9 @@ from benchmark.spec import Quantity
 
 Restore = Callable[[nn.Module, Tensor], Tensor]
 
-# What a metric may see of a restored image. 8 bits are made in float32, as the programs that save images do:
+# The forms of a restored image. Those of 8 bits are computed in float32, as by programs that save images:
 # there 255 * (k / 255) is k for every level k, so truncating an image that has 8 bits changes nothing.
-SEEN: dict[str, Callable[[Tensor], Tensor]] = {
+FORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "rounded": lambda x: x.clamp(0, 1).mul(255).round().double() / 255,
     "truncated": lambda x: x.clamp(0, 1).mul(255).floor().double() / 255,
     "clipped": lambda x: x.double().clamp(0, 1),
@@ -35,7 +35,7 @@ class Metric(Protocol):
     QUANTITY: Quantity
 
     def measure(self, restored: Tensor, sharp: Tensor, /) -> Tensor:
-        """(B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,)."""
+        """Score (B, 3, H, W) against (B, 3, H, W), both in [0, 1] -> (B,)."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,20 @@ def score(
     Metrics see float64 on the CPU, so their values do not depend on the device.
 
     Raises:
-        ValueError: a metric wants to see what there is not; the message names both.
+        ValueError: a metric names a form that does not exist.
     """
     for name, metric in metrics.items():
-        if metric.QUANTITY.sees not in SEEN:
-            raise ValueError(f"metrics.{name}: sees {metric.QUANTITY.sees!r}; known: {', '.join(SEEN)}")
+        if metric.QUANTITY.sees not in FORMS:
+            raise ValueError(f"metrics.{name}: sees {metric.QUANTITY.sees!r}; allowed: {', '.join(FORMS)}")
     net = net.to(device).to(memory_format=torch.channels_last).eval()
     for name, blurry, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
         with torch.inference_mode():
             restored = restore(net, nets.tensor(blurry, torch.float32).to(device)).cpu()
         truth = nets.tensor(sharp).contiguous()  # plane by plane, as metrics read it
-        wanted = {"rounded", *(metric.QUANTITY.sees for metric in metrics.values())}
-        seen = {sees: SEEN[sees](restored).contiguous() for sees in wanted}
+        names = {"rounded", *(metric.QUANTITY.sees for metric in metrics.values())}
+        forms = {form: FORMS[form](restored).contiguous() for form in names}
         values = {
-            key: float(metric.measure(seen[metric.QUANTITY.sees], truth)) for key, metric in metrics.items()
+            key: float(metric.measure(forms[metric.QUANTITY.sees], truth)) for key, metric in metrics.items()
         }
-        saved = seen["rounded"].mul(255).round().byte()[0].permute(1, 2, 0).numpy()
+        saved = forms["rounded"].mul(255).round().byte()[0].permute(1, 2, 0).numpy()
         yield Scored(name, saved, values)

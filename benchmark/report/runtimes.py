@@ -138,9 +138,7 @@ class Times:
     waiting: int  # printed times without a row in times.csv
     dots: tuple[Dot, ...]
     clocked: tuple[Clocked, ...]
-    clock_evidence: tuple[
-        tuple[str, PrintedTime], ...
-    ]  # paper and printed time with a likely clock or ratios
+    clock_evidence: tuple[tuple[str, PrintedTime], ...]  # paper, printed time
     devices: tuple[Device, ...]
     prices: tuple[PriceList, ...]
 

@@ -1,14 +1,12 @@
-"""Read YAML that people write by hand into typed values; errors name place, bad value and allowed values."""
+"""Check YAML with nested parts against its types; errors name place, bad value and allowed values."""
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import MISSING, fields, is_dataclass
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
-import yaml
+
+from benchmark.spec import nearest
 
 T = TypeVar("T")
 NAMES: dict[Any, str] = {
@@ -22,42 +20,13 @@ NAMES: dict[Any, str] = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key that a mapping has twice, of which YAML would keep the last."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        keys = [key.value for key, _ in node.value]
-        for index, (key, _) in enumerate(node.value):
-            if key.value in keys[:index]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} occurs twice in one mapping", key.start_mark
-                )
-        return node
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file.
-
-    Raises:
-        ValueError: it cannot be read, is not YAML, or has a key twice; the message names the line.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ValueError(f"{path}{line}: {error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from None
-
-
 def build(kind: type[T], where: str, entries: Any) -> T:
     """Make a dataclass, a TypedDict or any other type that msgspec checks from parsed YAML.
 
     Args:
         kind: a class whose fields may be dataclasses, TypedDicts, lists, tuples and dictionaries again.
         where: the place that errors start with, such as "params.yaml: runs.cdgnet".
-        entries: what `read_yaml` returned, or a part of it.
+        entries: what `spec.read_yaml` returned, or a part of it.
 
     Raises:
         ValueError: a key is unknown or missing, or a value is not allowed.
@@ -121,17 +90,6 @@ def _convert_record(value: Any, kind: Any, where: str) -> Any:
             raise ValueError(f"{where}: {key!r} is missing")
     dot = ": " if where.endswith((".yaml", ".yml")) else "."
     return kind(**{key: _convert(item, hints[key], f"{where}{dot}{key}") for key, item in value.items()})
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint for a mistyped name: the nearest allowed one, or all of them.
-
-    >>> nearest("cdgnett", ["cdgnet", "srn"]), nearest("x", ["cdgnet", "srn"])
-    ("did you mean 'cdgnet'?", 'allowed: cdgnet, srn')
-    """
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(names)}"
 
 
 def allowed(hint: Any, empty: str = "null") -> str:

@@ -1,6 +1,7 @@
 """Read a CSV table as checked rows or as a pandas frame, and write it whole or not at all."""
 
 import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ from dataclasses import asdict, fields
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -107,62 +108,50 @@ def read_rows(path: Path, row: type[Row], optional: bool = False) -> list[Row]:
     """
     if optional and not path.exists():
         return []
-    cells = _cells(path)
-    header, *lines = cells
-    names = column_names(row)
-    missing = [name for name in names if name not in header]
-    if missing:
-        raise ValueError(f"{path}: no column {missing[0]!r}; its columns: {', '.join(header)}")
-    hints = get_type_hints(row, include_extras=True)
-    optional_columns = {name for name in names if type(None) in get_args(hints[name])}
+    (_, header), *lines = _lines(path)
+    names, hints = column_names(row), get_type_hints(row, include_extras=True)
+    for name in names:
+        if name not in header:
+            raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
+    nullable = {name for name in names if type(None) in get_args(hints[name])}
     records = []
-    for number, line in enumerate(lines, 2):
-        if len(line) != len(header):
-            raise ValueError(f"{path}, line {number}: {len(line)} cells, but the header has {len(header)}")
-        record: dict[str, Any] = dict(zip(header, line, strict=True))
-        records.append({k: None if k in optional_columns and not record[k] else record[k] for k in names})
+    for number, cells in lines:
+        if len(cells) != len(header):
+            raise ValueError(f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)}")
+        record = dict(zip(header, cells, strict=True))
+        records.append({k: None if k in nullable and not record[k] else record[k] for k in names})
     try:
         return msgspec.convert(records, list[row], strict=False)  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
-        raise ValueError(_explain(path, records, hints, str(error))) from None
+        # A record has all keys, so that only a cell can be wrong.
+        index, column = re.findall(r"\$\[(\d+)\]\.(\w+)", str(error))[0]
+        value, values = records[int(index)][column], allowed(hints[column], "an empty cell")
+        number, _ = lines[int(index)]
+        raise ValueError(f"{path}, line {number}: {column} {value!r}; allowed: {values}") from None
 
 
-def _cells(path: Path) -> list[list[str]]:
-    """Read the cells of a CSV file as text.
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Read a CSV file as line numbers and cells of text, the header first; blank lines are left out.
 
     Raises:
         ValueError: it cannot be read, is empty, holds a merge conflict, or separates cells by semicolons.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = [(reader.line_num, cells) for cells in reader if cells]
     except FileNotFoundError:
         raise ValueError(f"{path}: does not exist yet; `dvc repro` makes it") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: cannot be read as a UTF-8 CSV file ({error})") from None
-    conflict = re.search(r"^(<{7}|={7}|>{7})", text, flags=re.MULTILINE)
-    if conflict:
-        number = text.count("\n", 0, conflict.start()) + 1
-        raise ValueError(f"{path}, line {number}: a merge-conflict marker; resolve the conflict first")
-    try:
-        cells = list(csv.reader(text.splitlines(keepends=True), strict=True))
-    except csv.Error as error:
-        raise ValueError(f"{path}: is not a CSV file ({error})") from None
-    if not cells:
+    for number, cells in lines:
+        if re.match("<{7}|={7}|>{7}", cells[0]):
+            raise ValueError(f"{path}, line {number}: a merge-conflict marker; resolve the conflict first")
+    if not lines:
         raise ValueError(f"{path}: is empty; its first line must name the columns")
-    if len(cells[0]) == 1 and ";" in cells[0][0]:
+    if len(lines[0][1]) == 1 and ";" in lines[0][1][0]:
         raise ValueError(f"{path}: its cells are separated by ';'; save it with ',' as separator")
-    return cells
-
-
-def _explain(path: Path, records: list[dict[str, Any]], hints: dict[str, Any], error: str) -> str:
-    """Turn msgspec's message, which ends in "at `$[12].verdict`", into file, line, column, allowed values."""
-    place = re.search(r"\$\[(\d+)\]\.(\w+)", error)
-    if place is None:
-        return f"{path}: {error}"
-    index, column = int(place[1]), place[2]
-    value = records[index][column]
-    values = allowed(hints[column], "an empty cell")
-    return f"{path}, line {index + 2}: {column} {value!r}; allowed: {values}"
+    return lines
 
 
 def _kinds(row: type) -> dict[str, tuple[type, str]]:
@@ -221,7 +210,8 @@ def write(path: Path, row: type[Row], rows: Iterable[Row] | pd.DataFrame) -> Non
     except OSError as error:
         raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
-        draft.unlink(missing_ok=True)
+        if draft.is_file():
+            draft.unlink()
 
 
 def finite(value: float | None) -> float | None:

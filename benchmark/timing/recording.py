@@ -139,7 +139,7 @@ class Recording:
                 raise ValueError(f"{name}: {min(values)}; allowed: numbers from 0 on")
         for name in ("error", "psnr_change"):
             if not isinstance(self.accuracy.get(name, 0.0), int | float):
-                raise ValueError(f"answer.{name} {self.accuracy[name]!r}; allowed: numbers")
+                raise ValueError(f"accuracy.{name} {self.accuracy[name]!r}; allowed: numbers")
 
 
 def timing_key(row: Any) -> tuple[Any, str, str, int, int, int]:

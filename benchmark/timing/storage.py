@@ -77,10 +77,10 @@ def load(line: str, place: str) -> Recording:
     try:
         return msgspec.convert({names.get(key, key): value for key, value in entry.items()}, Recording)
     except msgspec.ValidationError as error:
-        expected, _, field = str(error).replace("`", "").rpartition(" - at $")
-        name, *rest = re.split(r"(?=[.\[])", field.lstrip("."))
-        field = "".join([ON_DISK.get(name, name), *rest])
-        raise ValueError(f"{place}: {f'{field}: ' if field else ''}{expected or error}") from None
+        message, _, field = str(error).replace("`", "").partition(" - at $")
+        text = f"{field.lstrip('.')}: {message}" if field else message
+        text = re.sub(r"^\w+", lambda name: ON_DISK.get(name[0], name[0]), text)
+        raise ValueError(f"{place}: {text}") from None
 
 
 def read(folder: Path = RUNTIME) -> Iterator[Recording]:

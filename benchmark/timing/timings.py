@@ -217,10 +217,10 @@ def check_ceiling(row: Timing, ceilings: Mapping[tuple[str, str], float]) -> Tim
         return row
     assert row.gmac is not None
     assert row.median_ms is not None
+    gmac, ms, tflops, limit = map(significant, (row.gmac, row.median_ms, row.tflops, ceiling))
     reason = (
-        f"2 x {significant(row.gmac)} GMAC in {significant(row.median_ms)} ms are {significant(row.tflops)} "
-        f"TFLOP/s, {significant(row.tflops / ceiling)} times the {significant(ceiling)} of {name}; Winograd's "
-        f"convolutions could do {WINOGRAD:g} times"
+        f"2 x {gmac} GMAC in {ms} ms are {tflops} TFLOP/s, {significant(row.tflops / ceiling)} times the {limit} "
+        f"of {name}; Winograd's convolutions could do {WINOGRAD:g} times"
     )
     return replace(row, verdict="unsynchronised", reason="; ".join(filter(None, (reason, row.reason))))
 
