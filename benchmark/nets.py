@@ -41,7 +41,7 @@ def start(net: nn.Module, names: Iterable[str]) -> list[str]:
     for name in names:
         path = pretrained.path(name)
         if path is None:
-            notes += pretrained.lacks([name])
+            notes += pretrained.fallbacks([name])
         elif hasattr(net, "start_from"):
             notes.append(cast(Any, net).start_from(name, pretrained.read(path)))
     return [note for note in notes if note]

@@ -1,10 +1,10 @@
-"""Stage collect: per-image values, counts and curves -> the committed tables; the one place that averages."""
+"""Stage collect: write the committed tables from per-image values, counts and curves."""
 
 import importlib.metadata
 import json
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
@@ -12,82 +12,67 @@ from benchmark import nets, spec
 from benchmark.data import selection
 from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
-from benchmark.results import COMPLEXITY, Results
-from benchmark.results.legacy import Measurement, columns, read, write
+from benchmark.results import COMPLEXITY, Measurement, Results, read_frame, read_rows, write
+from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
 from benchmark.training.validation import Validator
 from pipelines import run_stage
 
-UNITS = {"params": "1", "macs_256": "MAC", "macs_720p": "MAC"}
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
 
 
-def counts(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """Parameters and MACs of the full networks."""
-    for row in read(COMPLEXITY):
-        if row["run"] in runs:
-            for quantity, unit in UNITS.items():
-                note = f"not counted: {row['uncounted']}" if quantity != "params" and row["uncounted"] else ""
-                yield Measurement(
-                    row["run"],
-                    "",
-                    quantity,
-                    row[quantity],
-                    unit,
-                    1,
-                    "",
-                    torch.__version__,
-                    profile.name,
-                    note,
-                )
+def counts(runs: dict[str, spec.Run]) -> Iterator[Measurement]:
+    """Yield parameters and MACs of the full networks."""
+    for row in read_rows(COMPLEXITY, Complexity):
+        if row.run in runs:
+            note = f"not counted: {row.uncounted}" if row.uncounted else ""
+            yield Measurement(row.run, "", "params", row.params, "1", 1, "", "", "")
+            yield Measurement(row.run, "", "macs_256", row.macs_256, "MAC", 1, "", "", "", note)
+            yield Measurement(row.run, "", "macs_720p", row.macs_720p, "MAC", 1, "", "", "", note)
 
 
-def means(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """A test set's value under each metric, with the spread between its images in the note."""
-    known = aggregate.quantities()
-    for (name, dataset, quantity), found in aggregate.values(Results(profile.name)).items():
-        recipe = runs[name].train
-        value, note = aggregate.pooled(found, known[quantity])
-        cuts = profile.at(runs[name]).cuts(recipe) if recipe else []
-        record = Results(profile.name).train(name) / "record.json"
-        notes = json.loads(record.read_text(encoding="utf-8"))["notes"]
-        yield Measurement(
-            name,
-            dataset,
-            quantity,
-            value,
-            known[quantity].unit,
-            len(found),
-            nets.device_name(),
-            torch.__version__,
-            profile.name,
-            "; ".join(filter(None, [note, *cuts, *notes])),
-        )
+def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
+    """Yield the value of each run under each metric; then each metric that is not available, with the reason.
 
-
-def absent(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """Perceptual metrics that the profile asks for and that could not be had: no value, and why."""
-    found = aggregate.values(Results(profile.name))
-    missing = [name for name in profile.perceptual if not any(name == key[2] for key in found)]
-    _, reasons = _pyiqa.available(missing)
+    Notes have the spread between images and what was cut.
+    """
+    results, device = Results(profile.name), nets.device_name()
+    scores = read_frame(results.quality, Score)
+    for row in aggregate.pool(scores):
+        if row.run not in runs:
+            raise ValueError(f"{results.quality}: run {row.run!r} is not in profile {profile.name}")
+        run = runs[row.run]
+        cuts = profile.at(run).cuts(run.train) if run.train else []
+        note = "; ".join(filter(None, [row.note, *cuts, *training_notes(results, run.name)]))
+        yield replace(row, device=device, note=note)
+    measured = set(scores["quantity"])
+    _, reasons = _pyiqa.available([name for name in profile.perceptual if name not in measured])
     for name, run in runs.items():
         for dataset in [profile.data] if profile.data else run.test_on:
             for quantity, reason in reasons.items():
                 unit = _pyiqa.entry(quantity).quantity.unit
-                where = (nets.device_name(), torch.__version__, profile.name)
-                yield Measurement(name, dataset, quantity, "", unit, 0, *where, reason)
+                yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 
 
-def floor(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
-    """PSNR of the blurred input on the crops that the validation curves are about."""
-    still = next((run for run in runs.values() if run.train is None), None)
-    if still is None:
+def training_notes(results: Results, run: str) -> list[str]:
+    """Read what training noted about a run, such as pretrained weights that were not available."""
+    path = results.train(run) / "record.json"
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["notes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: no record of a finished training ({error})") from None
+
+
+def blurred_psnr(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
+    """Measure the PSNR of the blurred input on the crops of the validation curves, in dB."""
+    blurred = next((run for run in runs.values() if run.train is None), None)
+    if blurred is None:
         return None
-    validate = Validator(selection.pairs(profile, still.test_on[0], "test"), spec.Normalise())
-    return round(validate(nets.build(still).to(nets.device()), 0), 6)
+    validate = Validator(selection.pairs(profile, blurred.test_on[0], "test"), spec.Normalise())
+    return round(validate(nets.build(blurred).to(nets.device()), 0), 6)
 
 
 def environment(profile: spec.Profile) -> dict[str, object]:
-    """What the numbers were made on."""
+    """Describe the machine, the packages and the profile behind the numbers."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -108,16 +93,17 @@ def main() -> None:
     """Write measurements.csv, curves.csv and environment.json."""
     profile, runs = spec.load()
     results, chosen = Results(profile.name), profile.of(runs)
-    rows = [*counts(profile, chosen), *means(profile, chosen), *absent(profile, chosen)]
-    write(results.measurements, columns(Measurement), map(asdict, rows))
-    curves = (
-        {"run": name, **row}
+    rows = [*counts(chosen), *qualities(profile, chosen)]
+    rows = [replace(row, torch=torch.__version__, profile=profile.name) for row in rows]
+    write(results.measurements, Measurement, rows)
+    curves = [
+        CurvePoint(name, **asdict(step))
         for name, run in chosen.items()
         if run.train
-        for row in read(results.train(name) / "curve.csv")
-    )
-    write(results.curves, ["run", "step", "lr", "loss", "psnr"], curves)
-    facts = {**environment(profile), "validation_floor": floor(profile, chosen)}
+        for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
+    ]
+    write(results.curves, CurvePoint, curves)
+    facts = {**environment(profile), "validation_floor": blurred_psnr(profile, chosen)}
     results.environment.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 

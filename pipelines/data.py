@@ -1,7 +1,7 @@
-"""Stage data: make or find the images of the active profile. Names as arguments: obtain those real sets.
+"""Stage data: prepare the images of the active profile. With names as arguments: download those real sets.
 
 A profile without a stand-in needs the real sets of its runs. They are used in place or downloaded, and
-examined: one that is broken is refused, and `data/<profile>/manifest.json` says which images the others have.
+examined: a broken set is refused, and `data/<profile>/manifest.json` identifies the images of the others.
 """
 
 import json
@@ -11,72 +11,71 @@ from pathlib import Path
 
 from benchmark import plugins, spec
 from benchmark.data import health
-from benchmark.data.health import KEPT, line, real
 from benchmark.data.selection import folder, manifest
 from benchmark.metrics import _pyiqa
 from benchmark.weights import pretrained
 from pipelines import run_stage
 
 
-def needed(profile: spec.Profile, runs: Iterable[spec.Run]) -> set[tuple[str, str]]:
-    """The datasets and splits that the runs train and test on."""
-    parts = {(run.train_on, "train") for run in runs if run.train}
-    parts |= {(name, "test") for run in runs for name in run.test_on}
-    return {(profile.data or name, split) for name, split in parts}
+def required_splits(profile: spec.Profile, runs: Iterable[spec.Run]) -> set[tuple[str, str]]:
+    """Return the datasets and splits that the runs train and test on."""
+    splits = {(run.train_on, "train") for run in runs if run.train}
+    splits |= {(name, "test") for run in runs for name in run.test_on}
+    return {(profile.data or name, split) for name, split in splits}
 
 
-def examined(parts: set[tuple[str, str]]) -> dict[str, str]:
-    """Digests of real datasets by name, after a look at them.
+def check_real_sets(required: set[tuple[str, str]]) -> dict[str, str]:
+    """Examine the real datasets among these splits; return the digests of their images by dataset.
 
     Raises:
-        ValueError: a split that is needed is broken, or nothing of it is here.
+        ValueError: a required split is broken or has no images.
     """
     digests, refused = {}, []
-    for name in sorted({name for name, _ in parts}):
-        if dataset := real(name):
-            rows = health.look(dataset, KEPT)
-            print(line(rows), flush=True)
-            wanted = [row for row in rows if (name, row.split) in parts]
+    for name in sorted({name for name, _ in required}):
+        if dataset := health.real_set(name):
+            rows = health.examine_dataset(dataset)
+            print(health.summarise(rows), flush=True)
+            rows = [row for row in rows if (name, row.split) in required]
             refused += [
                 f"{name}/{row.split} is {row.verdict}: {row.problems}"
-                for row in wanted
+                for row in rows
                 if row.verdict == "broken" or not row.images
             ]
-            digests[name] = " ".join(f"{row.split}:{row.digest}" for row in wanted)
+            digests[name] = " ".join(f"{row.split}:{row.digest}" for row in rows)
     if refused:
         raise ValueError("; ".join(refused))
     return digests
 
 
-def obtain(*names: str) -> None:
-    """Get real sets that are not at hand, and look at them.
+def download_sets(*names: str) -> None:
+    """Download real sets into `data/` unless a data folder has them, and examine them.
 
     Raises:
-        ValueError: no such real set, or it cannot be had.
+        ValueError: no such real set, or it cannot be downloaded.
     """
     for name in names:
-        dataset = real(name)
+        dataset = health.real_set(name)
         if dataset is None:
-            raise ValueError(f"{name}: is made by its profile, not obtained")
+            raise ValueError(f"{name}: is rendered by its profile, not downloaded")
         dataset.prepare(Path("data"), {})
-        print(line(health.look(dataset, KEPT)), flush=True)
+        print(health.summarise(health.examine_dataset(dataset)), flush=True)
 
 
 def main() -> None:
-    """Prepare each dataset the profile's runs train or test on, and get the weights they start from."""
+    """Prepare each dataset the profile's runs train or test on, and download the weights they load."""
     profile, runs = spec.load()
-    chosen = profile.of(runs).values()
-    parts = needed(profile, chosen)
-    for name in sorted({name for name, _ in parts}):
+    selected = profile.of(runs).values()
+    required = required_splits(profile, selected)
+    for name in sorted({name for name, _ in required}):
         plugins.load("datasets", name).prepare(folder(profile), profile.images)
-    if digests := examined(parts):
+    if digests := check_real_sets(required):
         manifest(profile).parent.mkdir(parents=True, exist_ok=True)
         manifest(profile).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
-    weights = {name for run in chosen if run.train for name in run.train.pretrained}
-    asked = profile.pretrained == "fetch"
-    pretrained.prepare(sorted(weights) if asked else [])
-    _pyiqa.prepare(profile.perceptual if asked else [])
+    weights = {name for run in selected if run.train for name in run.train.pretrained}
+    fetch_weights = profile.pretrained == "fetch"
+    pretrained.prepare(sorted(weights) if fetch_weights else [])
+    _pyiqa.prepare(profile.perceptual if fetch_weights else [])
 
 
 if __name__ == "__main__":
-    run_stage("data", *([obtain, *sys.argv[1:]] if sys.argv[1:] else [main]))
+    run_stage("data", *([download_sets, *sys.argv[1:]] if sys.argv[1:] else [main]))

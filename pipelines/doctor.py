@@ -1,30 +1,29 @@
-"""Stage doctor: every real dataset that is at hand -> its verdicts, one row per split.
+"""Stage doctor: examine every real dataset and write its verdicts, one row per split.
 
-A split that is not at hand keeps the row of an earlier look, and with it the evidence.
+A split without images on this machine keeps the row of an earlier examination, and with it the evidence.
 """
-
-from dataclasses import asdict
 
 from benchmark import plugins
 from benchmark.data import health
-from benchmark.data.health import KEPT, Health, line, real
-from benchmark.results import DATASETS
-from benchmark.results.legacy import columns, read, write
+from benchmark.results import DATASETS, read_rows, write
+from benchmark.results.schema import DatasetSplit
 from pipelines import run_stage
 
 
 def main() -> None:
-    """Look at every real set, print a line for each, and write the table."""
-    earlier = read(DATASETS) if DATASETS.exists() else []
-    found = {(row["dataset"], row["split"]): row for row in earlier if row["verdict"] != "absent"}
-    table: list[dict[str, object]] = []
-    for dataset in filter(None, map(real, plugins.names("datasets"))):
-        rows = health.look(dataset, KEPT)
-        kept = {row: found.get((row.dataset, row.split)) for row in rows if row.verdict == "absent"}
-        stays = "; what an earlier look found stays" if any(kept.values()) else ""
-        print(f"{line(rows)}{stays}", flush=True)
-        table += [{**(kept.get(row) or asdict(row))} for row in rows]
-    write(DATASETS, columns(Health), table)
+    """Examine every real set, print a line for each, and write the table."""
+    earlier = {(row.dataset, row.split): row for row in read_rows(DATASETS, DatasetSplit, optional=True)}
+    table = []
+    for dataset in filter(None, map(health.real_set, plugins.names("datasets"))):
+        rows = health.examine_dataset(dataset)
+        kept = []
+        for row in rows:
+            before = earlier.get((row.dataset, row.split), row)
+            kept.append(before if row.verdict == "absent" and before.verdict != "absent" else row)
+        note = "; the row of an earlier examination is kept" if kept != rows else ""
+        print(f"{health.summarise(rows)}{note}", flush=True)
+        table += kept
+    write(DATASETS, DatasetSplit, table)
 
 
 if __name__ == "__main__":

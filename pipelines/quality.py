@@ -1,4 +1,4 @@
-"""Stage quality: every run's weights -> one row per image and metric, and the restored images.
+"""Stage quality: restore the test images with every run's weights and score them under every metric.
 
 A run whose fingerprint is that of its scores is left alone.
 """
@@ -17,14 +17,14 @@ from benchmark.data import fetch, selection
 from benchmark.measure import scoring
 from benchmark.measure.scoring import Metric, score
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results, provenance
-from benchmark.results.legacy import QUALITY, read, text, write
+from benchmark.results import Results, provenance, read_rows, write
+from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
 from pipelines import run_stage
 
 
-def part(results: Results, name: str) -> Path:
-    """One run's share of the table, written by its worker."""
+def scores_path(results: Results, name: str) -> Path:
+    """Return the path of one run's rows, which its worker writes."""
     return results.images(name) / "scores.csv"
 
 
@@ -53,7 +53,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
 
 
 def measure(name: str, tick: pool.Progress) -> str:
-    """Restore and score one run's test images."""
+    """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
     net = nets.build(run, profile.at(run).thin, profile.seed)
@@ -73,11 +73,10 @@ def measure(name: str, tick: pool.Progress) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.image).save(path)
             rows += [
-                dict(zip(QUALITY, (name, dataset, image.name, quantity, text(value)), strict=True))
-                for quantity, value in image.values.items()
+                Score(name, dataset, image.name, quantity, value) for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))
-    write(part(results, name), QUALITY, rows)
+    write(scores_path(results, name), Score, rows)
     mark(results, name).write_text(fingerprint(run, profile, results, perceptual), encoding="utf-8")
     return f"{len(rows)} values"
 
@@ -98,12 +97,13 @@ def main() -> int:
     for folder in results.images().glob("*"):
         if folder.name not in chosen:
             shutil.rmtree(folder)
-    failed = pool.each("quality", measure, dict.fromkeys(stale, 1.0))
-    for complaint in failed:
-        print(f"quality: {complaint}", file=sys.stderr)
-    if failed:
+    failures = pool.each("quality", measure, dict.fromkeys(stale, 1.0))
+    for failure in failures:
+        print(f"quality: {failure}", file=sys.stderr)
+    if failures:
         return 1
-    write(results.quality, QUALITY, (row for name in chosen for row in read(part(results, name))))
+    scores = [row for name in chosen for row in read_rows(scores_path(results, name), Score)]
+    write(results.quality, Score, scores)
     return 0
 
 

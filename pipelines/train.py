@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmark import nets, spec
 from benchmark.data import selection
-from benchmark.results import COMPLEXITY, Results, provenance
-from benchmark.results.legacy import read, write
+from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
+from benchmark.results.schema import Complexity, TrainingStep
 from benchmark.training import checkpoint, pool, trainer
 from benchmark.training.fingerprint import fingerprint
 from benchmark.weights import pretrained
@@ -50,7 +50,7 @@ def train(name: str, progress: pool.Progress) -> str:
             shutil.rmtree(maps, ignore_errors=True)
         net, curve, notes = trainer.train(run, run.train, cut, state, maps, progress)
         checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": cut.thin})
-        write(folder / "curve.csv", curve[0], curve)
+        write(folder / "curve.csv", TrainingStep, [TrainingStep(**point) for point in curve])
         state.unlink()
     seconds = time.monotonic() - begun
     record = {
@@ -74,7 +74,7 @@ def main(*names: str) -> int:
     results = Results(profile.name)
     chosen = {name: runs[name] for name in names} if names else profile.of(runs)
     stale = [name for name, run in chosen.items() if recorded(run, results) != current(run, profile)]
-    macs = {row["run"]: float(row["macs_256"]) for row in read(COMPLEXITY)} if COMPLEXITY.exists() else {}
+    macs = {row.run: float(row.macs_256) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
     failures = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
     for failure in failures:
         print(f"train: {failure}", file=sys.stderr)

@@ -12,13 +12,13 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
-    """A folder with every input of the report."""
+    """Return a folder with every input of the report."""
     root = tmp_path_factory.mktemp("filled")
     fill(root)
     return root
 
 
 @pytest.fixture(scope="session")
-def made(filled):
-    """The summary of the full folder."""
+def full_summary(filled):
+    """Return the summary of that folder."""
     return summary.summarise(read(filled))

@@ -1,6 +1,6 @@
 """A web server on this machine that misbehaves.
 
-The address is `/<trouble>/<name>`. The trouble comes with the first `Web.times` answers; after them the
+The address is `/<trouble>/<name>`. The trouble comes with the first `Web.times` responses; after them the
 server sends `Web.body`, as a good server does.
 """
 
@@ -11,216 +11,138 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 BODY = bytes(range(256)) * 2000
 OTHER = BODY[::-1]
 PAGE = b"\n<!DOCTYPE html><html><head><title>Google Drive -\n Quota exceeded</title></head></html>"
+FORM = b"<!-- please --><form>log in</form>"
 HALF = len(BODY) // 2
 
 
+def listing(folder):
+    """List everything below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
 class Web(ThreadingHTTPServer):
-    """What it sends, how often it is troubled first, and what it was asked."""
+    """What the server sends, how many responses are troubled first, and the requests it got."""
 
     daemon_threads = True
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answer)
+        super().__init__(("127.0.0.1", 0), Reply)
         self.body, self.tag, self.times = BODY, '"one"', 1
-        self.asked = []  # (trouble, the Range header)
+        self.requests = []  # (trouble, the Range header)
         self.over = threading.Event()
 
     def url(self, trouble, name="file.zip"):
-        """An address with this trouble."""
+        """Return the address with this trouble."""
         return f"http://127.0.0.1:{self.server_port}/{trouble}/{name}"
 
     def handle_error(self, request, client_address):
-        """Clients go away; nothing to the console."""
+        """Print nothing when a client goes away."""
 
 
-class Answer(BaseHTTPRequestHandler):
-    """One request."""
+class Reply(BaseHTTPRequestHandler):
+    """One response."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        """The trouble, while there is some; else the file."""
+        """Send the trouble while `times` lasts, then the file."""
         trouble = self.path.split("/")[1]
-        self.server.asked.append((trouble, self.headers.get("Range")))
+        self.server.requests.append((trouble, self.headers.get("Range")))
         self.close_connection = True
-        if self.server.times > 0:
-            self.server.times -= 1
-            getattr(self, trouble)()
-        else:
-            self.right()
+        self.body, self.length = self.server.body, len(self.server.body)
+        troubled, self.server.times = self.server.times > 0, max(0, self.server.times - 1)
+        TROUBLES[trouble if troubled else "right"](self)
 
     def log_message(self, *args):
-        """Nothing to the console."""
+        """Print nothing."""
 
     def send(self, body, status=200, length=None, **headers):
-        """One answer; of another length than it says, if need be. A header named None is left out."""
+        """Send a response, perhaps of another length than it states. A header that is None is left out."""
         self.send_response(status)
-        promised = {"Content-Length": len(body) if length is None else length, "ETag": self.server.tag}
-        for name, value in (promised | {k.replace("_", "-"): v for k, v in headers.items()}).items():
+        stated = {"Content-Length": len(body) if length is None else length}
+        stated |= {"ETag": self.server.tag, "Connection": "close"}
+        for name, value in (stated | {k.replace("_", "-"): v for k, v in headers.items()}).items():
             if value is not None:
                 self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(body)
 
-    def right(self, share=1.0):
-        """The file, or the rest of it, as RFC 9110 has it; or a share of what the headers promise."""
-        body, start, first = self.server.body, 0, self.headers.get("Range")
-        if first and self.headers.get("If-Range") in (self.server.tag, None):
+    def file(self, share=1.0, careful=True, wait=False):
+        """Send the file, or the rest of it (RFC 9110), or a share of what the headers state."""
+        start, first = 0, self.headers.get("Range")
+        if first and (not careful or self.headers.get("If-Range") in (self.server.tag, None)):
             start = int(first.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(body):
-                return self.send(b"", 416, Content_Range=f"bytes */{len(body)}")
-        rest = body[start:]
-        places = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}
-        return self.send(rest[: int(share * len(rest))], 206 if start else 200, len(rest), **places)
-
-    def cut(self):
-        """Half of what is to come."""
-        self.right(0.5)
-
-    def bare(self):
-        """Half of it, and nothing that would tell it from another file."""
-        self.send(self.server.body[:HALF], length=len(self.server.body), ETag=None)
-
-    def hush(self):
-        """Half of it, and then nothing, for ever."""
-        self.right(0.5)
-        self.server.over.wait()
+        if start >= self.length:
+            return self.send(b"", 416, Content_Range=f"bytes */{self.length}")
+        rest = self.body[start:]
+        part = {"Content_Range": f"bytes {start}-{self.length - 1}/{self.length}"} if start else {}
+        self.send(rest[: int(share * len(rest))], 206 if start else 200, len(rest), **part)
+        return self.server.over.wait() if wait else None
 
     def drip(self):
-        """A byte now and then."""
-        self.send(b"", length=len(self.server.body))
-        for byte in self.server.body:
+        """Send a byte now and then."""
+        self.send(b"", length=self.length)
+        for byte in self.body:
             self.wfile.write(bytes([byte]))
             if self.server.over.wait(0.05):
                 return
 
-    def clings(self):
-        """All of it, but the connection stays open."""
-        self.right()
-        self.server.over.wait()
-
-    def silent(self):
-        """No answer at all."""
-        self.server.over.wait()
-
-    def hangup(self):
-        """The connection ends at once."""
-
-    def babble(self):
-        """Not HTTP."""
-        self.wfile.write(b"\x00\x01 what?\r\n\r\n")
-
-    def more(self):
-        """More bytes than promised."""
-        self.send(self.server.body + b"more", length=len(self.server.body))
-
-    def longer(self):
-        """Another file, longer."""
-        self.send(self.server.body + b"more")
-
-    def shorter(self):
-        """Another file, shorter."""
-        self.send(self.server.body[:-4])
-
-    def endless(self):
-        """Chunks without an end."""
-        self.chunks(self.server.body, 1 << 30)
-
-    def pieces(self):
-        """The file in chunks, with an end of their own."""
-        self.chunks(self.server.body, 1)
-
-    def piece(self):
-        """Half of the file in chunks, with an end of their own."""
-        self.chunks(self.server.body[:HALF], 1)
-
-    def torn(self):
-        """Half of the file in chunks without an end."""
-        self.chunks(self.server.body[:HALF], 1, b"")
-
-    def chunks(self, body, times, end=b"0\r\n\r\n"):
-        """The body so many times."""
-        self.send(b"", length=None, Content_Length=None, Transfer_Encoding="chunked")
+    def chunks(self, body, times=1, end=b"0\r\n\r\n"):
+        """Send the body so many times, in chunks."""
+        self.send(b"", Content_Length=None, Transfer_Encoding="chunked")
         for _ in range(times):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(body), body))
         self.wfile.write(end)
 
-    def unsized(self):
-        """Nobody could say whether this is all."""
-        self.send(self.server.body[:HALF], Content_Length=None)
+    def redirect(self, location, more=0):
+        """Send elsewhere; `more` of the next responses are troubled too."""
+        self.server.times += more
+        self.send(b"", 302, Location=location)
 
-    def wrong(self):
-        """Other bytes."""
-        self.send(OTHER)
 
-    def empty(self):
-        """Nothing, politely."""
-        self.send(b"")
-
-    def none(self):
-        """Nothing, with the status that says so."""
-        self.send(b"", 204, Content_Length=None)
-
-    def page(self):
-        """A page that says why there is no file."""
-        self.send(PAGE, Content_Type="application/octet-stream")
-
-    def login(self):
-        """The way to a page that is no file."""
-        self.server.times += 1
-        self.send(b"", 302, Location=self.server.url("form"))
-
-    def form(self):
-        """A page without much on it."""
-        self.send(b"<!-- please --><form>log in</form>", Content_Type="text/html; charset=utf-8")
-
-    def gone(self):
-        """No such file."""
-        self.send(b"no", 404)
-
-    def busy(self):
-        """Later, perhaps."""
-        self.send(b"no", 503)
-
-    def moved(self):
-        """The way to the file."""
-        self.send(b"", 302, Location=self.server.url("right"))
-
-    def loop(self):
-        """The way to itself."""
-        self.server.times += 1
-        self.send(b"", 302, Location=self.server.url("loop"))
-
-    def inward(self):
-        """The way to a file of the reader's own machine."""
-        self.send(b"", 302, Location="file:///etc/passwd")
-
-    def ftp(self):
-        """The way to where no sum of a connection is."""
-        self.send(b"", 302, Location="ftp://127.0.0.1/file.zip")
-
-    def deaf(self):
-        """The whole file, whatever was asked for."""
-        self.send(self.server.body)
-
-    def never(self):
-        """No such bytes, whatever was asked for."""
-        self.send(b"", 416)
-
-    def elsewhere(self):
-        """Other bytes of the file than asked for."""
-        rest = self.server.body[5:]
-        self.send(rest, 206, Content_Range=f"bytes 5-{len(self.server.body) - 1}/{len(self.server.body)}")
-
-    def careless(self):
-        """The rest of another file: the server looks at Range, but not at If-Range."""
-        del self.headers["If-Range"]
-        self.right()
+TROUBLES = {
+    "right": Reply.file,
+    "cut": lambda reply: reply.file(0.5),
+    "hush": lambda reply: reply.file(0.5, wait=True),  # half of it, then nothing, for ever
+    "clings": lambda reply: reply.file(wait=True),  # all of it, but the connection stays open
+    "careless": lambda reply: reply.file(careful=False),  # looks at Range, but not at If-Range
+    "drip": Reply.drip,
+    "bare": lambda reply: reply.send(reply.body[:HALF], length=reply.length, ETag=None),
+    "silent": lambda reply: reply.server.over.wait(),
+    "hangup": lambda reply: None,
+    "babble": lambda reply: reply.wfile.write(b"\x00\x01 what?\r\n\r\n"),
+    "more": lambda reply: reply.send(reply.body + b"more", length=reply.length),
+    "longer": lambda reply: reply.send(reply.body + b"more"),
+    "shorter": lambda reply: reply.send(reply.body[:-4]),
+    "pieces": lambda reply: reply.chunks(reply.body),
+    "piece": lambda reply: reply.chunks(reply.body[:HALF]),
+    "torn": lambda reply: reply.chunks(reply.body[:HALF], end=b""),
+    "endless": lambda reply: reply.chunks(reply.body, 1 << 30),
+    "unsized": lambda reply: reply.send(reply.body[:HALF], Content_Length=None),
+    "packed": lambda reply: reply.send(reply.body, Content_Encoding="gzip"),  # as a .tar.gz is at times
+    "wrong": lambda reply: reply.send(OTHER),
+    "empty": lambda reply: reply.send(b""),
+    "none": lambda reply: reply.send(b"", 204, Content_Length=None),
+    "page": lambda reply: reply.send(PAGE, Content_Type="application/octet-stream"),
+    "form": lambda reply: reply.send(FORM, Content_Type="text/html; charset=utf-8"),
+    "gone": lambda reply: reply.send(b"no", 404),
+    "busy": lambda reply: reply.send(b"no", 503),
+    "moved": lambda reply: reply.redirect(reply.server.url("right")),
+    "login": lambda reply: reply.redirect(reply.server.url("form"), more=1),
+    "loop": lambda reply: reply.redirect(reply.server.url("loop"), more=1),
+    "inward": lambda reply: reply.redirect("file:///etc/passwd"),
+    "ftp": lambda reply: reply.redirect("ftp://127.0.0.1/file.zip"),
+    "deaf": lambda reply: reply.send(reply.body),  # the whole file, whatever the Range
+    "never": lambda reply: reply.send(b"", 416),
+    "elsewhere": lambda reply: reply.send(
+        reply.body[5:], 206, Content_Range=f"bytes 5-{reply.length - 1}/{reply.length}"
+    ),
+}
 
 
 @contextmanager
 def serve():
-    """A running server."""
+    """Run the server."""
     web = Web()
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -1,4 +1,4 @@
-"""Archives: a folder appears whole, or one line says why not; and the next run recovers."""
+"""Archives: a folder appears complete, or one line gives the reason; and the next run recovers."""
 
 import io
 import resource
@@ -12,11 +12,11 @@ import pytest
 from benchmark.data import archives
 from benchmark.data.archives import RefusedError
 from benchmark.data.fetch import File
-from tests.hostile import BODY, PAGE, serve
+from tests.hostile import BODY, PAGE, listing, serve
 
 
 def zipped(*members, compression=zipfile.ZIP_DEFLATED):
-    """A zip of (name, contents) or (name, contents, Unix mode)."""
+    """Build a zip of (name, contents) or (name, contents, Unix mode)."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # duplicate names are meant
@@ -29,7 +29,7 @@ def zipped(*members, compression=zipfile.ZIP_DEFLATED):
 
 
 def tarred(*members, mode="w"):
-    """A tar of (name, contents), (name, "", type) or (name, "", type, target)."""
+    """Build a tar of (name, contents), (name, "", type) or (name, "", type, target)."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode) as archive:
         for name, contents, *kind in members:
@@ -40,16 +40,16 @@ def tarred(*members, mode="w"):
     return out.getvalue()
 
 
-def patched(data, *places):
-    """The bytes with (where, bytes) written over."""
+def patched(data, *changes):
+    """Overwrite bytes at (offset, bytes)."""
     out = bytearray(data)
-    for where, new in places:
-        out[where : where + len(new)] = new
+    for offset, new in changes:
+        out[offset : offset + len(new)] = new
     return bytes(out)
 
 
 def resized(header, size):
-    """A tar header's block with another size in base 256, and its check sum put right."""
+    """Write another size, in base 256, and its check sum into a tar header's block."""
     block = patched(header, (124, b"\xff" * 4 + size.to_bytes(8, "big", signed=True)), (148, b" " * 8))
     if size >= 0:
         block = patched(block, (124, b"\x80\0\0\0"))
@@ -69,9 +69,9 @@ ARCHIVES = {
     "backslash.zip": (zipped(("..\\b", b"x")), r"'..\\\\b' leads out"),
     "bell.zip": (zipped(("a\nb", b"x")), r"'a\\nb' has characters"),
     "link.zip": (zipped(("a", b"/etc", 0o120777), ("a/b", b"x")), "'a' is neither a file nor a folder"),
-    "twice.zip": (zipped(("a", b"x"), ("a", b"y")), "'a' is there twice"),
-    "case.zip": (zipped(("Straße", b"x"), ("STRASSE", b"y")), "'STRASSE' is there twice"),
-    "accent.zip": (zipped(("\u00e9", b"x"), ("e\u0301", b"y")), "is there twice"),
+    "twice.zip": (zipped(("a", b"x"), ("a", b"y")), "'a' occurs twice"),
+    "case.zip": (zipped(("Straße", b"x"), ("STRASSE", b"y")), "'STRASSE' occurs twice"),
+    "accent.zip": (zipped(("\u00e9", b"x"), ("e\u0301", b"y")), "occurs twice"),
     "both.zip": (zipped(("a", b"x"), ("a/b", b"y")), "Not a directory|File exists"),
     "bomb.zip": (zipped(("a", BOMB)), "'a' has 20971520 bytes, which makes more"),
     "bombs.zip": (
@@ -83,7 +83,7 @@ ARCHIVES = {
     "secret.zip": (patched(ONE, (6, b"\1"), (CENTRAL + 8, b"\1")), "'a' is encrypted"),
     "strange.zip": (
         patched(ONE, (8, b"\x63"), (CENTRAL + 10, b"\x63")),
-        "'a' is packed by method 99; known: 0, 8",
+        "'a' is packed by method 99; allowed: 0, 8",
     ),
     "squeezed.zip": (zipped(("a", BOMB), compression=zipfile.ZIP_BZIP2), "'a' is packed by method 12"),
     "cut.zip": (ONE[:-20], "not a zip file"),
@@ -92,14 +92,14 @@ ARCHIVES = {
         "CRC",
     ),
     "nothing.zip": (zipped(("a/", b"")), "holds no file"),
-    "up.tar": (tarred(("../b", b"x")), "'../b' (leads out|would be extracted)"),
+    "up.tar": (tarred(("../b", b"x")), "'../b' leads out"),
     "root.tar": (tarred(("/b", b"x")), "'/b' leads out"),
-    "link.tar": (tarred(("a", b"", tarfile.SYMTYPE, "/etc")), "'a' (is a link|is neither)"),
+    "link.tar": (tarred(("a", b"", tarfile.SYMTYPE, "/etc")), "'a' is neither"),
     "near.tar": (tarred(("a", b"", tarfile.SYMTYPE, "b"), ("b", b"x")), "'a' is neither"),
     "hard.tar": (tarred(("a", b"x"), ("b", b"", tarfile.LNKTYPE, "a")), "'b' is neither"),
-    "device.tar": (tarred(("a", b"", tarfile.CHRTYPE)), "'a' is a special file"),
-    "pipe.tar": (tarred(("a", b"", tarfile.FIFOTYPE)), "'a' is a special file"),
-    "twice.tar": (tarred(("a", b"x"), ("./a", b"y")), "'./a' is there twice"),
+    "device.tar": (tarred(("a", b"", tarfile.CHRTYPE)), "'a' is neither"),
+    "pipe.tar": (tarred(("a", b"", tarfile.FIFOTYPE)), "'a' is neither"),
+    "twice.tar": (tarred(("a", b"x"), ("./a", b"y")), "'./a' occurs twice"),
     "bomb.tar.gz": (tarred(("a", BOMB), mode="w:gz"), "'a' has 20971520 bytes, which makes more"),
     "header.tar": (resized(LONG_NAME[:512], 1 << 40) + LONG_NAME[512:], "a header of 1099511627776 bytes"),
     "back.tar": (resized(TAR[:512], -1024) + TAR[512:], "'a/b' has -1024 bytes|bad"),
@@ -115,20 +115,15 @@ ARCHIVES = {
 FILES = (("set/a/1.png", BODY), ("set/b/1.png", b"x"))
 
 
-def listing(folder):
-    """All that is in a folder."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_a_hostile_archive_is_refused(name, tmp_path):
-    """One line names it and what is wrong; nothing of it is there; a good one in its place is unpacked."""
-    data, says = ARCHIVES[name]
+    """One line names it and the reason; nothing of it is written; a good one in its place is unpacked."""
+    data, message = ARCHIVES[name]
     (tmp_path / "in").mkdir()
     archive = tmp_path / "in" / name
     archive.write_bytes(data)
 
-    with pytest.raises(RefusedError, match=says) as error:
+    with pytest.raises(RefusedError, match=message) as error:
         archives.unpack(archive, tmp_path / "out" / "set")
 
     assert str(error.value).startswith(f"{archive}: no good archive: ")
@@ -154,7 +149,7 @@ def test_archives_of_all_kinds(mode, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "there"),
+    ("names", "expected"),
     [
         (("train/1", "test/1"), ["test", "test/1", "train", "train/1"]),
         (("other/1",), ["other", "other/1"]),
@@ -163,17 +158,17 @@ def test_archives_of_all_kinds(mode, tmp_path):
         (("./set/", "./set/./1"), ["1"]),
     ],
 )
-def test_layouts(names, there, tmp_path):
-    """Anything else than one folder of that name stays as it is."""
+def test_layouts(names, expected, tmp_path):
+    """A single top folder of that name is not repeated; anything else stays as it is."""
     (tmp_path / "a.zip").write_bytes(zipped(*[(name, b"" if name.endswith("/") else b"x") for name in names]))
 
     archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
-    assert listing(tmp_path / "set") == there
+    assert listing(tmp_path / "set") == expected
 
 
-def test_a_folder_that_is_there_stays(tmp_path):
-    """What a killed process left beside it does not."""
+def test_an_existing_folder_stays(tmp_path):
+    """What a killed process left beside it is removed."""
     (tmp_path / "a.zip").write_bytes(zipped(*FILES))
     (tmp_path / "set.part" / "half").mkdir(parents=True)
 
@@ -187,7 +182,7 @@ def test_a_folder_that_is_there_stays(tmp_path):
 
 def test_members_are_counted(monkeypatch, tmp_path):
     """Very many small files are a bomb as well."""
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 1)
     (tmp_path / "a.zip").write_bytes(zipped(*FILES))
 
     with pytest.raises(RefusedError, match=r"a.zip: .*has more than 1 members"):
@@ -209,26 +204,27 @@ def test_a_full_disk(tmp_path):
     assert listing(tmp_path) == ["a.zip"]
 
 
-def test_an_archive_that_is_not_there(tmp_path):
+def test_a_missing_archive(tmp_path):
     """One line as well."""
     with pytest.raises(ValueError, match=r"a.zip: .*No such file"):
         archives.unpack(tmp_path / "a.zip", tmp_path / "set")
 
 
 def test_a_first_download_that_is_no_archive_is_forgotten(monkeypatch, tmp_path):
-    """Else the sum of a bad one would stand against the good one."""
+    """Otherwise the checksum of the bad file would refuse the good one."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve() as web:
-        web.times, wanted = 0, File((web.url("right", "set.zip"),), "set.zip")
+        web.times, file = 0, File((web.url("right", "set.zip"),), "set.zip")
+        arguments = file, tmp_path / "downloads", tmp_path / "set"
         web.body = ARCHIVES["up.zip"][0]
         with pytest.raises(RefusedError, match=r"set.zip: .*'a/../../b' leads out of the folder"):
-            archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set")
+            archives.download_and_unpack(*arguments)
         assert listing(tmp_path) == ["downloads", "downloads/sums.json"]
 
         web.body = zipped(*FILES)
-        assert archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
-        asked = len(web.asked)
-        assert archives.get_unpacked(wanted, tmp_path / "downloads", tmp_path / "set") == tmp_path / "set"
-        assert len(web.asked) == asked
+        assert archives.download_and_unpack(*arguments) == tmp_path / "set"
+        requested = len(web.requests)
+        assert archives.download_and_unpack(*arguments) == tmp_path / "set"
+        assert len(web.requests) == requested
 
     assert listing(tmp_path / "set") == ["a", "a/1.png", "b", "b/1.png"]

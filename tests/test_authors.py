@@ -12,7 +12,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from benchmark.data.pairs import image
 from benchmark.models import dmphn
 from benchmark.plugins import names
-from benchmark.results.legacy import read
+from benchmark.results import Measurement, read_rows
+from benchmark.results.schema import Score
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from pipelines import authors
@@ -87,8 +88,14 @@ def tables():
 
 def values(run, quantity):
     """A run's values on GoPro by image."""
-    rows = (row for row in read(RESULTS / "quality.csv") if row["run"] == run and row["quantity"] == quantity)
-    return {row["image"]: float(row["value"]) for row in rows}
+    rows = read_rows(RESULTS / "quality.csv", Score)
+    return {row.image: row.value for row in rows if (row.run, row.quantity) == (run, quantity)}
+
+
+def measurements():
+    """The rows of the table by run, dataset and quantity."""
+    rows = read_rows(RESULTS / "measurements.csv", Measurement)
+    return {(row.run, row.dataset, row.quantity): row for row in rows}
 
 
 def test_weights_are_measured_under_every_protocol(measured):
@@ -96,32 +103,32 @@ def test_weights_are_measured_under_every_protocol(measured):
     authors.main()
 
     assert ("small", "gopro", 2) in measured
-    assert {row["quantity"] for row in read(RESULTS / "quality.csv")} == set(names("metrics"))
+    assert {row.quantity for row in read_rows(RESULTS / "quality.csv", Score)} == set(names("metrics"))
     for frame, value in values("small", "psnr").items():
         saved = image(RESULTS / "images" / "small" / "gopro" / f"{frame}.png")
         sequence, number = frame.split("/")
         sharp = image(Path("shelf/GOPRO_Large/test", sequence, "sharp", f"{number}.png"))
         assert value == pytest.approx(peak_signal_noise_ratio(sharp, saved), abs=1e-6)
-    rows = {(row["run"], row["dataset"], row["quantity"]): row for row in read(RESULTS / "measurements.csv")}
+    rows = measurements()
     row = rows["small", "gopro", "psnr"]
-    assert float(row["value"]) == pytest.approx(np.mean(list(values("small", "psnr").values())), abs=1e-6)
-    assert (row["n"], row["profile"]) == ("2", "authors")
-    assert row["note"].startswith("2 of 1,111 images; sd over images ")
+    assert row.value == pytest.approx(np.mean(list(values("small", "psnr").values())), abs=1e-6)
+    assert (row.n, row.profile) == (2, "authors")
+    assert row.note.startswith("2 of 1,111 images; sd over images ")
     pooled = -10 * np.log10(np.mean(list(values("small", "psnr_pooled").values())))
-    assert float(rows["small", "gopro", "psnr_pooled"]["value"]) == pytest.approx(pooled, abs=1e-6)
-    assert float(rows["blurred", "gopro", "psnr"]["value"]) < 12  # two images that have nothing in common
+    assert rows["small", "gopro", "psnr_pooled"].value == pytest.approx(pooled, abs=1e-6)
+    assert rows["blurred", "gopro", "psnr"].value < 12  # two images that have nothing in common
 
 
 def test_what_cannot_be_had_is_a_row_with_the_reason(measured, capsys):
     """Neither a system without weights, a hostile file nor a set that is not there stops the others."""
     authors.main()
 
-    rows = {(row["run"], row["dataset"]): row for row in read(RESULTS / "measurements.csv")}
-    assert rows["lost", "gopro"]["note"] == "the authors lost them"
-    assert rows["evil", "gopro"]["note"].startswith("small/evil.pkl: refused, not a file of plain tensors")
-    assert rows["small", "hide"]["note"].startswith("hide: not at hand; ")
+    rows = {(run, dataset): row for (run, dataset, _), row in measurements().items()}
+    assert rows["lost", "gopro"].note == "the authors lost them"
+    assert rows["evil", "gopro"].note.startswith("small/evil.pkl: refused, not a file of plain tensors")
+    assert rows["small", "hide"].note.startswith("hide: not at hand; ")
     for key in (("lost", "gopro"), ("evil", "gopro"), ("small", "hide")):
-        assert (rows[key]["value"], rows[key]["n"]) == ("", "0")
+        assert (rows[key].value, rows[key].n) == (None, 0)
     assert not any(run == "untold" for run, _ in rows)
     assert json.loads((RESULTS / "record.json").read_text())["small"]["gopro"]["total"] == 1111
     printed = capsys.readouterr().out.splitlines()
@@ -181,7 +188,7 @@ def test_a_run_that_is_gone_leaves_nothing(measured):
 
     authors.main()
 
-    assert {row["run"] for row in read(RESULTS / "quality.csv")} == {"blurred"}
+    assert {row.run for row in read_rows(RESULTS / "quality.csv", Score)} == {"blurred"}
 
 
 def test_an_interrupted_stage_keeps_what_is_finished(measured, monkeypatch):
@@ -195,7 +202,7 @@ def test_an_interrupted_stage_keeps_what_is_finished(measured, monkeypatch):
 
     monkeypatch.setattr(authors, "measure", once)
     assert authors.main() == 130
-    assert {row["run"] for row in read(RESULTS / "quality.csv")} == {"blurred"}
+    assert {row.run for row in read_rows(RESULTS / "quality.csv", Score)} == {"blurred"}
 
     measured.clear()
     monkeypatch.setattr(authors, "measure", whole)
@@ -249,10 +256,11 @@ dmphn_1_2_4 GOPR0396_11_00/000001 ssim_matlab    0.9342
 
 def test_the_committed_table_has_the_golden_values():
     """DMPHN(1-2-4) with its weights, and the blurred frames: every printed number, digit for digit."""
-    rows = read(Path(__file__).parents[1] / RESULTS / "quality.csv")
-    found = {(row["run"], row["image"], row["quantity"]): row for row in rows if row["dataset"] == "gopro"}
+    rows = read_rows(Path(__file__).parents[1] / RESULTS / "quality.csv", Score)
+    scores = {(row.run, row.image, row.quantity): row.value for row in rows if row.dataset == "gopro"}
     for line in GOLDEN.strip().splitlines():
         run, frame, quantity, printed = line.split()
         digits = len(printed.split(".")[1])
-        apart = abs(float(found[run, frame, quantity]["value"]) - float(printed))
-        assert apart <= 0.5 * 10**-digits + 1e-6, line
+        assert scores[run, frame, quantity] == pytest.approx(float(printed), abs=0.5 * 10**-digits + 1e-6), (
+            line
+        )

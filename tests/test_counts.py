@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmark import spec
-from benchmark.results.legacy import read
+from benchmark.results import read_rows
+from benchmark.results.schema import Complexity
 
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]
-COUNTED = {row["run"]: row for row in read(ROOT / "results" / "complexity.csv")}
+COUNTED = {row.run: row for row in read_rows(ROOT / "results" / "complexity.csv", Complexity)}
 
 # Parameters, and 10^9 MACs at 720x1280, of the authors' code: fvcore, or convolutions alone.
 OFFICIAL = {
@@ -45,22 +46,22 @@ def test_every_run_is_counted():
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_sizes_are_exact(name):
     """Every published network has exactly the authors' number of parameters."""
-    assert int(COUNTED[name]["params"]) == OFFICIAL[name][0]
+    assert COUNTED[name].params == OFFICIAL[name][0]
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_arithmetic_is_within_half_a_percent(name):
     """Convolutions and matrix products need what they need in the authors' code."""
-    assert int(COUNTED[name]["macs_720p_torch"]) / 1e9 == pytest.approx(OFFICIAL[name][1], rel=0.005)
+    assert COUNTED[name].macs_720p_torch / 1e9 == pytest.approx(OFFICIAL[name][1], rel=0.005)
 
 
 def test_sgenet_has_its_printed_size():
     """19.5 million within 0.05 (SGENet, Table 1)."""
-    assert int(COUNTED["sgenet"]["params"]) / 1e6 == pytest.approx(19.5, abs=0.05)
+    assert COUNTED["sgenet"].params / 1e6 == pytest.approx(19.5, abs=0.05)
 
 
 def test_bag_costs_what_its_run_time_says():
     """BAG takes 1.13 s where DeblurGAN takes 0.97 (BAG, Table 2); 3x3 transitions make it a little more."""
-    ratio = int(COUNTED["bag"]["macs_720p"]) / int(COUNTED["deblurgan"]["macs_720p"])
+    ratio = COUNTED["bag"].macs_720p / COUNTED["deblurgan"].macs_720p
 
     assert ratio == pytest.approx(1.13 / 0.97, rel=0.05)

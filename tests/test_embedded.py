@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.pairs import read
+from benchmark.data.pairs import read_pairs
 from benchmark.datasets import embedded
 from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
@@ -42,7 +42,7 @@ CHECKSUMS = {
 
 
 @pytest.fixture(scope="module")
-def shots() -> dict[tuple[str, int], tuple[exposure.Shot, float]]:
+def exposures() -> dict[tuple[str, int], tuple[exposure.Exposure, float]]:
     """The images of CHECKSUMS, and how far outside its texture the background was sampled."""
     rendered = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -68,24 +68,26 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_nothing_beyond_the_photograph_is_seen(shots: dict) -> None:
-    for _, outside in shots.values():
+def test_nothing_beyond_the_photograph_is_seen(exposures: dict) -> None:
+    for _, outside in exposures.values():
         assert outside <= 0
 
 
 @pytest.mark.parametrize("key", CHECKSUMS, ids=str)
-def test_same_pixels_on_every_machine(shots: dict, key: tuple[str, int]) -> None:
-    shot = shots[key][0]
-    assert {kind: embedded.checksum(getattr(shot, kind))[:16] for kind in CHECKSUMS[key]} == CHECKSUMS[key]
+def test_same_pixels_on_every_machine(exposures: dict, key: tuple[str, int]) -> None:
+    rendered_ = exposures[key][0]
+    assert {kind: embedded.checksum(getattr(rendered_, kind))[:16] for kind in CHECKSUMS[key]} == CHECKSUMS[
+        key
+    ]
 
 
-def test_layout_is_read(prepared: Path) -> None:
+def test_layout_is_read_pairs(prepared: Path) -> None:
     for split in embedded.SPLITS:
         pairs = embedded.pairs(prepared, split)
-        assert pairs.names == read(prepared / split).names
+        assert pairs.names == read_pairs(prepared / split).names
         assert [p[0].shape for p in (pairs.blurry, pairs.sharp)] == [(SIZE, SIZE, 3)] * 2
         assert pairs.extras == {}
-        gamma = read(prepared / split, "blur_gamma")
+        gamma = read_pairs(prepared / split, "blur_gamma")
         assert gamma.blurry[0].mean() > pairs.blurry[0].mean()
 
 
@@ -96,12 +98,12 @@ def test_extras_are_those_named(prepared: Path) -> None:
         **dict.fromkeys(("before", "after"), ((SIZE, SIZE, 3), "uint8")),
         **{f"level_{n}": ((SIZE, SIZE, 3), "uint8") for n in (3, 5, 7, 9, 11)},
     }
-    shot = embedded.render("test", 0)[1]
+    rendered_ = embedded.render("test", 0)[1]
     for kind, (shape, dtype) in kinds.items():
         extras = embedded.pairs(prepared, "test", (kind,)).extras
         assert list(extras) == [kind]
         assert (extras[kind][0].shape, extras[kind][0].dtype.name) == (shape, dtype)
-        expected = getattr(shot, kind)
+        expected = getattr(rendered_, kind)
         np.testing.assert_array_equal(
             extras[kind][0], expected[..., None] > 0 if kind == "moving" else expected
         )
@@ -110,9 +112,9 @@ def test_extras_are_those_named(prepared: Path) -> None:
 
 def test_image_does_not_depend_on_how_many(prepared: Path) -> None:
     manifest = json.loads((prepared / "manifest.json").read_text())
-    name, shot = embedded.render("test", 0)
+    name, rendered_ = embedded.render("test", 0)
     sequence, frame = name.split("/")
-    assert manifest["pixels"][f"test/{sequence}/blur/{frame}.png"] == embedded.checksum(shot.blur)
+    assert manifest["pixels"][f"test/{sequence}/blur/{frame}.png"] == embedded.checksum(rendered_.blur)
 
 
 def test_second_prepare_does_nothing(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renderer that is interrupted at the second image."""
     render = embedded.render
 
-    def interrupted(split: str, index: int) -> tuple[str, exposure.Shot]:
+    def interrupted(split: str, index: int) -> tuple[str, exposure.Exposure]:
         if index == 1:
             raise KeyboardInterrupt
         return render(split, index)
@@ -153,10 +155,10 @@ def test_damage_is_repaired(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     embedded.prepare(folder, {"train": 1})
     (damaged,) = folder.glob("train/*/sharp/*.png")
-    whole = damaged.read_bytes()
-    damaged.write_bytes(whole[:1000])
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:1000])
     embedded.prepare(folder, {"train": 1})
-    assert damaged.read_bytes() == whole
+    assert damaged.read_bytes() == content
 
 
 def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:

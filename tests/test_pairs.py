@@ -1,14 +1,14 @@
-"""Reading pairs from disk: what is wrong is named."""
+"""Reading pairs from disk: errors name the file."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.pairs import image, read
+from benchmark.data.pairs import image, read_pairs
 
 
-def put(path, height=4, width=6, level=0):
-    """A plain PNG."""
+def save(path, height=4, width=6, level=0):
+    """Write a PNG of one colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((height, width, 3), level, np.uint8)).save(path)
 
@@ -17,36 +17,36 @@ def test_pairs_are_made_by_name(tmp_path):
     """Frames pair by their names, in order, whatever order the file system lists."""
     for level, stem in enumerate(("000010", "000002")):
         for kind in ("blur", "sharp"):
-            put(tmp_path / "s" / kind / f"{stem}.png", level=level)
-    found = read(tmp_path)
+            save(tmp_path / "s" / kind / f"{stem}.png", level=level)
+    pairs = read_pairs(tmp_path)
 
-    assert found.names == ["s/000002", "s/000010"]
-    assert [int(b[0, 0, 0]) for b in found.blurry] == [1, 0] == [int(s[0, 0, 0]) for s in found.sharp]
+    assert pairs.names == ["s/000002", "s/000010"]
+    assert [int(b[0, 0, 0]) for b in pairs.blurry] == [1, 0] == [int(s[0, 0, 0]) for s in pairs.sharp]
 
 
 def test_a_frame_without_partner_is_named(tmp_path):
     """A blurred frame whose sharp one is missing is an error, not a shift of all later pairs."""
-    put(tmp_path / "s" / "blur" / "1.png")
-    put(tmp_path / "s" / "blur" / "2.png")
-    put(tmp_path / "s" / "sharp" / "2.png")
+    save(tmp_path / "s" / "blur" / "1.png")
+    save(tmp_path / "s" / "blur" / "2.png")
+    save(tmp_path / "s" / "sharp" / "2.png")
 
     with pytest.raises(ValueError, match="frame '1' is in only one of blur/ and sharp/"):
-        read(tmp_path)
+        read_pairs(tmp_path)
 
 
 def test_two_sizes_in_a_pair_are_named(tmp_path):
     """Blurred and sharp images of different sizes are refused."""
-    put(tmp_path / "s" / "blur" / "1.png", 4)
-    put(tmp_path / "s" / "sharp" / "1.png", 5)
+    save(tmp_path / "s" / "blur" / "1.png", 4)
+    save(tmp_path / "s" / "sharp" / "1.png", 5)
 
     with pytest.raises(ValueError, match=r"\(4, 6, 3\) but sharp is \(5, 6, 3\)"):
-        read(tmp_path)
+        read_pairs(tmp_path)
 
 
 def test_an_empty_folder_is_named(tmp_path):
-    """A folder without pairs says what was looked for."""
+    """A folder without pairs names the expected folders."""
     with pytest.raises(ValueError, match="no pairs in <sequence>/blur and <sequence>/sharp"):
-        read(tmp_path)
+        read_pairs(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n\0\0"])

@@ -1,4 +1,4 @@
-"""Content loss: which layer of VGG19 sees which images, and what is done without its weights."""
+"""Content loss: which layer of VGG19 sees which images, and the fallback without its weights."""
 
 import hashlib
 
@@ -37,7 +37,7 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def at_hand(weights, monkeypatch):
+def weights_available(weights, monkeypatch):
     """Its state dict, while the file is where weights are looked for."""
     folder, file, state = weights
     digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
@@ -55,7 +55,7 @@ def missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def seen(state: dict[str, Tensor], x: Tensor, layers: tuple[int, ...]) -> Tensor:
+def vgg19_by_hand(state: dict[str, Tensor], x: Tensor, layers: tuple[int, ...]) -> Tensor:
     """VGG19 by hand: 3x3 convolutions, ReLU between them, 2x2 maxima before each stage."""
     for place in layers:
         if place != layers[0]:
@@ -67,10 +67,10 @@ def seen(state: dict[str, Tensor], x: Tensor, layers: tuple[int, ...]) -> Tensor
 
 
 def crops(mean: float = 0.5, scale: float = 2) -> tuple[Tensor, Batch]:
-    """An answer and a batch in a network's range."""
+    """A restored image and a batch in a network's range."""
     rng = torch.Generator().manual_seed(1)
-    answer, blurry, sharp = (torch.rand(3, 2, 3, 16, 24, generator=rng) - mean) * scale
-    return answer, Batch(blurry, sharp, Normalise(mean, scale))
+    restored, blurry, sharp = (torch.rand(3, 2, 3, 16, 24, generator=rng) - mean) * scale
+    return restored, Batch(blurry, sharp, Normalise(mean, scale))
 
 
 def squared(x: Tensor, y: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ def squared(x: Tensor, y: Tensor) -> Tensor:
 def test_layers_are_torchvisions():
     """Each name is a convolution of its VGG19; conv3_3 is number 14, and the seventh (BAG's i)."""
     with torch.device("meta"):
-        whole = vgg19().features
+        features = vgg19().features
 
-    convolutions = [k for k, layer in enumerate(whole) if isinstance(layer, nn.Conv2d)]
+    convolutions = [k for k, layer in enumerate(features) if isinstance(layer, nn.Conv2d)]
     assert list(LAYERS.values()) == convolutions
     assert LAYERS["conv3_3"] == 14
     assert list(LAYERS).index("conv3_3") == 6
@@ -91,66 +91,73 @@ def test_layers_are_torchvisions():
 
 
 @pytest.mark.parametrize(("layer", "last"), [("conv3_3", 7), ("conv2_2", 4), ("conv1_1", 1)])
-def test_features_are_vgg19s(at_hand, layer, last):
+def test_features_are_vgg19s(weights_available, layer, last):
     """Squared difference before the layer's ReLU, of images in the network's range, times the weight."""
-    answer, batch = crops()
-    places = tuple(UP_TO_CONV3_3)[:last]
+    restored, batch = crops()
+    layers = tuple(UP_TO_CONV3_3)[:last]
 
-    found = loss([torch.zeros(1), answer], batch, weight=100, layer=layer)
+    value = loss([torch.zeros(1), restored], batch, weight=100, layer=layer)
 
-    expected = 100 * squared(seen(at_hand, answer, places), seen(at_hand, batch.sharp, places))
-    torch.testing.assert_close(found, expected)
+    expected = 100 * squared(
+        vgg19_by_hand(weights_available, restored, layers),
+        vgg19_by_hand(weights_available, batch.sharp, layers),
+    )
+    torch.testing.assert_close(value, expected)
 
 
-def test_features_as_vgg19_was_trained(at_hand):
+def test_features_as_vgg19_was_trained(weights_available):
     """DeblurGAN-v2's: ImageNet's normalisation of both, and the pixel term after it."""
-    answer, batch = crops()
-    places = tuple(UP_TO_CONV3_3)
+    restored, batch = crops()
+    layers = tuple(UP_TO_CONV3_3)
 
-    found = loss([answer], batch, weight=0.006, normalise="imagenet", pixel=0.5)
+    value = loss([restored], batch, weight=0.006, normalise="imagenet", pixel=0.5)
 
     mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-    a, s = (normalize((x + 1) / 2, mean, std) for x in (answer, batch.sharp))
-    features = squared(seen(at_hand, a, places), seen(at_hand, s, places))
-    torch.testing.assert_close(found, 0.006 * features + 0.5 * squared(a, s))
+    a, s = (normalize((x + 1) / 2, mean, std) for x in (restored, batch.sharp))
+    features = squared(
+        vgg19_by_hand(weights_available, a, layers), vgg19_by_hand(weights_available, s, layers)
+    )
+    torch.testing.assert_close(value, 0.006 * features + 0.5 * squared(a, s))
 
 
-def test_only_the_answer_learns(at_hand):
-    """The answer gets a gradient; VGG19 and the sharp image do not."""
-    answer, batch = crops()
-    answer.requires_grad_()
+def test_only_the_restored_image_learns(weights_available):
+    """The restored image gets a gradient; VGG19 and the sharp image do not."""
+    restored, batch = crops()
+    restored.requires_grad_()
 
-    loss([answer], batch).backward()
+    loss([restored], batch).backward()
 
-    assert answer.grad.any()
-    vgg = perceptual.features("conv3_3", pretrained.path("vgg19"), answer.device)
+    assert restored.grad.any()
+    vgg = perceptual.features("conv3_3", pretrained.path("vgg19"), restored.device)
     assert not any(p.requires_grad for p in vgg.parameters())
     assert not batch.sharp.requires_grad
 
 
-def test_the_file_is_read_once(at_hand, monkeypatch):
+def test_the_file_is_read_once(weights_available, monkeypatch):
     """Half a gigabyte is not read at every step."""
-    answer, batch = crops()
-    loss([answer], batch)
+    restored, batch = crops()
+    loss([restored], batch)
     monkeypatch.setattr(pretrained, "read", None)
 
-    loss([answer], batch)
+    loss([restored], batch)
 
 
 @pytest.mark.usefixtures("missing")
 def test_without_weights_pixels_are_the_features():
     """In the network's range, with the same weight; the pixel term is as ever."""
-    answer, batch = crops()
+    restored, batch = crops()
 
-    torch.testing.assert_close(loss([answer], batch, weight=100), 100 * squared(answer, batch.sharp))
-    found = loss([answer], batch, weight=2, pixel=0.5, distance="l1")
-    expected = 2 * squared(answer, batch.sharp) + 0.5 * (answer - batch.sharp).abs().sum() / answer.numel()
-    torch.testing.assert_close(found, expected)
-    assert pretrained.lacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
+    torch.testing.assert_close(loss([restored], batch, weight=100), 100 * squared(restored, batch.sharp))
+    value = loss([restored], batch, weight=2, pixel=0.5, distance="l1")
+    expected = (
+        2 * squared(restored, batch.sharp) + 0.5 * (restored - batch.sharp).abs().sum() / restored.numel()
+    )
+    torch.testing.assert_close(value, expected)
+    assert pretrained.fallbacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
 
 
 @pytest.mark.usefixtures("missing")
-def test_a_perfect_answer_costs_nothing():
+def test_a_perfect_restoration_costs_nothing():
     """Whatever the settings."""
     _, batch = crops()
 

@@ -1,4 +1,4 @@
-"""Perceptual metrics: the table against pyiqa, closed forms, why one cannot be had, agreement with ours."""
+"""Perceptual metrics: the table against pyiqa, closed forms, missing parts, agreement with our metrics."""
 
 import socket
 import sys
@@ -27,7 +27,7 @@ from tests.hostile import serve
 
 OURS = ("psnr_y", "ssim", "ssim_y", "ssim_matlab", "ssim_uniform", "ssim_cw")
 THEIRS = ("psnry", "ssim", "ssimc", "cw_ssim")
-FORMULAS = [known.quantity.name for known in ENTRIES if not known.files]
+FORMULAS = [metric.quantity.name for metric in ENTRIES if not metric.files]
 # The networks' modules in pyiqa, and their keys there.
 TRAINED = {
     "lpips": ("lpips", "0.1_alex"),
@@ -49,10 +49,10 @@ def pyiqa():
 
 @pytest.fixture(autouse=True)
 def offline(tmp_path, monkeypatch):
-    """No data at hand, and a connection is a failure."""
+    """No data folder, and a connection is a failure."""
 
     def refuse(*_):
-        raise AssertionError("asked the web")
+        raise AssertionError("a connection to the web")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEBLUR_DATA", raising=False)
@@ -74,17 +74,17 @@ def images():
 
 def offer(monkeypatch, name, *files):
     """Have these files be the published ones of a metric."""
-    given = tuple(File((), file.name, sha256=fetch.digest(file)) for file in files)
-    monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry(name), files=given),))
+    published = tuple(File((), file.name, sha256=fetch.digest(file)) for file in files)
+    monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry(name), files=published),))
 
 
-@pytest.mark.parametrize("known", ENTRIES, ids=_pyiqa.names())
-def test_the_table_is_pyiqas(known, pyiqa):
+@pytest.mark.parametrize("metric", ENTRIES, ids=_pyiqa.names())
+def test_the_table_is_pyiqas(metric, pyiqa):
     """Direction, and whether there is a reference."""
-    config = import_module("pyiqa.default_model_configs").DEFAULT_CONFIGS[known.quantity.name]
+    config = import_module("pyiqa.default_model_configs").DEFAULT_CONFIGS[metric.quantity.name]
 
-    assert (known.quantity.better == "lower") == config.get("lower_better", False)
-    assert {"full": "FR", "none": "NR"}[known.reference] == config["metric_mode"]
+    assert (metric.quantity.better == "lower") == config.get("lower_better", False)
+    assert {"full": "FR", "none": "NR"}[metric.reference] == config["metric_mode"]
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -115,7 +115,7 @@ def test_a_name_that_is_not_offered():
     """A mistyped name is an error, not a reason."""
     with pytest.raises(ValueError, match="perceptual: no 'musik'; did you mean 'musiq'"):
         _pyiqa.available(["piqe", "musik"])
-    with pytest.raises(ValueError, match="perceptual: no 'x'; known: lpips, "):
+    with pytest.raises(ValueError, match=r"perceptual: no 'x'; .*: lpips, "):
         entry("x")
 
 
@@ -130,7 +130,7 @@ def test_without_pyiqa_there_are_reasons(monkeypatch):
 
 
 def test_without_weights_there_are_reasons(pyiqa):
-    """Which files are not at hand; nobody is asked for them."""
+    """The reason names the missing files; nothing is downloaded."""
     metrics, reasons = _pyiqa.available([*TRAINED, "piqe"])
 
     assert list(metrics) == ["piqe"]
@@ -178,7 +178,7 @@ def test_a_file_cannot_run_anything(tmp_path, monkeypatch, capfd, pyiqa):
 
 
 def test_musiq_is_its_file(tmp_path, monkeypatch, images, pyiqa):
-    """A network of zeros answers its last bias, for each image."""
+    """A network of zeros returns its last bias for each image."""
     with torch.device("meta"):
         net = import_module("pyiqa.archs.musiq_arch").MUSIQ(pretrained=False)
     state = {key: torch.zeros(()).expand(value.shape) for key, value in net.state_dict().items()}
@@ -237,21 +237,21 @@ def test_lpips_is_its_files(tmp_path, monkeypatch, images, pyiqa):
     )
 
 
-def test_prepare_gets_what_can_be_had(tmp_path, monkeypatch, capsys):
-    """One line for each file; what is at hand is not asked for again."""
+def test_prepare_downloads_what_is_available(tmp_path, monkeypatch, capsys):
+    """One line for each file; an available file is not requested again."""
     monkeypatch.undo()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serve() as web:
-        files = File((web.url("right", "a.pth"),), "a.pth"), File((web.url("gone", "b.pth"),), "b.pth")
-        web.times = 3
+    with serve() as server:
+        files = File((server.url("right", "a.pth"),), "a.pth"), File((server.url("gone", "b.pth"),), "b.pth")
+        server.times = 3
         monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry("lpips"), files=files),))
         _pyiqa.prepare(["lpips"], tmp_path)
         _pyiqa.prepare(["lpips"], tmp_path)
-        asked = [trouble for trouble, _ in web.asked]
+        requested = [trouble for trouble, _ in server.requests]
 
     had, gone = f"lpips: {tmp_path / 'a.pth'}", f"lpips: {files[1].urls[0]}: HTTP"
     lines = capsys.readouterr().out.splitlines()
-    assert asked == ["right", "gone", "gone"]
+    assert requested == ["right", "gone", "gone"]
     assert lines[0] == lines[2] == had
     assert lines[1] == lines[3]
     assert lines[1].startswith(gone)

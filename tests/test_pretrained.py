@@ -1,4 +1,4 @@
-"""Weights from the web: only what was asked for arrives, and whatever fails says so in one line."""
+"""Weights from the web: only the requested file arrives, and any failure is one line."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmark.data import fetch
+from benchmark.data import fetch, web
 from benchmark.weights import pretrained
 from benchmark.weights.pretrained import WEIGHTS, Source
 from tests.hostile import BODY, serve
@@ -16,83 +16,85 @@ SHA = hashlib.sha256(BODY).hexdigest()
 
 
 @pytest.fixture
-def web(monkeypatch):
+def server(monkeypatch):
     """Weights named by what a server does first."""
-    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(web, "PATIENCE", 0.3)
     monkeypatch.setattr(fetch, "WAITS", ())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serve() as web:
-        urls = {kind: web.url(kind, f"weights-{kind}.pth") for kind in ("right", "wrong", "gone", "silent")}
+    with serve() as server:
+        urls = {
+            kind: server.url(kind, f"weights-{kind}.pth") for kind in ("right", "wrong", "gone", "silent")
+        }
         entries = {
             name: Source(url, SHA[:8], "MIT", "a test", f"without {name}") for name, url in urls.items()
         }
         monkeypatch.setattr(pretrained, "WEIGHTS", entries)
-        yield web
+        yield server
 
 
-@pytest.mark.usefixtures("web")
-def test_a_file_is_downloaded_unless_it_is_at_hand(monkeypatch, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_a_file_is_downloaded_unless_it_is_available(monkeypatch, tmp_path):
     """In the folder, where it arrives under its own name, or in any place for data."""
     folder = tmp_path / "new" / "folder"
     assert pretrained.path("right", folder) is None
 
-    file = pretrained.fetch("right", folder)
+    file = pretrained.download("right", folder)
 
     assert file == folder / "weights-right.pth"
     assert file.read_bytes() == BODY
     assert pretrained.path("right", folder) == file
-    assert pretrained.lacks(["right", "gone"], folder) == ["without gone"]
+    assert pretrained.fallbacks(["right", "gone"], folder) == ["without gone"]
 
     place = tmp_path / "place" / "pretrained"
     place.mkdir(parents=True)
     (place / "weights-gone.pth").write_bytes(BODY)
     monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "place"))
     assert pretrained.path("gone", folder) == place / "weights-gone.pth"
-    assert pretrained.fetch("gone", folder) == place / "weights-gone.pth"
+    assert pretrained.download("gone", folder) == place / "weights-gone.pth"
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [
         ("wrong", rf"wrong/weights-wrong.pth: its sha256 starts \w{{8}}, not {SHA[:8]}"),
-        ("gone", "weights-gone.pth: HTTP Error 404: Not Found"),
-        ("vgg", "pretrained: no 'vgg'; known: right, wrong, gone, silent"),
+        ("gone", "weights-gone.pth: HTTP status 404 Not Found"),
+        ("vgg", "pretrained: no 'vgg'; allowed: right, wrong, gone, silent"),
     ],
 )
-@pytest.mark.usefixtures("web")
-def test_anything_else_leaves_nothing_behind(name, says, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_anything_else_leaves_nothing_behind(name, message, tmp_path):
     """One line says what is wrong, and the folder stays empty."""
-    with pytest.raises(ValueError, match=says):
-        pretrained.fetch(name, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        pretrained.download(name, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("web")
+@pytest.mark.usefixtures("server")
 def test_a_wrong_file_that_is_there_is_replaced(tmp_path):
     """Half a download of another program is not taken for the file."""
     (tmp_path / "weights-right.pth").write_bytes(BODY[:100])
 
-    assert pretrained.fetch("right", tmp_path).read_bytes() == BODY
+    assert pretrained.download("right", tmp_path).read_bytes() == BODY
 
 
-def test_prepare_gets_what_can_be_had(web, tmp_path, capsys):
+def test_prepare_downloads_what_is_available(server, tmp_path, capsys):
     """The data stage never fails here: a line for each file, and the rest arrives."""
-    web.times = 2
+    server.times = 2
 
     pretrained.prepare(["gone", "wrong", "right"], tmp_path)
 
     lines = capsys.readouterr().out.splitlines()
     assert [text.split(":")[0] for text in lines] == ["gone", "wrong", "right"]
-    assert lines[0].endswith("HTTP Error 404: Not Found; without gone")
+    assert lines[0].endswith("HTTP status 404 Not Found; without gone")
     assert [file.name for file in tmp_path.iterdir()] == ["weights-right.pth"]
 
 
-def test_without_a_network_prepare_gives_up_soon(web, tmp_path, capsys):
-    """A server that does not answer is asked once, not once per file."""
+def test_without_a_network_prepare_gives_up_soon(server, tmp_path, capsys):
+    """A silent server gets one request, not one per file."""
     pretrained.prepare(["silent", "right", "gone"], tmp_path / "folder")
 
-    assert [trouble for trouble, _ in web.asked] == ["silent"]
+    assert [trouble for trouble, _ in server.requests] == ["silent"]
     lines = capsys.readouterr().out.splitlines()
     assert [text.rsplit("; ")[-1] for text in lines] == ["without silent", "without right", "without gone"]
     assert (tmp_path / "folder").is_dir()  # a stage's output, even when it is empty

@@ -1,8 +1,6 @@
-"""Real sets in their official layouts, made small: what is found, paired by name, and downloaded whole."""
+"""Real sets in small copies of their official layouts: listed, paired by name, downloaded complete."""
 
-import http.server
-import threading
-import zipfile
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +11,16 @@ from PIL import Image
 from benchmark import plugins
 from benchmark.data import archives
 from benchmark.data.fetch import File
+from benchmark.data.health import real_set
 from benchmark.data.pairs import image
+from tests.hostile import serve
 
-REAL = ("dvd", "gopro", "gopro_gamma", "hide", "realblur_j", "realblur_r", "rwbi", "voc")
+REAL_SETS = [name for name in plugins.names("datasets") if real_set(name)]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no real images here")
 
 RB_J = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
 RB_R = "RealBlur-R_BM3D_ECC_IMCORR_centroid_itensity_ref/scene001"
-# Files of an official archive, made few; what is found in it: split -> {name: has a sharp image}.
+# A few files of an official archive; the expected images: split -> {name: has a sharp image}.
 LAYOUTS = {
     "gopro": (
         "test/GOPR0384_11_00/blur/000001.png test/GOPR0384_11_00/blur/000002.png "
@@ -72,23 +71,18 @@ LAYOUTS = {
 }
 
 
-def the(name):
-    """The RealSet of a dataset's file."""
-    return plugins.load("datasets", name).SET
-
-
-def put(path, seed=0, size=(24, 16)):
-    """A small image that no other path has."""
+def save(path, seed=0, size=(24, 16)):
+    """Write a small image that no other path has."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, *path.stem.encode()])
     Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)).save(path)
 
 
-def lay(name, place):
-    """The layout of a set below a place, with RealBlur's lists."""
-    folder = place / the(name).folder
+def write_layout(name, root):
+    """Write the layout of a set below a data folder, with RealBlur's lists."""
+    folder = root / real_set(name).folder
     for number, path in enumerate(LAYOUTS[name][0].split()):
-        put(folder / path, number)
+        save(folder / path, number)
     for letter, scene in (("J", RB_J), ("R", RB_R)):
         if name == f"realblur_{letter.lower()}":
             for split, number in (("train", 2), ("test", 1)):
@@ -99,8 +93,8 @@ def lay(name, place):
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """A working directory with nothing in it, and no other place to look in."""
+def empty_folder(tmp_path, monkeypatch):
+    """An empty working directory, and no other data folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEBLUR_DATA", raising=False)
     return tmp_path
@@ -122,132 +116,110 @@ def here(tmp_path, monkeypatch):
 )
 def test_official_numbers(name, split, pairs, sequences):
     """The numbers by sequence add up to what the authors print."""
-    assert the(name).total(split) == pairs
-    assert len(the(name).counts[split]) == sequences
+    assert real_set(name).total(split) == pairs
+    assert len(real_set(name).counts[split]) == sequences
 
 
-def test_every_real_set_says_what_and_whose():
-    """Each file has a source, a licence and an address to get it from."""
-    assert tuple(n for n in plugins.names("datasets") if hasattr(plugins.load("datasets", n), "SET")) == REAL
-    for name in REAL:
-        module = plugins.load("datasets", name)
+@pytest.mark.parametrize("name", REAL_SETS)
+def test_every_real_set_states_source_and_licence(name):
+    """Each file has a source, a licence, addresses and official numbers."""
+    module = plugins.load("datasets", name)
 
-        assert module.SET.name == name
-        assert set(module.SOURCE) == {"what", "licence"}
-        assert all(url.startswith("http") for url in module.SET.archive.urls)
+    assert module.SET.name == name
+    assert set(module.SOURCE) == {"what", "licence"}
+    assert all(url.startswith("http") for url in module.SET.archive.urls)
+    assert all(module.SET.total(split) > 0 for split in module.SET.counts)
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_the_official_layout_is_found(name, here):
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_official_layout_is_listed(name, empty_folder):
     """Every blurred image by name, with the sharp one of the same name where there is one."""
-    lay(name, here / "data")
+    write_layout(name, empty_folder / "data")
     for split, names in LAYOUTS[name][1].items():
-        shots = the(name).shots_of(split)
+        listed = real_set(name).pair_files(split)
 
-        assert {shot.name: shot.sharp is not None for shot in shots} == names
-        assert [shot.name for shot in shots] == sorted(names)
+        assert {files.name: files.sharp is not None for files in listed} == names
+        assert [files.name for files in listed] == sorted(names)
 
 
 @pytest.mark.parametrize("name", ["gopro", "hide", "dvd", "realblur_j"])
-def test_pairs_are_those_with_a_sharp_image(name, here):
-    """What is handed on are the files' own pixels, paired by name, mapped from below data/decoded."""
-    lay(name, here / "data")
-    found = plugins.load("datasets", name).pairs(Path("data"), "test")
-    shots = [shot for shot in the(name).shots_of("test") if shot.sharp]
+def test_pairs_are_those_with_a_sharp_image(name, empty_folder):
+    """The pixels are those of the files, paired by name, mapped from below data/decoded."""
+    write_layout(name, empty_folder / "data")
+    pairs = plugins.load("datasets", name).pairs(Path("data"), "test")
+    paired = [files for files in real_set(name).pair_files("test") if files.sharp]
 
-    assert found.names == [shot.name for shot in shots]
-    for shot, blurry, sharp in zip(shots, found.blurry, found.sharp, strict=True):
-        assert np.array_equal(blurry, image(shot.blurry))
-        assert np.array_equal(sharp, image(shot.sharp))
-    assert not found.blurry[0].flags.writeable
-    assert (here / "data" / "decoded" / name / "test").is_dir()
+    assert pairs.names == [files.name for files in paired]
+    for files, blurry, sharp in zip(paired, pairs.blurry, pairs.sharp, strict=True):
+        assert np.array_equal(blurry, image(files.blurry))
+        assert np.array_equal(sharp, image(files.sharp))
+    assert not pairs.blurry[0].flags.writeable
+    assert (empty_folder / "data" / "decoded" / name / "test").is_dir()
 
 
-def test_a_set_elsewhere_is_used_in_place(here, monkeypatch):
+def test_a_set_elsewhere_is_used_in_place(empty_folder, monkeypatch):
     """A folder that DEBLUR_DATA names is as good as data/, one deeper too; nothing is downloaded."""
-    folder = lay("gopro", here / "disk" / "deblurring")
-    monkeypatch.setenv("DEBLUR_DATA", str(here / "disk"))
-    monkeypatch.setattr(archives, "get", None)
+    folder = write_layout("gopro", empty_folder / "disk" / "deblurring")
+    monkeypatch.setenv("DEBLUR_DATA", str(empty_folder / "disk"))
+    monkeypatch.setattr(archives, "download", None)
     plugins.load("datasets", "gopro").prepare(Path("data"), {})
 
-    assert the("gopro").where() == folder
-    assert not (here / "data").exists()
+    assert real_set("gopro").locate() == folder
+    assert not (empty_folder / "data").exists()
 
 
-def test_a_folder_inside_itself(here):
-    """Archives made on a Mac have a second folder beside the set's own, so that neither is taken off."""
-    lay("gopro", here / "data" / "GOPRO_Large")
-    (here / "data" / "GOPRO_Large" / "__MACOSX").mkdir()
+def test_a_folder_inside_itself(empty_folder):
+    """Archives from macOS have a second folder beside the set's own, so that neither is removed."""
+    write_layout("gopro", empty_folder / "data" / "GOPRO_Large")
+    (empty_folder / "data" / "GOPRO_Large" / "__MACOSX").mkdir()
 
-    assert the("gopro").where() == Path("data/GOPRO_Large/GOPRO_Large")
-    assert len(the("gopro").shots_of("test")) == 2
+    assert real_set("gopro").locate() == Path("data/GOPRO_Large/GOPRO_Large")
+    assert len(real_set("gopro").pair_files("test")) == 2
 
 
-def test_what_is_refused(here):
-    """Nothing at hand, no such split, nothing to compare with, extras, and RealBlur without its lists."""
+def test_errors(empty_folder):
+    """No folder, no such split, nothing to compare with, extras, and RealBlur without its lists."""
     with pytest.raises(ValueError, match=r"gopro: not at hand; `python -m pipelines.data gopro`, or put"):
-        the("gopro").shots_of("test")
+        real_set("gopro").pair_files("test")
     with pytest.raises(ValueError, match="voc: unknown split 'train'; allowed: test"):
-        the("voc").total("train")
-    put(here / "data" / "HIDE_dataset" / "test" / "1fromGOPR1.png")
+        real_set("voc").total("train")
+    save(empty_folder / "data" / "HIDE_dataset" / "test" / "1fromGOPR1.png")
     with pytest.raises(ValueError, match="hide: test has no sharp image among 1 blurred images"):
-        the("hide").pairs(Path("data"), "test")
+        real_set("hide").pairs(Path("data"), "test")
     with pytest.raises(ValueError, match="gopro: no 'motion'; a real set has blurred and sharp images alone"):
-        the("gopro").pairs(Path("data"), "train", ("motion",))
-    (here / "data" / "RealBlur").mkdir()
-    with pytest.raises(ValueError, match=r"RealBlur/RealBlur_J_test_list\.txt: not there"):
-        the("realblur_j").shots_of("test")
+        real_set("gopro").pairs(Path("data"), "train", ("motion",))
+    (empty_folder / "data" / "RealBlur").mkdir()
+    with pytest.raises(ValueError, match=r"RealBlur/RealBlur_J_test_list\.txt: missing"):
+        real_set("realblur_j").pair_files("test")
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A server of the files in tmp_path/web."""
-    (tmp_path / "web").mkdir()
+def test_a_set_is_downloaded_complete(empty_folder, monkeypatch):
+    """An archive becomes the set's folder; a broken one leaves no folder, and the next try recovers."""
+    write_layout("gopro", empty_folder / "source")
+    shutil.make_archive("GOPRO_Large", "zip", "source", "GOPRO_Large")
+    content = Path("GOPRO_Large.zip").read_bytes()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve() as server:
+        archive = File((server.url("right", "GOPRO_Large.zip"),), "GOPRO_Large.zip", len(content))
+        dataset = replace(real_set("gopro"), archive=archive)
+        server.times, server.body = 0, content[:-30] + bytes(30)
+        with pytest.raises(ValueError, match="GOPRO_Large"):
+            dataset.prepare(Path("data"), {})
+        assert dataset.locate() is None
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args, **more):
-            super().__init__(*args, directory=str(tmp_path / "web"), **more)
-
-        def log_message(self, *_):
-            pass
-
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{serving.server_port}"
-    serving.shutdown()
-    serving.server_close()
-
-
-def test_a_set_is_downloaded_whole(here, server):
-    """An archive becomes the set's folder; one that is broken leaves no folder, and the next try recovers."""
-    lay("gopro", here / "made")
-    archive, shown = here / "GOPRO_Large.zip", here / "web" / "GOPRO_Large.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        for path in sorted((here / "made").rglob("*.png")):
-            packed.write(path, path.relative_to(here / "made"))
-    whole = archive.read_bytes()
-    dataset = replace(
-        the("gopro"), archive=File((f"{server}/GOPRO_Large.zip",), "GOPRO_Large.zip", len(whole))
-    )
-    shown.write_bytes(whole[:-30] + bytes(30))
-    with pytest.raises(ValueError, match="GOPRO_Large"):
+        server.body = content
         dataset.prepare(Path("data"), {})
 
-    assert dataset.where() is None
-    (here / "data" / "downloads" / "GOPRO_Large.zip").unlink(missing_ok=True)
-    (here / "data" / "downloads" / "sums.json").unlink(missing_ok=True)
-    shown.write_bytes(whole)
-    dataset.prepare(Path("data"), {})
-    assert dataset.where() == Path("data/GOPRO_Large")
-    assert [shot.name for shot in dataset.shots_of("train")] == ["GOPR0372_07_00/000047"]
+    assert dataset.locate() == Path("data/GOPRO_Large")
+    assert [files.name for files in dataset.pair_files("train")] == ["GOPR0372_07_00/000047"]
 
 
-@shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs real images")
 def test_real_folders_are_recognised(monkeypatch):
     """The real images, in place: ten and one pairs of GoPro, 21 and 39 of DVD, none of four of HIDE."""
     monkeypatch.setenv("DEBLUR_DATA", str(SHARED))
     paired = {
-        (name, split): sum(shot.sharp is not None for shot in the(name).shots_of(split))
+        (name, split): sum(files.sharp is not None for files in real_set(name).pair_files(split))
         for name in ("gopro", "gopro_gamma", "dvd", "hide")
         for split in ("train", "test")
     }
@@ -262,4 +234,4 @@ def test_real_folders_are_recognised(monkeypatch):
         ("hide", "train"): 0,
         ("hide", "test"): 0,
     }
-    assert len(the("hide").shots_of("test")) == 4
+    assert len(real_set("hide").pair_files("test")) == 4

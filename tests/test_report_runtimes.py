@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 
 import pytest
+from benchmark.timing.analyse import Timing, unmeasured
 
 from benchmark.compare import physics
 from benchmark.compare.findings import Finding
@@ -18,7 +19,6 @@ from benchmark.report.__main__ import main
 from benchmark.results import COMPLEXITY, Results
 from benchmark.results.legacy import columns, write
 from benchmark.results.legacy import read as table
-from benchmark.timing.analyse import Timing, unmeasured
 from benchmark.timing.prices import Price
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read
 

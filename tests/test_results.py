@@ -10,18 +10,19 @@ import pytest
 
 from benchmark import spec
 from benchmark.report import inputs, readme, summary
-from benchmark.results import Results
-from benchmark.results.legacy import read
+from benchmark.results import Measurement, Results, read_frame, read_rows
+from benchmark.results.schema import CurvePoint, Score
 
 ROOT = Path(__file__).parents[1]
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "embedded")
 RESULTS = Results("embedded", ROOT / "results")
 TRAINED = [name for name, run in RUNS.items() if run.train]
+CURVES = {run: curve for run, curve in read_frame(RESULTS.curves, CurvePoint).groupby("run")}
 
 
 def test_every_run_is_trained_and_measured():
     """At least 50 runs, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
-    rows = {(row["run"], row["quantity"]): row for row in read(RESULTS.measurements)}
+    rows = {(row.run, row.quantity): row for row in read_rows(RESULTS.measurements, Measurement)}
 
     assert {
         (name, q) for name in RUNS for q in ("psnr", "ssim", "ssim_matlab", "params", "macs_720p")
@@ -29,47 +30,45 @@ def test_every_run_is_trained_and_measured():
     assert len(TRAINED) >= 50
     assert sum(RUNS[name].model == "dmphn" for name in TRAINED) == 7
     assert sum(RUNS[name].model == "cdgnet" for name in TRAINED) >= 17
-    assert {rows[name, "psnr"]["n"] for name in RUNS} == {str(PROFILE.images["test"])}
+    assert {rows[name, "psnr"].n for name in RUNS} == {PROFILE.images["test"]}
 
 
 def test_means_are_those_of_the_images():
     """Each value is the mean of the committed per-image values, or the PSNR of their mean error."""
     images = defaultdict(list)
-    for row in read(RESULTS.quality):
-        images[row["run"], row["quantity"]].append(float(row["value"]))
-    for row in read(RESULTS.measurements):
-        if row["dataset"] and row["value"]:
-            value = mean(images.pop((row["run"], row["quantity"])))
-            if row["quantity"] == "psnr_pooled":
+    for score in read_rows(RESULTS.quality, Score):
+        images[score.run, score.quantity].append(score.value)
+    for row in read_rows(RESULTS.measurements, Measurement):
+        if row.dataset and row.value is not None:
+            value = mean(images.pop((row.run, row.quantity)))
+            if row.quantity == "psnr_pooled":
                 value = -10 * math.log10(value)
 
-            assert float(row["value"]) == pytest.approx(value, abs=1e-5)
+            assert row.value == pytest.approx(value, abs=1e-5)
     assert not images
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if not RUNS[name].train.adversary])
+@pytest.mark.parametrize("name", [name for name in CURVES if not RUNS[name].train.adversary])
 def test_the_loss_falls(name):
     """The mean loss of the last tenth of the curve is below that of the first tenth, or validation rises.
 
     A network that starts as the identity gains less than crops differ, so its loss may hide what its
-    validation, always on the same crops, shows. With an adversary neither need be: what the network is told
-    changes with who tells it.
+    validation, always on the same crops, shows. With an adversary neither need be, as its loss changes while
+    the other networks learn. A new run has no committed curve yet.
     """
-    rows = [row for row in read(RESULTS.curves) if row["run"] == name]
-    losses = [float(row["loss"]) for row in rows]
-    checks = [float(row["psnr"]) for row in rows if row["psnr"]]
+    losses, checks = CURVES[name]["loss"], CURVES[name]["psnr"].dropna()
     tenth = len(losses) // 10
 
-    floor = json.loads(RESULTS.environment.read_text(encoding="utf-8"))["validation_floor"]
-    identity = abs(checks[0] - floor) < 0.25  # dB
-    assert mean(losses[-tenth:]) < mean(losses[:tenth]) or (identity and checks[-1] > checks[0])
+    blurred = json.loads(RESULTS.environment.read_text(encoding="utf-8"))["validation_floor"]
+    identity = abs(checks.iloc[0] - blurred) < 0.25  # dB
+    falls = losses[-tenth:].mean() < losses[:tenth].mean()
+    assert falls or (identity and checks.iloc[-1] > checks.iloc[0])
 
 
 def test_pixel_losses_restore_more_than_the_input_has():
     """The median PSNR over runs trained for PSNR is above that of the blurred input."""
-    psnr = {
-        row["run"]: float(row["value"]) for row in read(RESULTS.measurements) if row["quantity"] == "psnr"
-    }
+    rows = read_rows(RESULTS.measurements, Measurement)
+    psnr = {row.run: row.value for row in rows if row.quantity == "psnr"}
 
     assert median(psnr[name] for name in TRAINED if RUNS[name].pixel_loss) > psnr["identity"]
 
@@ -78,6 +77,6 @@ def test_the_readme_says_what_the_results_say(monkeypatch):
     """The README's findings are those that the committed results give."""
     monkeypatch.chdir(ROOT)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    said = text.split(readme.BEGIN)[1].split(readme.END)[0].strip()
+    findings = text.split(readme.BEGIN)[1].split(readme.END)[0].strip()
 
-    assert said == readme.section(summary.summarise(inputs.read("embedded")))
+    assert findings == readme.section(summary.summarise(inputs.read("embedded")))

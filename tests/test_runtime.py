@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from benchmark.timing.record import Recording, Samples
 
 from benchmark import spec
 from benchmark.results.legacy import read
 from benchmark.timing import orders, record
-from benchmark.timing.record import Recording, Samples
 from pipelines import runtime
 from tests import project
 

@@ -4,11 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
+from benchmark.timing.judge import judge
 
 from benchmark import spec
 from benchmark.results.legacy import read
 from benchmark.timing import orders, record
-from benchmark.timing.judge import judge
 from pipelines import runtime
 from tests import project
 

@@ -18,18 +18,18 @@ def backdrop(seed: int = 0) -> Layer:
 
 
 def test_nothing_moves_then_blur_is_sharp() -> None:
-    shot = exposure.expose([backdrop()], STILL, 7)
+    exposed = exposure.expose([backdrop()], STILL, 7)
     for kind in ("blur", "blur_gamma", "before", "after", "level_3", "level_11"):
-        np.testing.assert_array_equal(getattr(shot, kind), shot.sharp)
-    assert not shot.motion.any()
-    assert not shot.moving.any()
+        np.testing.assert_array_equal(getattr(exposed, kind), exposed.sharp)
+    assert not exposed.motion.any()
+    assert not exposed.moving.any()
 
 
 def test_sideways_is_a_box_blur() -> None:
     pixels, frames = 16, 9
     layer = backdrop()
     shift = pixels * RATE / frames / FOCAL  # depths per second
-    shot = exposure.expose([layer], Trajectory.steady(0, 0, 0, shift, 0, 0), frames)
+    exposed = exposure.expose([layer], Trajectory.steady(0, 0, 0, shift, 0, 0), frames)
 
     wide = pixels * DENSITY
     box = np.array([0.5, *[1.0] * (wide - 1), 0.5]) / wide
@@ -37,25 +37,25 @@ def test_sideways_is_a_box_blur() -> None:
     rows = layer.texture[:, first : first + SIZE * DENSITY : DENSITY]
     light = np.apply_along_axis(np.convolve, 2, rows, box, mode="same")
     expected = camera.encode(light[:, :, first : first + SIZE * DENSITY : DENSITY]).transpose(1, 2, 0)
-    assert np.abs(shot.blur_gamma - expected).max() < 1.5  # half a level of rounding, the rest sub-frames
-    assert np.abs(shot.blur_gamma - expected).mean() < 0.3
+    assert np.abs(exposed.blur_gamma - expected).max() < 1.5  # half a level of rounding, the rest sub-frames
+    assert np.abs(exposed.blur_gamma - expected).mean() < 0.3
 
-    np.testing.assert_allclose(shot.motion[..., 0], pixels, atol=0.01)
-    np.testing.assert_allclose(shot.motion[..., 1], 0, atol=0.01)
-    np.testing.assert_array_equal(shot.after[:, pixels:], shot.sharp[:, :-pixels])
-    np.testing.assert_array_equal(shot.before[:, :-pixels], shot.sharp[:, pixels:])
+    np.testing.assert_allclose(exposed.motion[..., 0], pixels, atol=0.01)
+    np.testing.assert_allclose(exposed.motion[..., 1], 0, atol=0.01)
+    np.testing.assert_array_equal(exposed.after[:, pixels:], exposed.sharp[:, :-pixels])
+    np.testing.assert_array_equal(exposed.before[:, :-pixels], exposed.sharp[:, pixels:])
 
 
 def test_level_is_the_blur_of_a_shorter_exposure() -> None:
     layers, drift = [backdrop()], Trajectory.steady(0, 0, 0.2, 1.0, -0.6, 0.5)
-    shot = exposure.expose(layers, drift, 9)
+    exposed = exposure.expose(layers, drift, 9)
     for frames in (3, 5, 7):
         shorter = exposure.expose(layers, drift, frames)
-        np.testing.assert_array_equal(getattr(shot, f"level_{frames}"), shorter.blur)
-        np.testing.assert_array_equal(shot.sharp, shorter.sharp)
-        assert np.abs(shot.blur - shorter.blur.astype(float)).mean() > 0.5
+        np.testing.assert_array_equal(getattr(exposed, f"level_{frames}"), shorter.blur)
+        np.testing.assert_array_equal(exposed.sharp, shorter.sharp)
+        assert np.abs(exposed.blur - shorter.blur.astype(float)).mean() > 0.5
     for frames in (9, 11):
-        np.testing.assert_array_equal(getattr(shot, f"level_{frames}"), shot.blur)
+        np.testing.assert_array_equal(getattr(exposed, f"level_{frames}"), exposed.blur)
 
 
 def test_object_moves_in_front() -> None:
@@ -63,28 +63,28 @@ def test_object_moves_in_front() -> None:
     paint[[0, 3], 1:-1, 1:-1] = 1  # an opaque red square of 40 pixels
     drift = Trajectory.steady(12 * RATE / 7, -6 * RATE / 7, 0, 0)
     layers = [backdrop(), Layer(paint, (100.0, 60.0), motion=drift)]
-    shot = exposure.expose(layers, STILL, 7)
-    inside = shot.moving == 255
+    exposed = exposure.expose(layers, STILL, 7)
+    inside = exposed.moving == 255
     assert 39**2 <= inside.sum() <= 41**2
     assert inside[62:98, 102:138].all()
-    np.testing.assert_allclose(shot.motion[inside], [[12, -6]] * inside.sum(), atol=0.01)
-    assert not shot.motion[~inside].any()
-    np.testing.assert_array_equal(shot.sharp[70, 110], [255, 0, 0])
+    np.testing.assert_allclose(exposed.motion[inside], [[12, -6]] * inside.sum(), atol=0.01)
+    assert not exposed.motion[~inside].any()
+    np.testing.assert_array_equal(exposed.sharp[70, 110], [255, 0, 0])
     bare = exposure.expose(layers[:1], STILL, 7).sharp
-    np.testing.assert_array_equal(shot.sharp[:50], bare[:50])
-    np.testing.assert_array_equal(shot.blur[:50], bare[:50])
+    np.testing.assert_array_equal(exposed.sharp[:50], bare[:50])
+    np.testing.assert_array_equal(exposed.blur[:50], bare[:50])
 
 
 @pytest.mark.parametrize("plane", [(0.0, 0.0, 1.0), (0.3, -0.2, 1.0)])
-def test_seen_and_followed_agree(plane: tuple[float, float, float]) -> None:
+def test_views_and_paths_agree(plane: tuple[float, float, float]) -> None:
     wander = Trajectory.steady(0.3, -0.5, 0.8, 0.4, -0.3, 0.6)
     layer = Layer(np.zeros((3, 4, 4)), (0, 0), plane)
     points = np.array([[0.0, 0.0], [255.0, 40.0], [90.0, 200.0]])
     times = np.array([-0.04, 0.03])
-    seen = camera.follow(layer, wander, points, times)
-    assert np.abs(seen - points).max() > 3
-    for matrix, there in zip(camera.views(wander, times, plane), seen, strict=True):
-        np.testing.assert_allclose(camera.transform(matrix, there), points, atol=1e-9)
+    projected = camera.follow(layer, wander, points, times)
+    assert np.abs(projected - points).max() > 3
+    for matrix, view_points in zip(camera.views(wander, times, plane), projected, strict=True):
+        np.testing.assert_allclose(camera.transform(matrix, view_points), points, atol=1e-9)
 
 
 def test_even_frames_have_no_middle() -> None:
@@ -105,18 +105,18 @@ def test_subframes_are_close_enough() -> None:
 def test_splits_share_no_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
     used: dict[str, set[str]] = {"train": set(), "test": set()}
     load = photographs.load
-    for split, seen in used.items():
+    for split, names in used.items():
 
-        def watched(name: str, seen: set[str] = seen) -> camera.Floats:
-            seen.add(name)
+        def recording_load(name: str, names: set[str] = names) -> camera.Floats:
+            names.add(name)
             return load(name)
 
-        monkeypatch.setattr(photographs, "load", watched)
+        monkeypatch.setattr(photographs, "load", recording_load)
         for name, photograph in photographs.PHOTOGRAPHS.items():
             for seed in range(3 if photograph.split == split else 0):
                 scene.draw(name, np.random.default_rng(seed))
-    for split, seen in used.items():
-        assert seen == {n for n, p in photographs.PHOTOGRAPHS.items() if p.split == split}
+    for split, names in used.items():
+        assert names == {n for n, p in photographs.PHOTOGRAPHS.items() if p.split == split}
     files = [(p.package, p.file) for p in photographs.PHOTOGRAPHS.values()]
     assert len(files) == len(set(files))
     assert all(p.file.endswith(".png") for p in photographs.PHOTOGRAPHS.values() if p.split == "test")

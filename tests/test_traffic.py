@@ -1,4 +1,4 @@
-"""What one forward pass computes and moves, against sums over shapes that are done by hand."""
+"""MACs and memory traffic of one forward pass, against sums over shapes that are done by hand."""
 
 from pathlib import Path
 
@@ -11,17 +11,18 @@ from benchmark import nets, spec
 from benchmark.measure.counting import count
 from benchmark.measure.traffic import traffic
 from benchmark.models._layers import deform_conv
-from benchmark.results.legacy import read
+from benchmark.results import read_rows
+from benchmark.results.schema import Complexity
 
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]
-COUNTED = {row["run"]: row for row in read(ROOT / "results" / "complexity.csv")}
+COUNTED = {row.run: row for row in read_rows(ROOT / "results" / "complexity.csv", Complexity)}
 FIRST = {run.model: name for name, run in reversed(RUNS.items())}  # of each model
 IMAGE = 3 * 16 * 24 * 4  # bytes of one
 
 
-class Does(nn.Module):
-    """A network that does what it is told, with one convolution of 3 to 8 channels at hand."""
+class Works(nn.Module):
+    """A network whose forward is a function of itself, which has a convolution of 3 to 8 channels."""
 
     def __init__(self, work, stride=1):
         super().__init__()
@@ -29,13 +30,13 @@ class Does(nn.Module):
         self.conv = nn.Conv2d(3, 8, 3, padding=1)
 
     def forward(self, image):
-        """Whatever it gives."""
+        """Return what the function returns."""
         return self.work(self, image)
 
 
 def moved(work, batch=1):
-    """Bytes for images of 16x24."""
-    return traffic(Does(work), 16, 24, batch)[1]
+    """Return the bytes for images of 16x24."""
+    return traffic(Works(work), 16, 24, batch)[1]
 
 
 def test_a_convolution_reads_its_input_and_its_weights_and_writes_its_output():
@@ -48,9 +49,9 @@ def test_a_convolution_reads_its_input_and_its_weights_and_writes_its_output():
         return x + torch.relu(x)
 
     expected = (IMAGE + weights + features) + 2 * features + 3 * features
-    assert traffic(Does(block), 16, 24) == (9 * 3 * 8 * 16 * 24, expected)
+    assert traffic(Works(block), 16, 24) == (9 * 3 * 8 * 16 * 24, expected)
     twice = expected + 6 * features + IMAGE
-    assert traffic(Does(block), 16, 24, batch=2) == (2 * 9 * 3 * 8 * 16 * 24, twice)
+    assert traffic(Works(block), 16, 24, batch=2) == (2 * 9 * 3 * 8 * 16 * 24, twice)
 
 
 def test_views_are_free():
@@ -101,7 +102,7 @@ def test_a_reshape_that_has_to_copy_is_not_free():
         "half",
         "repeated",
         "halved in size",
-        "into memory at hand",
+        "into available memory",
     ],
 )
 def test_each_tensor_is_read_and_written_once(work, times):
@@ -109,7 +110,7 @@ def test_each_tensor_is_read_and_written_once(work, times):
     assert moved(work) == times * IMAGE
 
 
-def test_an_expanded_tensor_is_what_lies_beneath():
+def test_an_expanded_tensor_is_read_as_stored():
     """One number added to each pixel is one number read."""
     assert moved(lambda net, x: x + net.conv.bias[:1].detach().expand_as(x)) == 2 * IMAGE + 4
 
@@ -126,24 +127,24 @@ def test_a_deformable_convolution_is_one_operator():
         offsets = torch.empty(1, 18, 16, 24, device=image.device)
         return deform_conv(image, offsets, net.conv.weight)
 
-    macs, bytes_moved = traffic(Does(deformed), 16, 24)
+    macs, bytes_moved = traffic(Works(deformed), 16, 24)
 
     assert macs == 9 * 3 * 8 * 16 * 24
     # torchvision's has a mask and a bias in any case: here one of no values and one of zeros.
-    least = IMAGE + (18 + 8) * 16 * 24 * 4 + 8 * 3 * 9 * 4
-    assert least <= bytes_moved <= least + 1024
+    lower_bound = IMAGE + (18 + 8) * 16 * 24 * 4 + 8 * 3 * 9 * 4
+    assert lower_bound <= bytes_moved <= lower_bound + 1024
 
 
 def test_images_are_padded_as_for_restoring():
     """An image of 13x17 is one of 16x24 to a network of stride 8."""
-    net = Does(lambda net, x: net.conv(x), stride=8)
+    net = Works(lambda net, x: net.conv(x), stride=8)
 
-    assert traffic(net, 13, 17) == traffic(net, 16, 24) != traffic(Does(net.work), 13, 17)
+    assert traffic(net, 13, 17) == traffic(net, 16, 24) != traffic(Works(net.work), 13, 17)
 
 
 def test_half_precision_moves_half():
     """Images have the type of the weights."""
-    net = Does(lambda net, x: net.conv(x).relu())
+    net = Works(lambda net, x: net.conv(x).relu())
     macs, whole = traffic(net, 16, 24)
 
     assert traffic(net.half(), 16, 24) == (macs, whole // 2)
@@ -153,18 +154,18 @@ def test_dmphn_is_as_counted():
     """The MACs of DMPHN(1) at 256x256 are those of another counter, and at 720x1280 those of its authors."""
     net = nets.build(RUNS["dmphn_1"])
 
-    assert traffic(net, 256, 256)[0] == 16_286_482_432 == int(COUNTED["dmphn_1"]["macs_256"])
+    assert traffic(net, 256, 256)[0] == 16_286_482_432 == COUNTED["dmphn_1"].macs_256
     assert traffic(net, 720, 1280)[0] == pytest.approx(229.029e9, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", FIRST.values())
-def test_every_model_can_be_watched(name):
+def test_every_model_can_be_counted(name):
     """Arithmetic grows with the batch; bytes too, but for the weights, read once; a network is left alone."""
     net = nets.build(RUNS[name], thin=4)
     side = nets.fitting(net, 1)
-    (one, first), (two, second), (four, fourth) = (traffic(net, side, side, batch) for batch in (1, 2, 4))
+    (macs, first), (twice, second), (four, fourth) = (traffic(net, side, side, batch) for batch in (1, 2, 4))
 
-    assert (two, four) == (2 * one, 4 * one)
+    assert (twice, four) == (2 * macs, 4 * macs)
     assert fourth - second == 2 * (second - first)
     assert first >= second - first
     assert all(p.device.type == "cpu" for p in net.parameters())
@@ -172,7 +173,7 @@ def test_every_model_can_be_watched(name):
 
 
 def test_a_network_that_does_nothing_moves_nothing():
-    """The blurred input itself."""
+    """It is the blurred input itself."""
     assert traffic(nets.build(RUNS["identity"]), 64, 64) == (0, 0)
 
 
@@ -180,8 +181,8 @@ def test_a_network_that_does_nothing_moves_nothing():
 def test_the_table_of_counts_has_the_traffic(name):
     """At 720x1280, of float32; the other columns are what they were. CDGNet convolves deformably."""
     net = nets.build(RUNS[name])
-    made = count(name, net)
+    counted = count(name, net)
 
-    assert made.traffic_720p == traffic(net, 720, 1280)[1]
+    assert counted.traffic_720p == traffic(net, 720, 1280)[1]
     for column in ("params", "macs_720p", "macs_720p_torch", "macs_720p_deformable", "uncounted"):
-        assert str(getattr(made, column)) == COUNTED[name][column]
+        assert getattr(counted, column) == getattr(COUNTED[name], column)

@@ -1,17 +1,17 @@
-"""Every number printed in the papers, one YAML file per paper.
+"""Read every number printed in the papers, from one YAML file per paper.
 
-A cell means what its table says, then its column, then its row: later wins. So a table with methods
-across is written as printed, with `run` on the columns and `quantity` on the rows.
+What a cell means is written at its table, its column or its row; the later of them wins. So a table with
+methods across is written as printed, with `run` on the columns and `quantity` on the rows.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
-import yaml
+from benchmark.results.checked import build, nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
 SCALES = {"min": 60, "s": 1, "dB": 1}
@@ -37,16 +37,16 @@ class Claim:
     card: str = ""  # the graphics card among it: a key of benchmark/compare/cards.yaml
     size: str = ""  # the image's, for run times, as "720x1280"; empty: the paper does not say
     note: str = ""
-    explain: str = ""  # why a known difference is no error of ours
+    explain: str = ""  # the reason why a known difference is no error of this project
 
     @property
     def blank(self) -> bool:
-        """Whether the paper prints nothing here, or a dash."""
+        """Say whether the paper prints nothing in this cell, or a dash."""
         return self.printed.strip() in BLANK
 
     @property
     def number(self) -> tuple[Decimal, Decimal] | None:
-        """The printed number and half a unit of its last digit, in the printed unit; None for words.
+        """Return the printed number and half a unit of its last digit, in the printed unit; None for words.
 
         >>> Claim("", "", "", "", None, None, "psnr", "30.20").number
         (Decimal('30.20'), Decimal('0.005'))
@@ -55,24 +55,24 @@ class Claim:
         >>> Claim("", "", "", "", None, None, "setting.lr", "10^-4").number
         (Decimal('0.0001'), Decimal('0.0000'))
         """
-        found = NUMBER.fullmatch(self.printed.strip())
-        if self.blank or not found or not (found["mantissa"] or found["ten"]):
+        parts = NUMBER.fullmatch(self.printed.strip())
+        if self.blank or not parts or not (parts["mantissa"] or parts["ten"]):
             return None
-        mantissa = Decimal((found["mantissa"] or "1").replace(",", ""))
+        mantissa = Decimal((parts["mantissa"] or "1").replace(",", ""))
         exponent = mantissa.as_tuple().exponent
         assert isinstance(exponent, int)
-        half = Decimal("0.5").scaleb(exponent) if found["mantissa"] else Decimal(0)
-        factor = (Decimal(10) ** int(found["power"] or 0)) * SCALES.get(found["unit"] or "", 1)
+        half = Decimal("0.5").scaleb(exponent) if parts["mantissa"] else Decimal(0)
+        factor = (Decimal(10) ** int(parts["power"] or 0)) * SCALES.get(parts["unit"] or "", 1)
         return mantissa * factor, half * factor
 
     @property
     def value(self) -> float | None:
-        """The number in base units (dB, count, bytes, seconds)."""
+        """Return the number in base units (dB, count, bytes, seconds)."""
         return None if self.number is None else float(self.number[0]) * self.scale
 
     @property
     def rounding(self) -> float:
-        """How far the true value can be from the printed one, in base units."""
+        """Return how far the true value can be from the printed one, in base units."""
         return 0.0 if self.number is None else float(self.number[1]) * self.scale
 
 
@@ -93,7 +93,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Paper:
-    """Everything one file holds."""
+    """One claims file."""
 
     key: str
     title: str
@@ -103,106 +103,140 @@ class Paper:
     prose: list[Claim]
 
     def claims(self) -> Iterator[Claim]:
-        """Table cells first, then prose, in printed order."""
+        """Yield table cells first, then prose, in printed order."""
         for table in self.tables:
             yield from table.claims.values()
         yield from self.prose
 
 
-CELL = {"run", "dataset", "quantity", "scale", "on", "card", "size", "note", "explain"}
-DEFAULTS = ("run", "dataset", "quantity", "scale", "on", "card", "size")  # what a table may say for all cells
-PROSE = {"place", "says", "printed", "unit"} | CELL
+class Meaning(TypedDict, total=False):
+    """What a table, a column or a row of a claims file says of its cells."""
+
+    run: str | None
+    dataset: str | None
+    quantity: str
+    scale: float
+    on: str
+    card: str
+    size: str
+    note: str
 
 
-def fail(where: str, message: str) -> ValueError:
-    """An error that names the place."""
-    return ValueError(f"benchmark/claims/{where}: {message}")
+class RowEntry(Meaning, total=False):
+    """A row of a table in a claims file."""
+
+    row: Required[str]
+    cells: Required[list[str]]
+    explain: dict[str, str]  # by column
+    runs: dict[str, str | None]  # by column, for a row that mixes networks
 
 
-def table(paper: str, entry: dict[str, Any]) -> Table:
-    """One table; every row must have as many cells as there are columns, all of them text."""
-    where = f"{paper}.yaml, {entry['table']}"
-    heads: dict[str, dict[str, Any]] = entry["columns"]
-    defaults = {key: entry[key] for key in DEFAULTS if key in entry}
-    anchor, labels = entry.get("anchor", ""), [row["row"] for row in entry["rows"]]
+class TableEntry(Meaning, total=False):
+    """A table in a claims file; its note is about the table, not about its cells."""
+
+    table: Required[str]
+    about: str
+    anchor: str
+    columns: Required[dict[str, Meaning]]
+    rows: Required[list[RowEntry]]
+
+
+class SentenceEntry(Meaning, total=False):
+    """A number in the prose."""
+
+    place: Required[str]
+    says: Required[str]
+    printed: Required[str]
+    unit: str
+    explain: str
+
+
+class Source(TypedDict):
+    """Where a paper is published."""
+
+    title: str
+    cite: str
+    url: str | None
+
+
+class File(TypedDict, total=False):
+    """A claims file."""
+
+    paper: Required[Source]
+    tables: Required[list[TableEntry]]
+    prose: list[SentenceEntry]
+
+
+def meaning(*entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge what table, column and row say of a cell; the later wins."""
+    merged: dict[str, Any] = {"run": None, "dataset": None}
+    for entry in entries:
+        merged |= {key: value for key, value in entry.items() if key in Meaning.__annotations__}
+    return merged
+
+
+def read_table(paper: str, place: str, entry: TableEntry) -> Table:
+    """Read one table; every row needs as many cells as there are columns.
+
+    Raises:
+        ValueError: something is not allowed; the message names file, table and row.
+    """
+    columns, claims = entry["columns"], {}
+    defaults = {key: value for key, value in entry.items() if key != "note"}
+    for i, row in enumerate(entry["rows"]):
+        row_place, cells = f"{place}.rows[{row['row']}]", row["cells"]
+        if len(cells) != len(columns):
+            raise ValueError(f"{row_place}: {len(cells)} cells; the table has {len(columns)} columns")
+        explain, runs = row.get("explain", {}), row.get("runs", {})
+        for head in (*explain, *runs):
+            if head not in columns:
+                raise ValueError(f"{row_place}: no column {head!r}; {nearest(head, columns)}")
+        for j, (head, column) in enumerate(columns.items()):
+            cell = meaning(defaults, column, row)
+            if "quantity" not in cell:
+                raise ValueError(
+                    f"{row_place}: no quantity for column {head!r}; table, column or row names it"
+                )
+            cell["run"] = runs.get(head, cell["run"])
+            if cell["quantity"] != "text":
+                where = (paper, entry["table"], row["row"], head)
+                claims[i, j] = Claim(*where, printed=cells[j], explain=explain.get(head, ""), **cell)
+    labels, anchor = [row["row"] for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in labels:
-        raise fail(where, f"no row {anchor!r} to be the anchor; rows are {', '.join(labels)}")
-    made = Table(
+        raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, labels)}")
+    return Table(
         paper,
         entry["table"],
         entry.get("about", ""),
-        list(heads),
-        [],
+        list(columns),
+        [(row["row"], row["cells"]) for row in entry["rows"]],
         entry.get("note", ""),
         entry.get("on", ""),
         anchor,
+        claims,
     )
-    for i, row in enumerate(entry["rows"]):
-        cells = row["cells"]
-        if len(cells) != len(heads) or not all(isinstance(cell, str) for cell in cells):
-            raise fail(where, f"row {row['row']!r} needs {len(heads)} quoted cells, has {cells!r}")
-        made.rows.append((row["row"], cells))
-        explain = row.get("explain", {})
-        for unknown in explain.keys() - heads.keys():
-            raise fail(where, f"row {row['row']!r} explains {unknown!r}; columns are {', '.join(heads)}")
-        own = {key: value for key, value in row.items() if key in CELL - {"explain"}}
-        runs = row.get("runs", {})
-        for unknown in runs.keys() - heads.keys():
-            raise fail(where, f"row {row['row']!r} has a run for {unknown!r}; columns are {', '.join(heads)}")
-        for j, (head, column) in enumerate(heads.items()):
-            cell = {"run": None, "dataset": None, **defaults, **column, **own}
-            cell["run"] = runs.get(head, cell["run"])  # a row that mixes two networks
-            if unknown := cell.keys() - CELL:
-                raise fail(where, f"unknown key {min(unknown)!r}; known: {', '.join(sorted(CELL))}")
-            if "quantity" not in cell:
-                raise fail(where, f"cell {row['row']!r} / {head!r} has no quantity")
-            if cell["quantity"] != "text":
-                made.claims[i, j] = Claim(
-                    paper,
-                    made.name,
-                    row["row"],
-                    head,
-                    printed=cells[j],
-                    explain=explain.get(head, ""),
-                    **cell,
-                )
-    return made
 
 
-def sentence(paper: str, entry: dict[str, Any]) -> Claim:
-    """One number of the running text."""
-    where = f"{paper}.yaml, {entry.get('place')}, {entry.get('says')!r}"
-    if unknown := entry.keys() - PROSE:
-        raise fail(where, f"unknown key {min(unknown)!r}; known: {', '.join(sorted(PROSE))}")
-    if not isinstance(entry["printed"], str):
-        raise fail(where, f"printed must be quoted text, is {entry['printed']!r}")
-    cell = {key: value for key, value in entry.items() if key in CELL}
-    return Claim(
-        paper, entry["place"], entry["says"], entry.get("unit", ""), printed=entry["printed"], **cell
-    )
+def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
+    """Read one number of the prose."""
+    cell = meaning(entry) | {"explain": entry.get("explain", "")}
+    if "quantity" not in cell:
+        raise ValueError(f"{place}: 'quantity' is missing")
+    where = (paper, entry["place"], entry["says"], entry.get("unit", ""))
+    return Claim(*where, printed=entry["printed"], **cell)
 
 
 def read(folder: Path = Path(__file__).parent) -> list[Paper]:
-    """Every paper, in the order of their file names.
+    """Read every paper, in the order of their file names.
 
     Raises:
-        ValueError: a file says something that is not allowed; the message names file and place.
+        ValueError: something is not allowed; the message names file, place, value and what is allowed.
     """
     papers = []
     for path in sorted(folder.glob("*.yaml")):
-        try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise fail(path.name, str(error)) from None
-        key = path.stem
-        papers.append(
-            Paper(
-                key,
-                raw["paper"]["title"],
-                raw["paper"]["cite"],
-                raw["paper"]["url"],
-                [table(key, entry) for entry in raw["tables"]],
-                [sentence(key, entry) for entry in raw.get("prose", [])],
-            )
-        )
+        key, place = path.stem, f"benchmark/claims/{path.name}"
+        file = build(File, place, read_yaml(path))
+        tables = [read_table(key, f"{place}: tables[{t['table']}]", t) for t in file["tables"]]
+        prose = [read_sentence(key, f"{place}: prose[{s['says']}]", s) for s in file.get("prose", [])]
+        papers.append(Paper(key, **file["paper"], tables=tables, prose=prose))
     return papers

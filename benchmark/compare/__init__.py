@@ -1,1 +1,8 @@
-"""Claims beside measurements: what each printed number is held against, and the verdict."""
+"""Claims beside measurements: what each printed number is compared with, and the verdict.
+
+findings   merges claims with measurements; a claim is judged in `findings.judge`
+evidence   reads all measurements
+decode     the protocol of a printed PSNR or SSIM column, from the authors' weights
+times      printed run times beside physics and measured clocks
+physics    lower bounds of a run time on a graphics card
+"""

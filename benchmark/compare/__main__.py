@@ -7,42 +7,60 @@ on an explanation that nothing needs, and when no claim could be tested. Bad inp
 import argparse
 import sys
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
 
 from benchmark import claims
-from benchmark.compare import metrics, times
-from benchmark.compare.decode import Decoded
-from benchmark.compare.findings import VERDICTS, Evidence, Finding, findings, gather
-from benchmark.compare.times import Timed
-from benchmark.results import Results
-from benchmark.results.legacy import columns, write
+from benchmark.compare import metrics
+from benchmark.compare.evidence import Evidence, gather
+from benchmark.compare.findings import findings
+from benchmark.results import Results, write
+from benchmark.results.schema import PHYSICS_VERDICTS, VERDICTS, DecodedColumn, Finding, PrintedTime
 
 
-def write_tables(evidence: Evidence, judged: list[Finding]) -> None:
-    """Write decoded.csv, times.csv, findings.csv and what DVC shows."""
+def write_tables(evidence: Evidence, rows: Sequence[Finding]) -> None:
+    """Write decoded.csv, times.csv, findings.csv and the files that DVC shows."""
     results = Results(evidence.profile.name)
-    write(results.decoded, columns(Decoded), map(asdict, evidence.decoded))
-    write(results.times, columns(Timed), map(asdict, evidence.times.values()))
-    write(results.findings, columns(Finding), map(asdict, judged))
-    metrics.write_all(results, judged, evidence)
+    write(results.decoded, DecodedColumn, evidence.decoded)
+    write(results.times, PrintedTime, evidence.times.values())
+    write(results.findings, Finding, rows)
+    metrics.write_all(results, rows, evidence)
 
 
-def print_verdicts(evidence: Evidence, judged: list[Finding]) -> None:
+def print_verdicts(evidence: Evidence, rows: Sequence[Finding]) -> None:
     """Print the decoded protocols, the counts of verdicts and the reasons of untested claims."""
-    for d in evidence.decoded:
-        if d.verdict != "untested":
-            print(
-                f"PROTOCOL {d.paper}, {d.table}, {d.column}: {d.protocol or '?'}, {d.verdict}. {d.evidence}"
-            )
-    counts = Counter(finding.verdict for finding in judged)
-    print(f"{len(judged)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
-    published = Counter(finding.authors_verdict for finding in judged if finding.authors_verdict)
+    for column in evidence.decoded:
+        if column.verdict != "untested":
+            place = f"{column.paper}, {column.table}, {column.column}"
+            print(f"PROTOCOL {place}: {column.protocol or '?'}, {column.verdict}. {column.evidence}")
+    counts = Counter(row.verdict for row in rows)
+    print(f"{len(rows)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
+    published = Counter(row.authors_verdict for row in rows if row.authors_verdict)
     print(f"{published.total()} with author weights: " + ", ".join(f"{published[v]} {v}" for v in VERDICTS))
-    laws = Counter(timed.verdict for timed in evidence.times.values())
-    print(f"{laws.total()} run times, by physics: " + ", ".join(f"{laws[v]} {v}" for v in times.VERDICTS))
+    physics = Counter(timed.verdict for timed in evidence.times.values())
+    verdicts = ", ".join(f"{physics[v]} {v}" for v in PHYSICS_VERDICTS)
+    print(f"{physics.total()} run times, by physics: {verdicts}")
     print("not tested, because:")
-    for reason, often in Counter(f.reason for f in judged if f.verdict == "untested").most_common():
-        print(f"  {often:4d}  {reason}")
+    for reason, count in Counter(row.reason for row in rows if row.verdict == "untested").most_common():
+        print(f"  {count:4d}  {reason}")
+
+
+def judge(rows: Sequence[Finding]) -> int:
+    """Print every difference and the gate's verdict; return its exit status."""
+    for row in rows:
+        place = f"DIFFERS  {row.paper}, {row.table}, {row.row}, {row.column}: printed {row.printed}"
+        place += f" ({row.claimed:.10g})" if row.claimed is not None else ""
+        if row.verdict == "differs":
+            print(f"{place}, measured {row.measured:.10g}. {row.reason}")
+        if row.authors_verdict == "differs":
+            print(f"{place}, with author weights {row.authors_measured:.10g}. {row.authors_reason}")
+    verdicts = Counter(verdict for row in rows for verdict in (row.verdict, row.authors_verdict) if verdict)
+    if set(verdicts) <= {"untested"}:
+        print("compare: no claim could be tested", file=sys.stderr)
+        return 1
+    if verdicts["differs"]:
+        return 1
+    print(f"compare: {verdicts.total() - verdicts['untested']} verdicts, none differs without a reason")
+    return 0
 
 
 def main() -> int:
@@ -58,26 +76,16 @@ def main() -> int:
     try:
         papers = claims.read()
         evidence = gather(papers, arguments.profile)
-        judged = list(findings(papers, evidence))
+        rows = findings(papers, evidence)
+        if not arguments.gate:
+            write_tables(evidence, rows)
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     if not arguments.gate:
-        write_tables(evidence, judged)
-        print_verdicts(evidence, judged)
-    verdicts = Counter(verdict for f in judged for verdict in (f.verdict, f.authors_verdict) if verdict)
-    for f in judged:
-        place = f"DIFFERS  {f.paper}, {f.table}, {f.row}, {f.column}: printed {f.printed} ({f.claimed})"
-        if f.verdict == "differs":
-            print(f"{place}, measured {f.measured}. {f.reason}")
-        if f.authors_verdict == "differs":
-            print(f"{place}, with author weights {f.authors}. {f.authors_reason}")
-    if verdicts.keys() <= {"untested"}:
-        print("compare: no claim could be tested", file=sys.stderr)
-    elif not verdicts["differs"]:
-        print(f"compare: {verdicts.total() - verdicts['untested']} verdicts, none differs without a reason")
-        return 0
-    return 1 if arguments.gate else 0
+        print_verdicts(evidence, rows)
+    status = judge(rows)
+    return status if arguments.gate else 0
 
 
 if __name__ == "__main__":

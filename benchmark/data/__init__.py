@@ -1,1 +1,1 @@
-"""Real image pairs: download, unpack, find, check, decode, map into memory."""
+"""Real image pairs: download, unpack, locate, check, decode and map them into memory."""

@@ -1,6 +1,6 @@
-"""Blurry and sharp images of one split, and how they lie on disk.
+"""Blurred and sharp images of one split, as files and as pixels.
 
-Every dataset hands its images on as `Pairs`. Folders in GoPro_Large's own layout
+Every dataset returns its images as `Pairs`. Folders in GoPro_Large's own layout
 (`<split>/<sequence>/{blur,blur_gamma,sharp}/<frame>.png`) are read here.
 """
 
@@ -13,6 +13,15 @@ from PIL import Image, UnidentifiedImageError
 
 UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
 Images = list[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of one blurred image and its sharp one."""
+
+    name: str  # "<sequence>/<frame>"
+    blurry: Path
+    sharp: Path | None  # None: nothing to compare with
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Pairs:
 
 
 def image(path: Path) -> NDArray[np.uint8]:
-    """An image file as (H, W, 3) uint8 RGB.
+    """Read an image file as (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: the file is missing, truncated or no image; the message names it.
@@ -44,25 +53,26 @@ def image(path: Path) -> NDArray[np.uint8]:
         raise ValueError(f"{path}: cannot be read as an image ({error})") from None
 
 
-def read(split: Path, blurry: str = "blur", sharp: str = "sharp") -> Pairs:
-    """All pairs below `<split>/<sequence>/`, paired by file name, in name order.
+def read_pairs(split: Path, blurry: str = "blur", sharp: str = "sharp") -> Pairs:
+    """Read all pairs below `<split>/<sequence>/`, paired by file name, in name order.
 
     Raises:
         ValueError: no pair at all, a frame without its partner, or two sizes in one pair.
     """
-    names, left, right = [], [], []
-    for folder in sorted(p for p in split.glob("*") if p.is_dir()):
-        frames = [{p.stem: p for p in (folder / kind).glob("*.*")} for kind in (blurry, sharp)]
-        lonely = sorted(frames[0].keys() ^ frames[1].keys())
-        if lonely:
-            raise ValueError(f"{folder}: frame {lonely[0]!r} is in only one of {blurry}/ and {sharp}/")
+    names, blurred_images, sharp_images = [], [], []
+    for folder in sorted(path for path in split.glob("*") if path.is_dir()):
+        frames = [{path.stem: path for path in (folder / kind).glob("*.*")} for kind in (blurry, sharp)]
+        unpaired = sorted(frames[0].keys() ^ frames[1].keys())
+        if unpaired:
+            raise ValueError(f"{folder}: frame {unpaired[0]!r} is in only one of {blurry}/ and {sharp}/")
         for stem in sorted(frames[0]):
-            b, s = (image(kind[stem]) for kind in frames)
-            if b.shape != s.shape:
-                raise ValueError(f"{folder}/{blurry}/{stem}: {b.shape} but sharp is {s.shape}")
+            blurred_image, sharp_image = (image(paths[stem]) for paths in frames)
+            if blurred_image.shape != sharp_image.shape:
+                shapes = f"{blurred_image.shape} but sharp is {sharp_image.shape}"
+                raise ValueError(f"{folder}/{blurry}/{stem}: {shapes}")
             names.append(f"{folder.name}/{stem}")
-            left.append(b)
-            right.append(s)
+            blurred_images.append(blurred_image)
+            sharp_images.append(sharp_image)
     if not names:
         raise ValueError(f"{split}: no pairs in <sequence>/{blurry} and <sequence>/{sharp}")
-    return Pairs(names, left, right)
+    return Pairs(names, blurred_images, sharp_images)

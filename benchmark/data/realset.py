@@ -1,7 +1,7 @@
-"""Real datasets: where their folders are, what should be in them, and their images by name.
+"""Real datasets: their folders, official sizes, and images by name.
 
 A real set is used in place: below `data/` or a folder that the environment variable DEBLUR_DATA names, under
-the name that its authors' archive gives it. Only a set that is nowhere is downloaded.
+the name that its authors' archive gives it. `RealSet.prepare` downloads a set that is in none of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,18 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.data import archives, fetch, store
-from benchmark.data.pairs import Pairs
+from benchmark.data.pairs import PairFiles, Pairs
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One blurred image and its sharp one, as files."""
-
-    name: str  # "<sequence>/<frame>"
-    blurry: Path
-    sharp: Path | None  # None: nothing to compare with
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -32,114 +23,114 @@ class RealSet:
     page: str  # where they describe it
     archive: fetch.File
     counts: Mapping[str, Mapping[str, int]]  # official pairs by split and sequence; {"": n}: the sum alone
-    shots: Callable[[Path, str], list[Shot]]  # (folder, split) -> its images; the set's own layout
+    list_files: Callable[[Path, str], list[PairFiles]]  # (folder, split) -> its images; the set's own layout
     size: tuple[int, int] | None = (1280, 720)  # width and height of every image; None: they differ
     response: str = "unknown"  # frames were averaged as encoded (linear) or as light (gamma): examine.py
     paired: bool = True  # False: real blur, which has no sharp image
-    beside: tuple[str, ...] = ()  # what else its archive brings, as patterns of paths below the folder
+    beside: tuple[str, ...] = ()  # what else its archive holds, as patterns of paths below the folder
 
-    def where(self) -> Path | None:
-        """The folder, wherever it is; None when it is not at hand."""
-        found = fetch.find(self.folder)
-        if found and (found / self.folder).is_dir():  # an archive with another folder beside this one
-            return found / self.folder
-        return found
+    def locate(self) -> Path | None:
+        """Return the set's folder; None where no data folder has it."""
+        folder = fetch.find(self.folder)
+        if folder and (folder / self.folder).is_dir():  # an archive with another folder beside this one
+            return folder / self.folder
+        return folder
 
     def total(self, split: str) -> int:
-        """Official number of pairs (of images, where none has a sharp one).
+        """Return the official number of pairs (of images, where none has a sharp one).
 
         Raises:
             ValueError: no such split.
         """
-        return sum(self._split(split).values())
+        return sum(self._counts(split).values())
 
-    def shots_of(self, split: str) -> list[Shot]:
-        """All blurred images of a split in name order, with or without a sharp one.
+    def pair_files(self, split: str) -> list[PairFiles]:
+        """List all blurred images of a split in name order, with or without a sharp one.
 
         Raises:
-            ValueError: no such split, or the set is not at hand.
+            ValueError: no such split, or the set is in no data folder.
         """
-        self._split(split)
-        folder = self.where()
+        self._counts(split)
+        folder = self.locate()
         if folder is None:
-            raise ValueError(f"{self.name}: not at hand; {self.how()}")
-        return sorted(self.shots(folder, split), key=lambda shot: shot.name)
+            raise ValueError(f"{self.name}: not at hand; {self.how_to_get()}")
+        return sorted(self.list_files(folder, split), key=lambda files: files.name)
 
-    def how(self) -> str:
-        """How to get the set, in words."""
+    def how_to_get(self) -> str:
+        """Say how to get the set."""
         by_hand = f"put its folder {self.folder} into data/ or a folder named in DEBLUR_DATA"
         return f"`python -m pipelines.data {self.name}`, or {by_hand} ({self.page})"
 
     def prepare(self, folder: Path, images: Mapping[str, int]) -> None:
-        """Use the set in place, or download it to `<folder>/<its name>`, which appears whole or not at all.
+        """Download the set to `<folder>/<its folder>`, complete or not at all, unless a data folder has it.
 
         Args:
             folder: of datasets, `data`.
-            images: counts of a stand-in; a real set has its own.
+            images: numbers of images of a stand-in; a real set has its own.
 
         Raises:
-            ValueError: it is nowhere and cannot be downloaded.
+            ValueError: it is in no data folder and cannot be downloaded.
         """
-        if self.where() is None:
-            archives.get_unpacked(self.archive, folder / "downloads", folder / self.folder)
+        if self.locate() is None:
+            archives.download_and_unpack(self.archive, folder / "downloads", folder / self.folder)
 
     def pairs(self, folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
-        """The pairs of a split, decoded once into `<folder>/decoded` and memory-mapped from there.
+        """Load the pairs of a split, decoded once into `<folder>/decoded` and mapped into memory.
 
         Raises:
             ValueError: no such split, an extra (real sets have images alone), no pair, or as `store.load`.
         """
         if extras:
             raise ValueError(f"{self.name}: no {extras[0]!r}; a real set has blurred and sharp images alone")
-        found = self.shots_of(split)
-        shots = [shot for shot in found if shot.sharp]
-        if not shots:
-            among = f"among {len(found):,} blurred images"
+        blurred = self.pair_files(split)
+        paired = [files for files in blurred if files.sharp]
+        if not paired:
+            among = f"among {len(blurred):,} blurred images"
             raise ValueError(f"{self.name}: {split} has no sharp image {among}: nothing to compare with")
-        blurry, sharp = store.load(shots, folder / "decoded" / self.name / split)
-        return Pairs([shot.name for shot in shots], blurry, sharp)
+        blurry, sharp = store.load(paired, folder / "decoded" / self.name / split)
+        return Pairs([files.name for files in paired], blurry, sharp)
 
-    def _split(self, split: str) -> Mapping[str, int]:
+    def _counts(self, split: str) -> Mapping[str, int]:
         if split not in self.counts:
             raise ValueError(f"{self.name}: unknown split {split!r}; allowed: {', '.join(self.counts)}")
         return self.counts[split]
 
 
-def nested(folder: Path, blurry: str, sharp: str) -> list[Shot]:
-    """Images below `<folder>/<sequence>/{<blurry>,<sharp>}/`, paired by their names without the suffix."""
-    found = []
+def list_sequences(folder: Path, blurry: str, sharp: str) -> list[PairFiles]:
+    """List images below `<folder>/<sequence>/{<blurry>,<sharp>}/`, paired by their names without suffix."""
+    files = []
     for sequence in sorted(path for path in folder.glob("*") if path.is_dir()):
-        found += paired(sequence.name, images(sequence / blurry), images(sequence / sharp))
-    return found
+        files += pair_by_name(sequence.name, images(sequence / blurry), images(sequence / sharp))
+    return files
 
 
-def listed(folder: Path, split: str, lists: str) -> list[Shot]:
-    """Images that a list names, one pair a line: `<sharp> <blurry>`, paths below the folder (RealBlur's).
+def read_list(folder: Path, split: str, lists: str) -> list[PairFiles]:
+    """List the images that a text file names, `<sharp> <blurry>` per line, below the folder (RealBlur's).
 
-    A line whose blurred image is not there is left out.
+    A line whose blurred image does not exist is left out.
 
     Raises:
-        ValueError: there is no list.
+        ValueError: the text file does not exist.
     """
     path = folder / lists.format(split=split)
     if not path.is_file():
-        raise ValueError(f"{folder.name}/{path.name}: not there; it says which images are for {split}")
-    found = []
+        raise ValueError(f"{folder.name}/{path.name}: missing; it lists the images of {split}")
+    files = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
             sharp, blurry = (folder / name for name in line.split()[:2])
             if blurry.is_file():
-                scene = blurry.parents[1].name
-                found.append(Shot(f"{scene}/{blurry.stem}", blurry, sharp if sharp.is_file() else None))
-    return found
+                name = f"{blurry.parents[1].name}/{blurry.stem}"
+                files.append(PairFiles(name, blurry, sharp if sharp.is_file() else None))
+    return files
 
 
-def paired(sequence: str, blurry: Iterable[Path], sharp: Iterable[Path]) -> list[Shot]:
-    """Shots of one sequence, paired by their names without the suffix; a missing sharp one is None."""
-    partner = {path.stem: path for path in sharp}
-    return [Shot(f"{sequence}/{path.stem}", path, partner.get(path.stem)) for path in blurry]
+def pair_by_name(sequence: str, blurry: Iterable[Path], sharp: Iterable[Path]) -> list[PairFiles]:
+    """Pair the images of one sequence by their names without suffix; a missing sharp image is None."""
+    sharp_by_stem = {path.stem: path for path in sharp}
+    return [PairFiles(f"{sequence}/{path.stem}", path, sharp_by_stem.get(path.stem)) for path in blurry]
 
 
 def images(folder: Path) -> list[Path]:
-    """Image files directly in a folder, in name order; none where there is no folder."""
-    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGES)
+    """List the image files directly in a folder, in name order; none where the folder does not exist."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in SUFFIXES)

@@ -1,4 +1,4 @@
-"""Which images a profile uses, and where they lie."""
+"""Select the images that a profile uses."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from benchmark.data.pairs import UNPAIRED, Pairs
 
 
 def folder(profile: spec.Profile) -> Path:
-    """Where the profile's stand-in set lies; without one, where real sets are downloaded to."""
+    """Return the folder of the profile's stand-in set; without one, the folder of downloaded real sets."""
     return Path("data") / (profile.name if profile.data else "")
 
 
 def manifest(profile: spec.Profile) -> Path:
-    """What the profile's images are: another text, other images."""
+    """Return the file that identifies the profile's images: another text means other images."""
     return Path("data") / profile.name / "manifest.json"
 
 
 def pairs(profile: spec.Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:
-    """One split of a dataset, or of the set that stands in for it, with the extras a recipe asks for."""
+    """Load one split of a dataset, or of the set that stands in for it, with the extras of a recipe."""
     name = profile.data or dataset
     return plugins.load("datasets", name).pairs(folder(profile), split, tuple(set(extras) - {UNPAIRED}))

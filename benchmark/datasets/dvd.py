@@ -8,7 +8,8 @@
 from pathlib import Path
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, Shot, nested
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import RealSet, list_sequences
 
 SOURCE = {
     "what": "DVD (Deep Video Deblurring): 240 fps video, frames averaged",
@@ -63,10 +64,10 @@ TRAIN = (
 )
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """`quantitative_datasets/<video>/{input,GT}/<frame>.jpg`; what is not for testing is for training."""
-    found = nested(folder / "quantitative_datasets", "input", "GT")
-    return [shot for shot in found if (shot.name.split("/")[0] in TEST) == (split == "test")]
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List `quantitative_datasets/<video>/{input,GT}/<frame>.jpg`; videos not in TEST are for training."""
+    files = list_sequences(folder / "quantitative_datasets", "input", "GT")
+    return [pair for pair in files if (pair.name.split("/")[0] in TEST) == (split == "test")]
 
 
 SET = RealSet(
@@ -78,7 +79,7 @@ SET = RealSet(
         "DeepVideoDeblurring_Dataset.zip",
     ),
     counts={"train": TRAIN, "test": TEST},
-    shots=shots,
+    list_files=list_files,
     beside=("qualitative_datasets/*",),
 )
 prepare, pairs = SET.prepare, SET.pairs

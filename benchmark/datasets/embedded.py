@@ -1,10 +1,10 @@
-"""A GoPro-like set of blurred and sharp images, rendered on the spot: the same pixels on every machine.
+"""Render a GoPro-like set of blurred and sharp images: the same pixels on every machine.
 
 Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels are filmed by a simulated
 240 fps camera (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax
 where depth is known, and up to three objects, cut from other photographs of the same split, on trajectories
-of their own. 7 to 13 frames are averaged. Below `<folder>/<split>/<photograph>/` lies GoPro_Large's own
-layout, and what some systems need beside it:
+of their own. 7 to 13 frames are averaged. Below `<folder>/<split>/<photograph>/` are GoPro_Large's own
+folders, and what some systems need beside them:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
     blur_gamma/000001.png   mean in linear light, then encoded with the gamma 2.2 that approximates the camera
@@ -25,7 +25,7 @@ import json
 import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark.data.pairs import Pairs, image, read
+from benchmark.data.pairs import Pairs, image, read_pairs
 from benchmark.datasets import simulation
 from benchmark.datasets.simulation import photographs, scene
-from benchmark.datasets.simulation.exposure import LEVELS, Shot, expose
+from benchmark.datasets.simulation.exposure import LEVELS, Exposure, expose
 from benchmark.datasets.simulation.photographs import PHOTOGRAPHS
 
 SOURCE = {
@@ -95,14 +95,14 @@ def prepare(folder: Path, images: dict[str, int]) -> None:
 
 
 def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
-    """The images of a split: `blur` against `sharp`.
+    """Load the images of a split: `blur` against `sharp`.
 
     Args:
         folder: where `prepare` put the set.
         split: one of SPLITS.
         extras: what to read beside them, one array per image: "motion" float16 (H, W, 2), "moving" bool
-            (H, W, 1), "before", "after" and "level_3" to "level_11" uint8 (H, W, 3). The other blur is at
-            hand as `benchmark.data.pairs.read(folder / split, "blur_gamma")`.
+            (H, W, 1), "before", "after" and "level_3" to "level_11" uint8 (H, W, 3). The other blur is
+            read by `benchmark.data.pairs.read_pairs(folder / split, "blur_gamma")`.
 
     Raises:
         ValueError: an unknown split or extra, or a split that was not prepared.
@@ -114,14 +114,14 @@ def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
             raise ValueError(f"embedded: unknown extra {kind!r}; allowed: {', '.join(EXTRAS)}")
     if not (folder / _MANIFEST).is_file():
         raise ValueError(f"{folder}: no {_MANIFEST}; prepare the embedded set first")
-    found = read(folder / split)
-    places = [(folder / split / sequence, frame) for sequence, frame in (n.split("/") for n in found.names)]
-    more = {kind: [EXTRAS[kind](_path(place, kind, frame)) for place, frame in places] for kind in extras}
-    return Pairs(found.names, found.blurry, found.sharp, more)
+    pairs = read_pairs(folder / split)
+    names = [(folder / split / sequence, frame) for sequence, frame in (n.split("/") for n in pairs.names)]
+    arrays = {kind: [EXTRAS[kind](_path(*name, kind)) for name in names] for kind in extras}
+    return replace(pairs, extras=arrays)
 
 
-def render(split: str, index: int) -> tuple[str, Shot]:
-    """Image number `index` of a split, and its name `<photograph>/<frame>`; photographs take turns."""
+def render(split: str, index: int) -> tuple[str, Exposure]:
+    """Render image `index` of a split; return its name `<photograph>/<frame>` too. Photographs take turns."""
     names = [name for name, photograph in PHOTOGRAPHS.items() if photograph.split == split]
     name, number = names[index % len(names)], index // len(names) + 1
     rng = np.random.default_rng(np.random.SeedSequence([SEED, number, *name.encode()]))
@@ -130,7 +130,7 @@ def render(split: str, index: int) -> tuple[str, Shot]:
 
 
 def checksum(pixels: NDArray[Any]) -> str:
-    """Sha256 over an array's shape and values, whatever file they were in.
+    """Hash an array's type, shape and values (sha256), whatever file they are from.
 
     >>> checksum(np.zeros((1, 2), np.uint8))[:8]
     'b8bd96f3'
@@ -140,18 +140,18 @@ def checksum(pixels: NDArray[Any]) -> str:
 
 
 def _render(folder: Path, images: dict[str, int]) -> dict[str, str]:
-    """Render and write every image; checksums by path."""
+    """Render and write every image; return checksums by path."""
     jobs = [(split, index) for split, count in images.items() for index in range(count)]
-    done: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     with tqdm(total=len(jobs), desc="data", unit="image", disable=None) as bar:
         for sums in _spread(partial(_write, folder), jobs):
-            done |= sums
+            checksums |= sums
             bar.update()
-    return done
+    return checksums
 
 
 def _spread(work: "partial[dict[str, str]]", jobs: list[tuple[str, int]]) -> Iterator[dict[str, str]]:
-    """Do the jobs, in as many processes as pay. Spawned ones: a fork of a process with threads may hang."""
+    """Run the jobs in several processes where that pays; spawned ones, as forks of threads may hang."""
     if min(PROCESSES, len(jobs) // 4) < 2:
         yield from map(work, jobs)
         return
@@ -160,14 +160,14 @@ def _spread(work: "partial[dict[str, str]]", jobs: list[tuple[str, int]]) -> Ite
 
 
 def _write(folder: Path, job: tuple[str, int]) -> dict[str, str]:
-    """Render one image and write its files; their checksums by path below the folder."""
-    name, shot = render(*job)
+    """Render one image and write its files; return their checksums by path below the folder."""
+    name, exposure = render(*job)
     sequence, frame = name.split("/")
     sums = {}
-    for kind in asdict(shot):
-        path = _path(folder / job[0] / sequence, kind, frame)
+    for kind in asdict(exposure):
+        path = _path(folder / job[0] / sequence, frame, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = getattr(shot, kind)
+        pixels = getattr(exposure, kind)
         if path.suffix == ".npy":
             np.save(path, pixels)
         else:
@@ -176,12 +176,12 @@ def _write(folder: Path, job: tuple[str, int]) -> dict[str, str]:
     return sums
 
 
-def _path(sequence: Path, kind: str, frame: str) -> Path:
+def _path(sequence: Path, frame: str, kind: str) -> Path:
     return sequence / kind / f"{frame}.{'npy' if kind == 'motion' else 'png'}"
 
 
 def _recipe(images: dict[str, int]) -> dict[str, Any]:
-    """All that decides the pixels: what was asked for, the code, and the photographs as decoded here."""
+    """Describe all that decides the pixels: numbers of images, the code, and the decoded photographs."""
     code = hashlib.sha256()
     for path in [Path(__file__), *sorted(Path(simulation.__path__[0]).glob("*.py"))]:
         code.update(path.read_bytes())
@@ -190,7 +190,7 @@ def _recipe(images: dict[str, int]) -> dict[str, Any]:
 
 
 def _holds(folder: Path, recipe: dict[str, Any]) -> bool:
-    """Whether the folder is this set, undamaged."""
+    """Check that the folder holds this set, undamaged."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         return manifest["recipe"] == recipe and all(

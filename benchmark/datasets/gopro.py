@@ -8,7 +8,8 @@ HongguangZhang/DMPHN-cvpr19-master and of cszn/KAIR (meta_info_GoPro_train_GT.tx
 from pathlib import Path
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, Shot, nested
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import RealSet, list_sequences
 
 SOURCE = {
     "what": "GoPro_Large: 240 fps video, frames averaged as encoded",
@@ -53,16 +54,16 @@ TEST = {
 }
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """`<split>/<sequence>/{blur,sharp}/<frame>.png`."""
-    return nested(folder / split, "blur", "sharp")
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List `<split>/<sequence>/{blur,sharp}/<frame>.png`."""
+    return list_sequences(folder / split, "blur", "sharp")
 
 
 SET = RealSet(
     name="gopro",
     folder="GOPRO_Large",
     page="https://seungjunnah.github.io/Datasets/gopro",
-    # The author's three places. The sum is what users of the second say it has; not seen at the source.
+    # The author's three servers; the checksum is stated by two users of the second, not by the author.
     archive=fetch.File(
         (
             "https://cv.snu.ac.kr/~snah/Deblur/dataset/GOPRO_Large.zip",
@@ -73,7 +74,7 @@ SET = RealSet(
         sha256="24532c036712515cf33803704421311c91f6a080e76049d7e5e7fd22389f128e",
     ),
     counts={"train": TRAIN, "test": TEST},
-    shots=shots,
+    list_files=list_files,
     response="linear",
     beside=("*/*/blur_gamma/*",),
 )

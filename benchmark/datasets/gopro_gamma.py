@@ -6,18 +6,23 @@ DeepDeblur's author calls it the input to use (DeepDeblur_release, issue 60); th
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.data.realset import Shot, nested
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import list_sequences
 from benchmark.datasets import gopro
 
 SOURCE = gopro.SOURCE | {"what": "GoPro_Large: 240 fps video, frames averaged in linear light"}
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """`<split>/<sequence>/{blur_gamma,sharp}/<frame>.png`."""
-    return nested(folder / split, "blur_gamma", "sharp")
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List `<split>/<sequence>/{blur_gamma,sharp}/<frame>.png`."""
+    return list_sequences(folder / split, "blur_gamma", "sharp")
 
 
 SET = replace(
-    gopro.SET, name="gopro_gamma", shots=shots, response="gamma", beside=("*/*/blur/*", "*/*/sharp/*")
+    gopro.SET,
+    name="gopro_gamma",
+    list_files=list_files,
+    response="gamma",
+    beside=("*/*/blur/*", "*/*/sharp/*"),
 )
 prepare, pairs = SET.prepare, SET.pairs

@@ -7,17 +7,19 @@ together only.
 from pathlib import Path
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, Shot, images, paired
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import RealSet, images, pair_by_name
 
 SOURCE = {"what": "HIDE: people in motion, 240 fps video averaged", "licence": "none stated"}
-PLACES = {"train": ("train",), "test": ("test/test-close-ups", "test/test-long-shot", "test")}
+FOLDERS = {"train": ("train",), "test": ("test/test-close-ups", "test/test-long-shot", "test")}
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """Blurred images in PLACES, sharp ones of the same names in `GT/`; a flat `test/` is read as well."""
-    sharp = images(folder / "GT")
-    found = [paired(Path(place).name, images(folder / place), sharp) for place in PLACES[split]]
-    return [shot for part in found for shot in part]
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List blurred images in FOLDERS with the sharp ones of the same names in `GT/`."""
+    sharp, files = images(folder / "GT"), []
+    for name in FOLDERS[split]:
+        files += pair_by_name(Path(name).name, images(folder / name), sharp)
+    return files
 
 
 SET = RealSet(
@@ -32,6 +34,6 @@ SET = RealSet(
         "HIDE_dataset.zip",
     ),
     counts={"train": {"": 6397}, "test": {"": 2025}},
-    shots=shots,
+    list_files=list_files,
 )
 prepare, pairs = SET.prepare, SET.pairs

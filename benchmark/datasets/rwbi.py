@@ -1,21 +1,22 @@
 """RWBI: real blurred photographs, which have no sharp ones (Zhang et al., CVPR 2020, "Realistic Blurring").
 
-CDGNet and DBGAN show restored images of it. We have seen neither the archive nor a source for its 3,112
-images (22 sequences), so a copy with another number is called partial or broken for want of a better one.
+CDGNet and DBGAN show restored images of it. We could check neither the archive nor its number of images
+(3,112 in 22 sequences), so the verdict on a copy (partial, complete or broken) rests on a doubtful number.
 """
 
 from pathlib import Path
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, Shot, images
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import RealSet, images
 
 SOURCE = {"what": "RWBI: real blurred photographs of several hand-held cameras", "licence": "none stated"}
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """All images below the folder, however deep: a folder of images is a sequence."""
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List all images below the folder, however deep: a folder of images is a sequence."""
     folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
-    return [Shot(f"{part.name}/{path.stem}", path, None) for part in folders for path in images(part)]
+    return [PairFiles(f"{sub.name}/{path.stem}", path, None) for sub in folders for path in images(sub)]
 
 
 SET = RealSet(
@@ -24,7 +25,7 @@ SET = RealSet(
     page="https://github.com/HDCVLab/Deblurring-by-Realistic-Blurring",
     archive=fetch.File((fetch.drive("1fHkPiZOvLQSc4HhT8-wA6dh0M4skpTMi"),), "RWBI.zip"),
     counts={"test": {"": 3112}},
-    shots=shots,
+    list_files=list_files,
     size=None,
     paired=False,
 )

@@ -7,15 +7,16 @@ and Gong et al. (CVPR 2017) blur sharp ones for training. The 2012 archive has t
 from pathlib import Path
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, Shot, images
+from benchmark.data.pairs import PairFiles
+from benchmark.data.realset import RealSet, images
 
 SOURCE = {"what": "Pascal VOC 2012: photographs", "licence": "flickr's terms of use, by image"}
 
 
-def shots(folder: Path, split: str) -> list[Shot]:
-    """`VOC2012/JPEGImages/<year>_<number>.jpg`; the year is the sequence."""
-    found = images(folder / "VOC2012" / "JPEGImages")
-    return [Shot(f"{path.stem.split('_')[0]}/{path.stem}", path, None) for path in found]
+def list_files(folder: Path, split: str) -> list[PairFiles]:
+    """List `VOC2012/JPEGImages/<year>_<number>.jpg`; the year is the sequence."""
+    photographs = images(folder / "VOC2012" / "JPEGImages")
+    return [PairFiles(f"{path.stem.split('_')[0]}/{path.stem}", path, None) for path in photographs]
 
 
 SET = RealSet(
@@ -33,7 +34,7 @@ SET = RealSet(
         sha256="e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb",
     ),
     counts={"test": {"": 17125}},
-    shots=shots,
+    list_files=list_files,
     size=None,
     paired=False,
     beside=("VOC2012/*",),

@@ -1,39 +1,50 @@
-"""Values of single images -> one value per run, dataset and quantity: the one place that averages."""
+"""Average the values of single images per run, dataset and quantity; nothing else averages over images."""
 
 import math
-from collections import defaultdict
+
+import numpy as np
+import pandas as pd
 
 from benchmark import plugins, spec
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results
-from benchmark.results.legacy import read
+from benchmark.results import Measurement
 
 
 def quantities() -> dict[str, spec.Quantity]:
-    """What each column of numbers means: the files in metrics/, and the perceptual metrics."""
+    """Return the protocol of each metric: the perceptual ones, then the files in metrics/."""
+    perceptual = (_pyiqa.entry(name).quantity for name in _pyiqa.names())
     files = (plugins.load("metrics", name).QUANTITY for name in plugins.names("metrics"))
-    offered = (_pyiqa.entry(name).quantity for name in _pyiqa.names())
-    return {quantity.name: quantity for quantity in (*offered, *files)}
+    return {quantity.name: quantity for quantity in (*perceptual, *files)}
 
 
-def values(results: Results) -> dict[tuple[str, str, str], list[float]]:
-    """Per-image values by run, dataset and quantity."""
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in read(results.quality):
-        found[row["run"], row["dataset"], row["quantity"]].append(float(row["value"]))
-    return found
+def pool(scores: pd.DataFrame) -> list[Measurement]:
+    """Reduce rows of schema.Score to one measurement per run, dataset and quantity, in the order of the rows.
 
+    A note has the spread between images; device, torch and profile stay empty.
 
-def pooled(found: list[float], quantity: spec.Quantity) -> tuple[str, str]:
-    """One value of many images as its quantity pools them, and how they spread, in words.
-
-    >>> pooled([20.0, 40.0], spec.Quantity("psnr", "dB", "higher", ""))
-    ('30.000000', 'sd over images 14.1421')
-    >>> pooled([0.01, 0.0001], spec.Quantity("psnr_pooled", "dB", "higher", "", pool="psnr"))
-    ('22.967086', 'of the mean over images')
+    Raises:
+        ValueError: there is no metric of a quantity.
     """
-    mean = sum(found) / len(found)
-    if quantity.pool == "psnr":
-        return f"{-10 * math.log10(mean) if mean else math.inf:.6f}", "of the mean over images"
-    spread = math.sqrt(sum((x - mean) ** 2 for x in found) / max(1, len(found) - 1))
-    return f"{mean:.6f}", f"sd over images {spread:.4f}" if len(found) > 1 else ""
+    protocols, rows = quantities(), []
+    for (run, dataset, quantity), group in scores.groupby(["run", "dataset", "quantity"], sort=False):
+        if quantity not in protocols:
+            raise ValueError(f"no metric {quantity!r}; {spec.nearest(str(quantity), protocols)}")
+        values, protocol = group["value"].to_numpy(), protocols[str(quantity)]
+        # From first to last: means of six decimals are often halfway between two of them, and another order
+        # of summation, as of pandas or of `sum` from Python 3.12 on, would round some the other way.
+        value, n = float(np.cumsum(values)[-1]) / len(values), len(values)
+        note = f"sd over images {values.std(ddof=1):.4f}" if n > 1 else ""
+        if protocol.pool == "psnr":
+            value, note = psnr(value), "of the mean over images"
+        key = (str(run), str(dataset), protocol.name)
+        rows.append(Measurement(*key, value, protocol.unit, n, "", "", "", note))
+    return rows
+
+
+def psnr(squared_error: float) -> float:
+    """Convert a mean squared error of images in [0, 1] to dB.
+
+    >>> psnr(0.01), psnr(0.0)
+    (20.0, inf)
+    """
+    return -10 * math.log10(squared_error) if squared_error > 0 else math.inf

@@ -1,4 +1,4 @@
-"""What the device reaches at its best: products, convolutions and copies, to set beside what networks reach.
+"""Prepare ceilings: the matrix products, convolutions and copies that a device does fastest.
 
 A ceiling has its type in its own name and in its tensors: no autocast is involved, and all are of mode
 "strict" but for the two of TensorFloat-32, which are of mode "tf32". Values are drawn from N(0, 1): zeros
@@ -23,7 +23,7 @@ TYPES = {
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the matrices
 IMAGE = {"cuda": (180, 320), "cpu": (64, 64)}  # of the convolution: a quarter of 720x1280 in each direction
 WIDTH = 128  # channels of the convolution
-COPY = {"cuda": 1 << 30, "cpu": 1 << 28}  # bytes
+COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 28}
 NAMES = {
     "cuda": (
         "matmul_float32",
@@ -35,23 +35,23 @@ NAMES = {
         "conv_float16",
         "copy",
     ),
-    "cpu": ("matmul_float32", "conv_float32", "copy"),  # the others are slower there, if they exist
+    "cpu": ("matmul_float32", "conv_float32", "copy"),  # others are slower, if they exist
 }
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The ceilings of a kind of device.
+    """List the ceilings of a kind of device.
 
     Raises:
         ValueError: an unknown kind.
     """
     if kind not in NAMES:
-        raise ValueError(f"ceilings: no kind of device {kind!r}; known: {', '.join(NAMES)}")
+        raise ValueError(f"ceilings: no kind of device {kind!r}; allowed: {', '.join(NAMES)}")
     return NAMES[kind]
 
 
 def mode(name: str) -> str:
-    """The name of the mode that a ceiling is measured in.
+    """Return the name of the mode that a ceiling is measured in.
 
     >>> mode("conv_tf32"), mode("conv_float16")
     ('tf32', 'strict')
@@ -60,33 +60,33 @@ def mode(name: str) -> str:
 
 
 def prepare(task: Task, device: Any) -> Work:
-    """The ceiling of the task's name, with its arithmetic and traffic.
+    """Prepare the ceiling of the task's name, with its arithmetic and traffic.
 
     Raises:
         ValueError: no such ceiling on this kind of device, or another mode than its own.
     """
     name, kind = task.name, device.kind
     if name not in names(kind):
-        raise ValueError(f"ceilings: no {name!r} on {kind}; known: {', '.join(names(kind))}")
+        raise ValueError(f"ceilings: no {name!r} on {kind}; allowed: {', '.join(names(kind))}")
     if task.mode.name != mode(name):
         raise ValueError(f"ceilings: {name} in mode {task.mode.name!r}; allowed: {mode(name)!r}")
-    what, _, of = name.partition("_")
-    return KINDS[what](kind, TYPES.get(of, torch.float32))
+    operation, _, dtype = name.partition("_")
+    return OPERATIONS[operation](kind, TYPES.get(dtype, torch.float32))
 
 
 def matmul(kind: str, dtype: torch.dtype) -> Work:
-    """The product of two square matrices, written into a third."""
+    """Multiply two square matrices into a third."""
     side = SIDE[kind]
     left, right, product = (torch.randn(side, side, device=kind).to(dtype) for _ in range(3))
     return Work(lambda: torch.matmul(left, right, out=product), side**3, moved(left, right, product))
 
 
 def conv(kind: str, dtype: torch.dtype) -> Work:
-    """A 3x3 convolution of 128 to 128 channels, as deblurring networks have many; channels last in memory.
+    """Convolve 128 to 128 channels by 3x3 filters, as deblurring networks often do, with channels last.
 
-    That is the faster format on tensor cores and on processors. MACs are those of the definition. A library
-    that takes fewer (Winograd's algorithm, 2.25 times fewer in its smallest form) reaches more than the
-    product of matrices does, and so may a network.
+    Channels last is faster on tensor cores and on processors. MACs are those of the definition. A library
+    that needs fewer (Winograd's algorithm, 2.25 times fewer in its smallest form) reaches more than the
+    matrix product does, and so may a network.
     """
     height, width = IMAGE[kind]
     image, weight = (
@@ -98,15 +98,15 @@ def conv(kind: str, dtype: torch.dtype) -> Work:
 
 
 def copy(kind: str, dtype: torch.dtype) -> Work:
-    """From the device's memory to the device's memory."""
-    values = COPY[kind] // dtype.itemsize
+    """Copy from the device's memory to the device's memory."""
+    values = COPY_BYTES[kind] // dtype.itemsize
     source, target = torch.randn(values, device=kind), torch.zeros(values, device=kind)
     return Work(lambda: target.copy_(source), traffic=moved(source, target))
 
 
 def moved(*tensors: Tensor) -> int:
-    """Bytes of the tensors, each read or written once."""
+    """Count the bytes of the tensors, each read or written once."""
     return sum(x.nbytes for x in tensors)
 
 
-KINDS: dict[str, Callable[[str, torch.dtype], Work]] = {"matmul": matmul, "conv": conv, "copy": copy}
+OPERATIONS: dict[str, Callable[[str, torch.dtype], Work]] = {"matmul": matmul, "conv": conv, "copy": copy}

@@ -1,7 +1,7 @@
-"""Call a function in a process of its own, which has imported what it needs and done nothing yet.
+"""Call a function in a fresh process, forked from one that has only imported modules.
 
-The process is forked from one that only imports. That saves the seconds of importing torch, and nothing else
-is shared: no device, memory pool or choice of an algorithm is inherited.
+That saves the seconds of importing torch, and nothing else is shared: no device, memory pool or choice of an
+algorithm is inherited.
 """
 
 import multiprocessing
@@ -17,57 +17,57 @@ from typing import Any
 def call(
     function: Callable[..., Any], arguments: tuple[Any, ...], imports: Sequence[str], limit: float
 ) -> Any:
-    """What a function of a module's top level gives there.
+    """Call a function in a fresh process and return its result.
 
     Args:
-        function: as are its arguments and what it gives, something that can be pickled.
+        function: can be pickled, as its arguments and its result.
         arguments: of the function.
         imports: names of modules that are imported before the process is forked.
-        limit: s, after which it is ended.
+        limit: s, after which the process is killed.
 
     Raises:
-        ValueError: it raised something, ended without an answer or took too long; the message is one line.
+        ValueError: the function raised, its process ended or took too long; the message is one line.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*imports])
-    answers, there = context.Pipe(duplex=False)
-    worker = context.Process(target=answer, args=(function, arguments, str(Path.cwd()), there))
+    receiver, sender = context.Pipe(duplex=False)
+    worker = context.Process(target=send_result, args=(function, arguments, str(Path.cwd()), sender))
     worker.start()
-    there.close()
+    sender.close()
     try:
-        if not answers.poll(limit):
+        if not receiver.poll(limit):
             raise ValueError(f"stopped after {limit:.0f} s")
-        made, complaint = answers.recv()
+        result, error = receiver.recv()
     except EOFError:
         worker.join()
         raise ValueError(f"its process ended with status {worker.exitcode}") from None
     finally:
         worker.kill()
         worker.join()
-    if complaint:
-        raise ValueError(complaint)
-    return made
+    if error:
+        raise ValueError(error)
+    return result
 
 
-def answer(
-    function: Callable[..., Any], arguments: tuple[Any, ...], folder: str, answers: Connection
+def send_result(
+    function: Callable[..., Any], arguments: tuple[Any, ...], folder: str, sender: Connection
 ) -> None:
-    """In the process: send what the function gives, or a complaint."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked is interrupted, and ends this one
-    threading.Thread(target=follow, daemon=True).start()
+    """Run in the fresh process: send the function's result, or the message of its error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and kills this process
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     os.chdir(folder)
     try:
-        answers.send((function(*arguments), ""))
+        sender.send((function(*arguments), ""))
     except ValueError as error:  # ours, worded for the reader
-        answers.send((None, str(error)))
+        sender.send((None, str(error)))
     except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        answers.send((None, f"{type(error).__name__}: {first}"))
+        first_line = (str(error).splitlines() or [""])[0]
+        sender.send((None, f"{type(error).__name__}: {first_line}"))
 
 
-def follow() -> None:
-    """Wait for the end of the process that asked, however it ends, and end this one with it."""
-    asker = multiprocessing.parent_process()
-    if asker:
-        asker.join()
+def exit_with_parent() -> None:
+    """Wait for the end of the parent, however it ends, and exit."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
     os._exit(1)

@@ -1,8 +1,8 @@
-"""What a card says of itself through the driver (NVML): clocks, power, temperature, energy, processes.
+"""Read a card's clocks, power, temperature, energy and processes from the driver (NVML).
 
-A card is read and never set: its clocks, power limit and persistence stay as their owner has them. What it
-does not tell is UNKNOWN (0) in a `State`: no card at work has a clock of 0 MHz or draws 0 W, and rules about
-shares of a usual clock hold for it. `machine()["unread"]` lists what was not told, and why.
+A card is read and never set: its clocks, power limit and persistence stay as their owner has them. What is
+not readable is UNKNOWN (0) in a `State`: no card at work has a clock of 0 MHz or draws 0 W.
+`machine()["unread"]` lists what was not readable, with the reason.
 """
 
 import os
@@ -10,25 +10,25 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from benchmark.timing.record import State
+from benchmark.timing.recording import State
 
-UNKNOWN = 0.0  # of a number in a State that the card does not tell
+UNKNOWN = 0.0  # a number in a State that is not readable
 SWITCH = {0: "off", 1: "on"}
 
 
 class Nvml:
-    """The driver's own instruments (NVML), read and never set.
+    """Read the driver's instruments of one card.
 
     Attributes:
         unread: what could not be read, with the reason.
     """
 
     def __init__(self, uuid: str = "", bus: str = "", lib: Any = None) -> None:
-        """Look for the card.
+        """Identify the card.
 
         Args:
-            uuid: the card's; CUDA_VISIBLE_DEVICES renumbers cards, so numbers say nothing.
-            bus: its place on the bus, where NVML does not know that UUID.
+            uuid: the card's; CUDA_VISIBLE_DEVICES renumbers cards, so numbers identify none.
+            bus: its PCI bus id, for cards whose UUID NVML does not have.
             lib: the module pynvml; None: import it.
         """
         self.unread: dict[str, str] = {}
@@ -43,34 +43,34 @@ class Nvml:
             self.unread["NVML"] = str(error)
 
     def _find(self, uuid: str, bus: str) -> Any:
-        """The card that has one of these names, or the only one. Another card's state is worse than none."""
-        for ask, name in (("nvmlDeviceGetHandleByUUID", uuid), ("nvmlDeviceGetHandleByPciBusId", bus)):
+        """Return the handle of the card with one of these names, or of the only card; None for any other."""
+        for function, name in (("nvmlDeviceGetHandleByUUID", uuid), ("nvmlDeviceGetHandleByPciBusId", bus)):
             with suppress(self.lib.NVMLError):
                 if name:
-                    return getattr(self.lib, ask)(name)
+                    return getattr(self.lib, function)(name)
         count = self.lib.nvmlDeviceGetCount()
         if count == 1:
             return self.lib.nvmlDeviceGetHandleByIndex(0)
         self.unread["NVML"] = f"none of its {count} cards is {uuid or bus or 'named by torch'}"
         return None
 
-    def read(self, *ask: str, of: tuple[int, ...] = ()) -> Any:
-        """What the first of these functions that works says; None, and a line in `unread`, when none does."""
+    def read(self, *functions: str, of: tuple[int, ...] = ()) -> Any:
+        """Call the first of these functions that works; None, and an entry in `unread`, when none does."""
         if self.handle is None:
             return None
-        why = "nvidia-ml-py is too old"
-        for name in ask:
+        reason = "nvidia-ml-py is too old"
+        for name in functions:
             try:
                 return getattr(self.lib, name)(self.handle, *of)
             except AttributeError:
                 continue
             except self.lib.NVMLError as error:
-                why = str(error)
-        self.unread[ask[0].removeprefix("nvmlDeviceGet")] = why
+                reason = str(error)
+        self.unread[functions[0].removeprefix("nvmlDeviceGet")] = reason
         return None
 
     def state(self, at: float) -> State | None:
-        """Clocks, temperature, power and reasons to be slow, now; UNKNOWN for what the card does not tell.
+        """Read clocks, temperature, power and clock events; UNKNOWN for what is not readable.
 
         Power is the mean of the last second on most cards since Ampere (NVML's nvmlDeviceGetPowerUsage).
 
@@ -86,60 +86,61 @@ class Nvml:
         celsius = self.read("nvmlDeviceGetTemperature", of=(self.lib.NVML_TEMPERATURE_GPU,))
         milliwatts = self.read("nvmlDeviceGetPowerUsage")
         # Older drivers know the second name only.
-        reasons = self.read(
+        events = self.read(
             "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"
         )
-        return State(at, told(sm), told(memory), told(celsius), told(milliwatts, 1e-3), reasons or 0)
+        watts = (milliwatts or UNKNOWN) / 1e3
+        return State(at, sm or UNKNOWN, memory or UNKNOWN, celsius or UNKNOWN, watts, events or 0)
 
     def joules(self) -> float | None:
-        """Energy since the driver was loaded; cards before Volta do not count it."""
+        """Return the J since the driver was loaded; cards before Volta do not count them."""
         millijoules = self.read("nvmlDeviceGetTotalEnergyConsumption")
         return None if millijoules is None else millijoules / 1e3
 
     def processes(self) -> dict[int, int | None]:
-        """Bytes of each process that computes on the card, by its id; None where the driver hides them."""
-        # By their versions: the name without one is an error of another kind where the driver is older.
-        ask = "nvmlDeviceGetComputeRunningProcesses"
-        found = self.read(f"{ask}_v3", f"{ask}_v2") or []
-        return {process.pid: process.usedGpuMemory for process in found}
+        """Return the bytes of each process that computes on the card, by its id; None where they are hidden."""
+        # The name without a version is an error of another kind where the driver is older.
+        function = "nvmlDeviceGetComputeRunningProcesses"
+        processes = self.read(f"{function}_v3", f"{function}_v2") or []
+        return {process.pid: process.usedGpuMemory for process in processes}
 
-    def others(self) -> int:
-        """How many of them are not this one.
+    def other_processes(self) -> int:
+        """Count the processes that compute on the card, without this one.
 
-        One of them is, whatever its id: in a container the driver may list the ids that processes have
-        outside of it, or no process at all. So ids are counted and not compared.
+        Ids are counted and not compared: in a container the driver may list the ids that processes have
+        outside of it, or no process at all.
         """
         return max(0, len(self.processes()) - 1)
 
     def used(self) -> int | None:
-        """Bytes that this process has on the card; None where the driver does not tell, as in containers."""
+        """Return this process's bytes on the card; None where the driver hides them, as in containers."""
         return self.processes().get(os.getpid()) or None
 
     def machine(self) -> dict[str, str]:
-        """Driver, limits and settings of the card, those that it tells."""
-        said: dict[str, str] = {}
+        """Describe driver, limits and settings of the card, those that are readable."""
+        facts: dict[str, str] = {}
         if self.handle is not None:
-            said["driver"] = str(self.lib.nvmlSystemGetDriverVersion())
+            facts["driver"] = str(self.lib.nvmlSystemGetDriverVersion())
             limit = self.read("nvmlDeviceGetEnforcedPowerLimit")
             clock = self.read("nvmlDeviceGetMaxClockInfo", of=(self.lib.NVML_CLOCK_SM,))
             persistent = self.read("nvmlDeviceGetPersistenceMode")
             ecc = self.read("nvmlDeviceGetEccMode")  # now, and after the next start
-            said |= {} if limit is None else {"power limit": f"{limit / 1e3:g} W"}
-            said |= {} if clock is None else {"max SM clock": f"{clock} MHz"}
-            said |= {} if persistent is None else {"persistence": SWITCH[persistent]}
-            said |= {} if ecc is None else {"ecc": SWITCH[ecc[0]]}
+            facts |= {} if limit is None else {"power limit": f"{limit / 1e3:g} W"}
+            facts |= {} if clock is None else {"max SM clock": f"{clock} MHz"}
+            facts |= {} if persistent is None else {"persistence": SWITCH[persistent]}
+            facts |= {} if ecc is None else {"ecc": SWITCH[ecc[0]]}
         if self.unread:
-            said["unread"] = "; ".join(f"{name}: {why}" for name, why in self.unread.items())
-        return said
+            facts["unread"] = "; ".join(f"{name}: {reason}" for name, reason in self.unread.items())
+        return facts
 
 
-def names(properties: Any) -> tuple[str, str]:
-    """A card's UUID and place on the bus as NVML writes them; empty where torch does not say.
+def nvml_names(properties: Any) -> tuple[str, str]:
+    """Return a card's UUID and PCI bus id as NVML writes them; empty where torch does not have them.
 
     >>> from types import SimpleNamespace
-    >>> names(SimpleNamespace(uuid="1f-2e", pci_domain_id=0, pci_bus_id=26, pci_device_id=0))
+    >>> nvml_names(SimpleNamespace(uuid="1f-2e", pci_domain_id=0, pci_bus_id=26, pci_device_id=0))
     ('GPU-1f-2e', '00000000:1A:00.0')
-    >>> names(SimpleNamespace(name="an older torch"))
+    >>> nvml_names(SimpleNamespace(name="an older torch"))
     ('', '')
     """
     uuid = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else ""
@@ -147,12 +148,3 @@ def names(properties: Any) -> tuple[str, str]:
         return uuid, ""
     domain, bus, device = properties.pci_domain_id, properties.pci_bus_id, properties.pci_device_id
     return uuid, f"{domain:08X}:{bus:02X}:{device:02X}.0"
-
-
-def told(value: float | None, scale: float = 1.0) -> float:
-    """A number as a State has it.
-
-    >>> told(61250, 1e-3), told(None)
-    (61.25, 0.0)
-    """
-    return UNKNOWN if value is None else value * scale

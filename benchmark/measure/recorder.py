@@ -1,4 +1,4 @@
-"""One process's work: call it, time it, and write down all that was seen."""
+"""Record one timing process: call the work, time it by every clock, and keep all samples."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,44 +7,45 @@ from typing import Any
 
 import torch
 
-from benchmark.measure.clocks import Watched, applied
+from benchmark.measure.devices import Monitored, applied
 from benchmark.measure.work import Task, Work
 from benchmark.timing import sampler
-from benchmark.timing.record import Recording
+from benchmark.timing.recording import Recording
 from benchmark.timing.rules import RULES, Rules
 
-MOVED = 10  # times that images go from host to host, after one that does not count
+END_TO_END_CALLS = 10  # from host to host, after one that does not count
 
 
-def record(task: Task, work: Work, device: Watched, rules: Rules | None = None) -> Recording:
-    """Time a piece of work in its mode, all clocks and all rules of the protocol.
+def record(task: Task, work: Work, device: Monitored, rules: Rules | None = None) -> Recording:
+    """Time a piece of work in its mode, by all clocks and rules of the protocol.
 
-    A cold mode has no burst and no way from host to host: caches are emptied before its samples alone, and
-    those would be the warm mode's.
+    A cold mode has no burst and no end-to-end time: caches are emptied before its samples alone, so those
+    would be the warm mode's.
 
     Args:
         task: what is timed.
         work: not called yet.
-        device: where it is.
-        rules: of the protocol; the default are those of this kind of device.
+        device: the work's.
+        rules: of the protocol; by default those of this kind of device.
 
     Raises:
-        ValueError: the device has too little memory, or cannot do what the mode declares.
+        ValueError: the device has too little memory, or does not support the mode.
     """
     rules = rules or RULES[device.kind]
     notes = list(work.notes)
-    began = datetime.now(UTC).isoformat(timespec="seconds")
-    with fitting(task, device), applied(task.mode, device.kind):
-        others = device.others()
-        device.reset()
-        first_ms = timed(device, work.call)
-        timed(device, work.call)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with memory_error(task, device), applied(task.mode, device.kind):
+        other_processes = device.other_processes()
+        device.reset_peaks()
+        first_call_ms = wall_ms(device, work.call)
+        wall_ms(device, work.call)
         memory = device.memory()
-        replay = graph(work, notes)
+        replay = optional(work.capture, "no graph", notes)
         samples = sampler.sample(device, work.call, rules, replay, task.mode.cold)
-        burst = None if task.mode.cold else sampler.burst(device, work.call, rules)
-        moved = () if task.mode.cold or not work.moved else times(device, work.moved, rules)
-        answer = checked(work, notes)
+        warm = not task.mode.cold
+        burst = sampler.burst(device, work.call, rules) if warm else None
+        end_to_end = end_to_end_times(device, work.end_to_end, rules) if warm and work.end_to_end else ()
+        accuracy = optional(work.accuracy, "restored image not compared", notes) or {}
     return Recording(
         kind=task.kind,
         run=task.name,
@@ -56,28 +57,28 @@ def record(task: Task, work: Work, device: Watched, rules: Rules | None = None) 
         device=device.name,
         kind_of_device=device.kind,
         fingerprint=task.fingerprint,
-        began=began,
-        order=task.order,
+        started=started,
+        position=task.position,
         samples=samples,
         macs=work.macs,
         traffic=work.traffic,
-        first_ms=first_ms,
-        moved=moved,
+        first_call_ms=first_call_ms,
+        end_to_end=end_to_end,
         burst=burst,
         memory=memory,
-        answer=answer,
+        accuracy=accuracy,
         machine=device.machine(),
-        others=max(others, device.others()),
+        other_processes=max(other_processes, device.other_processes()),
         notes=tuple(notes),
     )
 
 
 @contextmanager
-def fitting(task: Task, device: Watched) -> Iterator[None]:
-    """Say what did not fit into the device's memory, in one line.
+def memory_error(task: Task, device: Monitored) -> Iterator[None]:
+    """Turn running out of the device's memory into one line.
 
     Raises:
-        ValueError: something did not.
+        ValueError: the block ran out of memory.
     """
     try:
         yield
@@ -87,8 +88,8 @@ def fitting(task: Task, device: Watched) -> Iterator[None]:
         raise ValueError(f"{what}: more memory than {device.name} has") from None
 
 
-def timed(device: Watched, call: Callable[[], Any]) -> float:
-    """Wall ms of one call, synchronised before and after."""
+def wall_ms(device: Monitored, call: Callable[[], Any]) -> float:
+    """Return the wall ms of one call, synchronised before and after."""
     device.synchronise()
     begin = device.now()
     call()
@@ -96,40 +97,28 @@ def timed(device: Watched, call: Callable[[], Any]) -> float:
     return (device.now() - begin) * 1000
 
 
-def times(device: Watched, call: Callable[[], Any], rules: Rules) -> tuple[float, ...]:
-    """Wall ms of each of some calls, fewer when they take longer than a burst; the first is left out."""
-    end = device.now() + rules.burst
-    with sampler.uncollected():
-        timed(device, call)
-        found = [timed(device, call)]
-        while len(found) < MOVED and device.now() < end:
-            found.append(timed(device, call))
-    return tuple(found)
+def end_to_end_times(device: Monitored, call: Callable[[], Any], rules: Rules) -> tuple[float, ...]:
+    """Return the wall ms of up to ten calls, as many as begin within a burst's time, after a first one."""
+    end = device.now() + rules.burst_seconds
+    with sampler.paused_garbage_collection():
+        wall_ms(device, call)
+        times = [wall_ms(device, call)]
+        while len(times) < END_TO_END_CALLS and device.now() < end:
+            times.append(wall_ms(device, call))
+    return tuple(times)
 
 
-def graph(work: Work, notes: list[str]) -> Callable[[], Any] | None:
-    """The work as a graph, where there is one; else a note says why there is none."""
-    if work.capture is None:
+def optional(call: Callable[[], Any] | None, failure: str, notes: list[str]) -> Any:
+    """Call what a recording can do without; a failure becomes a note with its reason.
+
+    Returns:
+        What the call returns; None where there is no call or it failed.
+    """
+    if call is None:
         return None
     try:
-        return work.capture()
+        return call()
     except (ValueError, torch.OutOfMemoryError) as error:
-        notes.append(line(error, "no graph"))
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        notes.append(reason if reason.startswith(failure) else f"{failure}: {reason}")
     return None
-
-
-def checked(work: Work, notes: list[str]) -> dict[str, Any]:
-    """How far the answer is from strict's; a note where that cannot be said."""
-    if work.answer is None:
-        return {}
-    try:
-        return work.answer()
-    except (ValueError, torch.OutOfMemoryError) as error:
-        notes.append(line(error, "answer not compared"))
-    return {}
-
-
-def line(error: Exception, what: str) -> str:
-    """What could not be had, and the first line of why."""
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return why if why.startswith(what) else f"{what}: {why}"

@@ -1,11 +1,11 @@
-"""One training step of a recipe: crops are drawn and augmented on the host, then every player learns.
+"""Prepare kind "step": a training step of a recipe, from drawing its crops to the optimisers.
 
-It is training's own step. It reads each loss to see that it is finite, so it waits for the device, and its
+It is the step of training itself. It checks that each loss is finite, so it waits for the device, and its
 asynchronous time is no shorter than the others. Training keeps weights with channels last whatever the mode
 says, and leaves algorithms to cuDNN's guess.
 
-The images are made here, as large as GoPro_Large's: colours that change smoothly, and the same moved. Weights
-that a recipe starts from are left out, for they change no time.
+The images are synthetic, as large as GoPro_Large's: colours that change smoothly, and the same shifted.
+Pretrained weights are left out, as they change no time.
 """
 
 import copy
@@ -34,14 +34,14 @@ MODES = ("strict", "tf32")
 HEIGHT, WIDTH = 720, 1280
 IMAGES = 4
 GRAIN, SHIFT = 16, 8  # pixels between two random colours, and from sharp to blurry
-CHANNELS = {"motion": 2, "moving": 1}  # extras that are no images
+CHANNELS = {"motion": 2, "moving": 1}  # of extras that are not images
 
 
-def learning(run: Run | None) -> tuple[Run, Recipe]:
-    """A run that learns, and by what.
+def trained(run: Run | None) -> tuple[Run, Recipe]:
+    """Return a run that trains, and its recipe.
 
     Raises:
-        ValueError: it does not learn.
+        ValueError: it has no recipe.
     """
     if run is None or run.train is None:
         name = run.name if run else "a ceiling"
@@ -50,23 +50,23 @@ def learning(run: Run | None) -> tuple[Run, Recipe]:
 
 
 def prepare(task: Task, device: Any) -> Work:
-    """The step of a run's recipe, with the task's batch and crop; each call is the next step.
+    """Prepare the steps of a run's recipe, with the task's batch and crop; each call is the next step.
 
     Raises:
         ValueError: the run has no recipe, the crop is not square or larger than the images, or training does
-            not know the mode.
+            not support the mode.
     """
-    run, whole = learning(task.run)
+    run, whole = trained(task.run)
     recipe = replace(whole, batch=task.batch, crop=task.height)
     if task.mode.name not in MODES:
-        known = ", ".join(MODES)
-        raise ValueError(f"{run.name}: no training step in mode {task.mode.name!r}; known: {known}")
+        allowed = ", ".join(MODES)
+        raise ValueError(f"{run.name}: no training step in mode {task.mode.name!r}; allowed: {allowed}")
     if task.height != task.width or not 0 < task.height <= HEIGHT // recipe.shrink:
-        most = f"a square of up to {HEIGHT // recipe.shrink} pixels"
-        raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {most}")
+        allowed = f"a square of up to {HEIGHT // recipe.shrink} pixels"
+        raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {allowed}")
     players = {"net": nets.build(run), **others(recipe, thin=1)}
     macs, uncounted = arithmetic(players, recipe)
-    lacks = pretrained.lacks(name for name in recipe.pretrained if name == "vgg19")
+    lacks = pretrained.fallbacks(name for name in recipe.pretrained if name == "vgg19")
     settings = Settings(recipe.steps, Path(), device=device.kind)  # no checkpoint is written
     training, steps = Training(players, images(recipe), recipe, settings), itertools.count()
     return Work(
@@ -77,10 +77,10 @@ def prepare(task: Task, device: Any) -> Work:
 
 
 def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
-    """MACs of one step, counted on the meta device (torch's counter: no deformable convolutions).
+    """Count the MACs of one step on the meta device (torch's counter: no deformable convolutions).
 
     Returns:
-        The count, and no words; or 0 and why nothing could be counted.
+        The count, and no note; or 0 and a note with the reason.
     """
     shadows = {who: copy.deepcopy(net).to("meta") for who, net in players.items()}
 
@@ -93,21 +93,21 @@ def arithmetic(players: Players, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
         with FlopCounterMode(display=False) as flops:
             for _, loss in objective_of(recipe)(shadows, batch):
                 loss.backward()
-    except RuntimeError as error:  # a gradient penalty asks autocast for a device that it does not know
-        return 0, (f"the MACs of a step could not be counted without making one ({error})",)
+    except RuntimeError as error:  # a gradient penalty uses autocast, which does not support the meta device
+        return 0, (f"the MACs of a step could not be counted without executing it ({error})",)
     return flops.get_total_flops() // 2, ()
 
 
 def images(recipe: Recipe) -> Pairs:
-    """Pairs of 720x1280 with the extras that the recipe asks for, always the same."""
+    """Draw pairs of 720x1280 with the extras that the recipe needs, always the same."""
     rng = np.random.default_rng(0)
     grains = (HEIGHT // GRAIN, WIDTH // GRAIN, 3)
     colours = [Image.fromarray(rng.integers(256, size=grains, dtype=np.uint8)) for _ in range(IMAGES)]
     sharp = [np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)) for image in colours]
     blurry = [image // 2 + np.roll(image, SHIFT, axis=1) // 2 for image in sharp]
-    made: dict[str, list[NDArray[np.generic]]] = {
+    drawn: dict[str, list[NDArray[np.generic]]] = {
         "motion": [np.full((HEIGHT, WIDTH, 2), (SHIFT, 0), np.float16)] * IMAGES,
         "moving": [rng.random((HEIGHT, WIDTH, 1)) < 0.5 for _ in range(IMAGES)],
     }
-    extras = {name: made.get(name, [*blurry]) for name in recipe.extras if name != UNPAIRED}
+    extras = {name: drawn.get(name, [*blurry]) for name in recipe.extras if name != UNPAIRED}
     return Pairs([f"drawn/{number}" for number in range(IMAGES)], blurry, sharp, extras)

@@ -1,12 +1,12 @@
-"""Arithmetic and memory traffic of one forward pass, from shapes alone.
+"""Count arithmetic and memory traffic of one forward pass, from shapes alone.
 
-A network runs on the meta device, which has shapes and no values, and every operator that eager execution
-would send to a device is seen on its way. What an operator moves is the size of each tensor that it reads
-plus that of each that it writes. The sum is what eager execution moves when every operator goes over its
-tensors once and no cache keeps anything for the next: caches make it less, a second look makes it more.
+A network runs on the meta device, which has shapes and no values, and every operator of eager execution is
+intercepted. An operator moves each tensor that it reads and each that it writes once. The sum is what eager
+execution moves when no cache keeps anything between two operators: caches make it less, operators that read
+a tensor twice make it more.
 
-Views are free: an operator that changes nothing and gives back the memory it was given has moved nothing.
-So is fresh memory that nobody has written yet. Of an expanded tensor only the memory beneath it counts.
+Views are free: an operator that changes nothing and returns the memory of its arguments moves nothing. So is
+allocated memory that is not written yet. Of an expanded tensor only the memory beneath it counts.
 
 Operators are those of the meta device, which are a GPU's: a deformable convolution is one operator there. On
 a CPU `layers.deform_conv` samples and convolves, and moves more.
@@ -24,17 +24,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.nets import fitting
 
-OVERWRITING = {"aten::copy_", "aten::fill_", "aten::zero_"}  # in place, and what was there is not read
+OVERWRITING = {"aten::copy_", "aten::fill_", "aten::zero_"}  # in place, without reading the old values
 DEFORM = "torchvision::deform_conv2d"
 
 
 def traffic(net: nn.Module, height: int, width: int, batch: int = 1) -> tuple[int, int]:
-    """Multiply-accumulates and bytes of one forward pass in evaluation mode.
+    """Count multiply-accumulates and bytes of one forward pass in evaluation mode.
 
-    Images are padded to the network's stride, as when it restores, and have the type of its weights.
+    Images are padded as when the network restores, and have the type of its weights.
 
     Args:
-        net: a network with a `stride`; it is left as it is.
+        net: a network with a `stride`; it is not changed.
         height: of the images, pixels.
         width: of the images, pixels.
         batch: images.
@@ -47,17 +47,17 @@ def traffic(net: nn.Module, height: int, width: int, batch: int = 1) -> tuple[in
     net = copy.deepcopy(net).eval().to("meta")
     dtype = next((p.dtype for p in net.parameters()), torch.float32)
     images = torch.empty(batch, 3, fitting(net, height), fitting(net, width), dtype=dtype, device="meta")
-    with FlopCounterMode(display=False) as flops, Watch() as seen, torch.no_grad():
+    with FlopCounterMode(display=False) as flops, TrafficCounter() as counter, torch.no_grad():
         net(images)
-    return flops.get_total_flops() // 2 + seen.deformable, seen.bytes
+    return flops.get_total_flops() // 2 + counter.deformable, counter.bytes
 
 
-class Watch(TorchDispatchMode):
-    """Sees operators and adds up what they move.
+class TrafficCounter(TorchDispatchMode):
+    """Adds up what intercepted operators move.
 
     Attributes:
         bytes: read and written so far.
-        deformable: MACs of deformable convolutions, which torch's counter does not know.
+        deformable: MACs of deformable convolutions, which torch's counter leaves out.
     """
 
     def __init__(self) -> None:
@@ -78,20 +78,20 @@ class Watch(TorchDispatchMode):
 
 
 def moved(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> int:
-    """Bytes that an operator reads and writes."""
-    given = dict(zip((argument.name for argument in schema.arguments), args, strict=False)) | kwargs
+    """Count the bytes that an operator reads and writes."""
+    arguments = dict(zip((argument.name for argument in schema.arguments), args, strict=False)) | kwargs
     written = [a for a in schema.arguments if a.alias_info and a.alias_info.is_write]
-    changed = [x for a in written for x in tensors(given.get(a.name))]
-    before = {memory(x) for x in tensors(list(given.values()))}
-    fresh = [x for x in tensors(outputs) if memory(x) not in before]
+    changed = [x for a in written for x in tensors(arguments.get(a.name))]
+    old = {memory(x) for x in tensors(list(arguments.values()))}
+    fresh = [x for x in tensors(outputs) if memory(x) not in old]
     if "empty" in schema.name or not (fresh or changed):
         return 0
     if schema.name.endswith("_like") or schema.name.startswith("aten::new_"):
-        return sum(map(size, fresh))  # of what it is given it takes the shape
+        return sum(map(size, fresh))  # of its arguments only the shape is used
     unread = [a.name for a in written if a.is_out or schema.name in OVERWRITING]
     read = {
         (memory(x), x.storage_offset(), x.shape, x.stride()): size(x)
-        for name, value in given.items()
+        for name, value in arguments.items()
         if name not in unread
         for x in tensors(value)
     }
@@ -99,7 +99,7 @@ def moved(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: A
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors in nested lists and tuples."""
+    """Yield all tensors in nested lists and tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, list | tuple):
@@ -108,12 +108,12 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 def memory(x: Tensor) -> int:
-    """What tells a tensor's memory from that of others; views have the same."""
+    """Identify a tensor's memory; views share it."""
     return x.untyped_storage()._cdata
 
 
 def size(x: Tensor) -> int:
-    """Bytes of memory that a tensor covers.
+    """Count the bytes of memory that a tensor covers.
 
     >>> size(torch.empty(2, 3)), size(torch.empty(1, 3).expand(2, 3)), size(torch.empty(9).unfold(0, 4, 1))
     (24, 12, 36)

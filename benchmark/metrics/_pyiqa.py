@@ -1,4 +1,4 @@
-"""Perceptual metrics, all of them pyiqa's: which are offered, what each needs, and why one cannot be had.
+"""Perceptual metrics, all of them pyiqa's: which are offered, what each needs, and why one is not available.
 
 pyiqa is imported when a metric is loaded, and nothing else here needs it or torch. Its licence (PolyForm
 Noncommercial 1.0.0) allows less than this project's, so it is a dependency group of its own, and none of its
@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,8 @@ from typing import Any
 
 from benchmark.data import fetch
 from benchmark.data.fetch import File
-from benchmark.spec import Quantity
+from benchmark.data.web import one_line
+from benchmark.spec import Quantity, nearest
 
 FOLDER = Path("data/pretrained")
 HUB = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
@@ -29,7 +29,7 @@ LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master
 DISTS = "https://raw.githubusercontent.com/dingkeyan93/DISTS/master/DISTS_pytorch"
 TORCHVISION = "https://download.pytorch.org/models"
 
-# While a network is built, no hub is asked for anything and no file of weights can run anything.
+# While a network is built, no hub is reached and no file of weights can run code.
 SWITCHES = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
 
 
@@ -44,11 +44,11 @@ class Entry:
 
 
 def own(name: str, sha256: str = "", first: str = "", size: int = 0) -> File:
-    """A metric's own file. pyiqa's author hosts it twice; `first` is where its authors have the same."""
+    """Describe a metric's own file: pyiqa's author hosts it twice, its authors at `first`."""
     return File((*filter(None, [first]), f"{HUB}/{name}", f"{RELEASE}/{name}"), name, size, sha256)
 
 
-# The digits in a file's name are its published sum; a file without is trusted as it first comes.
+# The digits in a file's name are its published sum; the first download of a file without is trusted.
 ALEXNET = File((f"{TORCHVISION}/alexnet-owt-7be5be79.pth",), "alexnet-owt-7be5be79.pth", sha256="7be5be79")
 VGG16 = File((f"{TORCHVISION}/vgg16-397923af.pth",), "vgg16-397923af.pth", sha256="397923af")
 ENTRIES = (
@@ -110,122 +110,120 @@ ENTRIES = (
 
 
 class Metric:
-    """A metric with the two names that a file in metrics/ has."""
+    """A loaded metric; its interface is that of a file in metrics/: QUANTITY and `measure`."""
 
-    def __init__(self, known: Entry, net: Any, device: str) -> None:
-        self.QUANTITY = known.quantity
-        self.reference, self.net, self.device = known.reference, net, device
+    def __init__(self, metric: Entry, net: Any, device: str) -> None:
+        self.QUANTITY = metric.quantity
+        self.reference, self.net, self.device = metric.reference, net, device
 
     def measure(self, restored: Any, sharp: Any) -> Any:
-        """Tensors (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,); in float32, which pyiqa is calibrated in.
+        """Measure tensors (B, 3, H, W), (B, 3, H, W) in [0, 1] -> (B,), in float32, as pyiqa is calibrated.
 
         Raises:
-            ValueError: pyiqa does not take the images, as most metrics do not when they are small.
+            ValueError: pyiqa rejects the images; most metrics reject small ones.
         """
         images = (restored, sharp) if self.reference == "full" else (restored,)
         with warnings.catch_warnings(action="ignore"):
             try:
                 values = self.net(*(image.float().to(self.device) for image in images))
             except RuntimeError as error:
-                size, why = "x".join(map(str, restored.shape[-2:])), fetch.line(error)
-                raise ValueError(f"{self.QUANTITY.name}: pyiqa does not measure {size}: {why}") from None
+                size, reason = "x".join(map(str, restored.shape[-2:])), one_line(error)
+                raise ValueError(f"{self.QUANTITY.name}: pyiqa does not measure {size}: {reason}") from None
         return values.reshape(len(restored)).to(restored)
 
 
 def names() -> list[str]:
-    """The metrics offered.
+    """List the metrics offered.
 
     >>> names()[:3]
     ['lpips', 'lpips-vgg', 'dists']
     """
-    return [known.quantity.name for known in ENTRIES]
+    return [metric.quantity.name for metric in ENTRIES]
 
 
 def entry(name: str) -> Entry:
-    """What is offered under a name.
+    """Return the metric of a name.
 
     Raises:
-        ValueError: nothing; the message has the nearest name, or all of them.
+        ValueError: there is none; the message has the nearest name, or all of them.
 
     >>> entry("lpip")
     Traceback (most recent call last):
     ValueError: perceptual: no 'lpip'; did you mean 'lpips'?
     """
-    for known in ENTRIES:
-        if known.quantity.name == name:
-            return known
-    close = get_close_matches(name, names(), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names())}"
-    raise ValueError(f"perceptual: no {name!r}; {hint}")
+    by_name = {metric.quantity.name: metric for metric in ENTRIES}
+    if name not in by_name:
+        raise ValueError(f"perceptual: no {name!r}; {nearest(name, list(by_name))}")
+    return by_name[name]
 
 
-def prepare(wanted: Iterable[str], folder: Path = FOLDER) -> None:
-    """Get the weights that can be had, a line for each file. A server that does not answer is asked once."""
-    silent: set[str] = set()
-    for name in wanted:
+def prepare(metrics: Iterable[str], folder: Path = FOLDER) -> None:
+    """Download the available weights, and print a line for each file. A silent server gets one request."""
+    silent_hosts: set[str] = set()
+    for name in metrics:
         for file in entry(name).files:
             try:
-                print(f"{name}: {at_hand(file, folder) or fetch.get(file, folder, silent)}")
+                print(f"{name}: {find_file(file, folder) or fetch.download(file, folder, silent_hosts)}")
             except ValueError as error:
                 print(f"{name}: {error}; without it there is no {name}")
 
 
-def at_hand(file: File, folder: Path) -> Path | None:
-    """The file in the folder, or in any place that holds data; None when it is in none.
+def find_file(file: File, folder: Path) -> Path | None:
+    """Return a file of weights from the folder or a data folder; None if it is in neither.
 
     Raises:
-        ValueError: its contents are not what its name promises.
+        ValueError: its checksum is not the one in its name.
     """
     path = folder / file.name
-    found = path if path.is_file() else fetch.find(file.name)
-    if found and not (digest := fetch.digest(found)).startswith(file.sha256):
-        raise ValueError(f"{found}: its sha256 starts {digest[:8]}, not {file.sha256}; remove it")
-    return found
+    existing = path if path.is_file() else fetch.find(file.name)
+    if existing and not (digest := fetch.digest(existing)).startswith(file.sha256):
+        raise ValueError(f"{existing}: its sha256 starts {digest[:8]}, not {file.sha256}; remove it")
+    return existing
 
 
 def paths(name: str, folder: Path = FOLDER) -> list[Path]:
-    """The files of a metric.
+    """Return the files of a metric.
 
     Raises:
-        ValueError: the metric cannot be had: why, in one line.
+        ValueError: the metric is not available; the reason, in one line.
     """
     files = entry(name).files
     if find_spec("pyiqa") is None:
         raise ValueError(f"{name}: pyiqa is not installed")
-    found = {file.name: at_hand(file, folder) for file in files}
-    if missing := [file for file, path in found.items() if path is None]:
+    by_name = {file.name: find_file(file, folder) for file in files}
+    if missing := [name for name, path in by_name.items() if path is None]:
         raise ValueError(f"{name}: weights not at hand: {', '.join(missing)}")
-    return [path for path in found.values() if path]
+    return [path for path in by_name.values() if path]
 
 
 def load(name: str, folder: Path = FOLDER, device: str = "cpu") -> Metric:
-    """A metric with its weights. Nothing is asked of the web; `prepare` does that.
+    """Load a metric with its weights. Nothing is downloaded; `prepare` does that.
 
     Raises:
-        ValueError: it cannot be had: why, in one line.
+        ValueError: the metric is not available; the reason, in one line.
     """
-    found = paths(name, folder)
-    options = {"pretrained_model_path": str(found[0])} if found else {}
-    with confined(found[1:]):
+    files = paths(name, folder)
+    options = {"pretrained_model_path": str(files[0])} if files else {}
+    with confined(files[1:]):
         try:
             import pyiqa
 
             net = pyiqa.create_metric(name, device=device, **options)
-        except Exception as error:  # whatever pyiqa, torch or the file has against it
-            raise ValueError(f"{name}: pyiqa cannot load it: {fetch.line(error)}") from None
+        except Exception as error:  # any error of pyiqa, torch or the file
+            raise ValueError(f"{name}: pyiqa cannot load it: {one_line(error)}") from None
     return Metric(entry(name), net, device)
 
 
 def available(
-    wanted: Iterable[str], folder: Path = FOLDER, device: str = "cpu"
+    requested: Iterable[str], folder: Path = FOLDER, device: str = "cpu"
 ) -> tuple[dict[str, Metric], dict[str, str]]:
-    """The metrics that can be had, and why the others cannot.
+    """Load the available metrics; return them, and the reasons why the others are not available.
 
     Raises:
         ValueError: a name that is not offered.
     """
     metrics, reasons = dict[str, Metric](), dict[str, str]()
-    for name in [entry(name).quantity.name for name in wanted]:
+    for name in [entry(name).quantity.name for name in requested]:
         try:
             metrics[name] = load(name, folder, device)
         except ValueError as error:
@@ -235,7 +233,7 @@ def available(
 
 @contextmanager
 def confined(classifiers: list[Path]) -> Iterator[None]:
-    """What pyiqa builds in: torch.hub has these files alone, the switches are set, nothing is printed."""
+    """Restrict pyiqa: torch.hub has these files alone, SWITCHES are set, nothing is printed."""
     with TemporaryDirectory() as home:
         checkpoints = Path(home, "hub", "checkpoints")
         checkpoints.mkdir(parents=True)

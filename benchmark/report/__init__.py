@@ -1,5 +1,5 @@
-"""The HTML report: every claim beside its measurement, on one page that needs no network.
+"""Write the HTML report: every claim beside its measurement, on one page that needs no network.
 
-Files to `Inputs` (inputs.py), inputs to one `Summary` (summary.py and the parts it is made of), the summary
-to SVG (figures.py) and to HTML (page.py and templates/). Nothing here imports torch.
+inputs.py reads the tables, summary.py and the modules that it calls turn them into one `Summary`, figures.py
+draws its plots as SVG, page.py and templates/ render it. Nothing imports torch.
 """

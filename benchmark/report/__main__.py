@@ -1,6 +1,7 @@
 """Stage report: `python -m benchmark.report` writes the page and prints its six main findings."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +12,22 @@ from benchmark.report import inputs, page, readme, summary
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write results/<profile>/report.html; the exit status is 2 when an input is malformed."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.report", description=__doc__)
-    parser.add_argument("--profile", default="", help="default: the one params.yaml names")
+    parser.add_argument("--profile", default="", help="default: the profile that params.yaml names")
     parser.add_argument("--readme", action="store_true", help="also write the findings into README.md")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack the quotation marks of a finding
     try:
-        read = inputs.read(chosen.profile)
-        made = summary.summarise(read)
-        page.write(made, read.results.report)
-        if chosen.readme:
-            readme.write(made, Path("README.md"))
+        tables = inputs.read(options.profile)
+        content = summary.summarise(tables)
+        page.write(content, tables.results.report)
+        if options.readme:
+            readme.write(content, Path("README.md"))
     except (ValueError, OSError) as error:
         print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    print(read.results.report)
-    for index, sentence in enumerate(made.headlines, 1):
+    print(tables.results.report)
+    for index, sentence in enumerate(content.headlines, 1):
         print(f"{index}. {sentence}")
     return 0
 

@@ -1,6 +1,5 @@
-"""What a change to a network gains: as the paper prints it, and as measured."""
+"""Compare the gain of a change to a network as its paper prints it with the measured gain."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +10,7 @@ from benchmark.report.inputs import Inputs
 from benchmark.report.printed import short
 
 QUANTITY = "psnr"
-SURE = 2.0  # standard errors from zero that a measured difference needs to count as clear
+CLEAR = 2.0  # a measured difference counts as clear beyond so many standard errors from zero
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,13 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether it is more than `SURE` standard errors from zero."""
-        return self.error is not None and abs(self.value) > SURE * self.error
+        """Tell whether it is more than `CLEAR` standard errors from zero."""
+        return self.error is not None and abs(self.value) > CLEAR * self.error
 
 
 @dataclass(frozen=True)
 class Step:
-    """From one printed row to the next, or from a network to its variant."""
+    """A step from one printed row to the next, or from a network to its variant."""
 
     before: str  # label
     after: str
@@ -40,14 +39,14 @@ class Step:
 
     @property
     def sign(self) -> str:
-        """Whether paper and measurement agree on the direction: "same", "opposite" or empty."""
+        """Say whether paper and measurement agree on the direction: "same", "opposite" or empty."""
         if self.printed is None or not self.printed or self.measured is None or not self.measured.value:
             return ""
         return "same" if (self.printed > 0) == (self.measured.value > 0) else "opposite"
 
 
 @dataclass(frozen=True)
-class Ladder:
+class AblationTable:
     """A printed ablation table, row by row; `whole` goes from its first row to its last."""
 
     paper: str
@@ -59,7 +58,7 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Variant:
-    """One run beside the run it is a variant of; the step goes from that run to this one."""
+    """A run beside its parent, the run that it is a variant of; the step goes from parent to variant."""
 
     run: str
     about: str
@@ -71,7 +70,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Group:
-    """All variants of one run."""
+    """All variants of a parent run."""
 
     run: str
     about: str
@@ -80,82 +79,75 @@ class Group:
 
 
 def difference(inputs: Inputs, before: str, after: str, dataset: str) -> Difference | None:
-    """What is gained from one run to another, by their means; the error is that of the paired images."""
-    means = [inputs.mean(run, dataset, QUANTITY) for run in (before, after)]
-    if means[0] is None or means[1] is None:
+    """Subtract two runs' mean PSNRs; the standard error is that of differences paired by image."""
+    first, last = (inputs.mean(run, dataset, QUANTITY) for run in (before, after))
+    if first is None or last is None:
         return None
-    values = [inputs.images.get((run, dataset, QUANTITY), {}) for run in (before, after)]
-    gains = [values[1][image] - value for image, value in values[0].items() if image in values[1]]
-    error = None
-    if len(gains) > 1:
-        mean = sum(gains) / len(gains)
-        error = math.sqrt(sum((x - mean) ** 2 for x in gains) / (len(gains) - 1) / len(gains))
-    return Difference(means[1] - means[0], error, len(gains))
+    scores = [inputs.per_image(run, dataset, QUANTITY) for run in (before, after)]
+    gains = (scores[1] - scores[0]).dropna()
+    return Difference(last - first, gains.std() / len(gains) ** 0.5 if len(gains) > 1 else None, len(gains))
 
 
 def step(inputs: Inputs, before: Claim, after: Claim) -> Step:
-    """From one claim to another; in a table with networks across, they are named by their columns."""
-    named = [claim.column if before.row == after.row else claim.row for claim in (before, after)]
+    """Compare two printed cells; in a table whose columns are networks, the columns name them."""
+    labels = [claim.column if before.row == after.row else claim.row for claim in (before, after)]
     printed = after.number[0] - before.number[0] if before.number and after.number else None
     runs = before.run or "", after.run or ""
     measured = difference(inputs, *runs, inputs.dataset(before.dataset)) if all(runs) else None
-    return Step(named[0], named[1], runs, printed, measured)
+    return Step(labels[0], labels[1], runs, printed, measured)
 
 
-def ladders(inputs: Inputs) -> Iterator[Ladder]:
-    """Every table of one network's variants: those where most runs have `ablates`, down or across."""
+def tables(inputs: Inputs) -> Iterator[AblationTable]:
+    """Select the tables about one network's variants: most of their runs are a variant of another run."""
     variants = {name for name, run in inputs.runs.items() if run.ablates}
     for paper in inputs.papers:
         for table in paper.tables:
-            column = [claim for claim in table.claims.values() if claim.quantity == QUANTITY and claim.run]
-            rungs = list({claim.run: claim for claim in column}.values())
-            if len(rungs) < 2 or 2 * len(variants & {claim.run for claim in rungs}) < len(rungs):
+            claims = [claim for claim in table.claims.values() if claim.quantity == QUANTITY and claim.run]
+            by_run = {claim.run: claim for claim in claims}
+            if len(by_run) < 2 or 2 * len(variants & by_run.keys()) < len(by_run):
                 continue
-            steps = tuple(step(inputs, a, b) for a, b in pairwise(rungs))
-            yield Ladder(short(paper), table.name, table.about, steps, step(inputs, rungs[0], rungs[-1]))
+            cells = list(by_run.values())
+            steps = tuple(step(inputs, before, after) for before, after in pairwise(cells))
+            yield AblationTable(
+                short(paper), table.name, table.about, steps, step(inputs, cells[0], cells[-1])
+            )
 
 
-def claimed(papers: list[Paper], parent: str, variant: str) -> tuple[Claim, Claim, str] | None:
-    """The first place where one paper prints both runs on one dataset: parent, variant, place."""
+def printed_pair(papers: list[Paper], parent: str, variant: str) -> tuple[Claim, Claim, str] | None:
+    """Find where a paper prints both runs on one dataset: the two claims, and the place in words."""
     for paper in papers:
         by_run: dict[str, list[Claim]] = {parent: [], variant: []}
         for claim in paper.claims():
             if claim.quantity == QUANTITY and claim.run in by_run and claim.number:
                 by_run[claim.run].append(claim)
-        # The same table comes first: there both are printed to the same precision, for the same thing.
         pairs = [(p, v) for v in by_run[variant] for p in by_run[parent] if p.dataset == v.dataset]
-        for p, v in sorted(pairs, key=lambda pair: pair[0].table != pair[1].table):
-            return p, v, f"{short(paper)}, {v.table}"
+        if pairs:
+            # Prefer two cells of one table: they have the same precision and mean the same thing.
+            pair = min(pairs, key=lambda pair: pair[0].table != pair[1].table)
+            return *pair, f"{short(paper)}, {pair[1].table}"
     return None
 
 
+def variant(inputs: Inputs, parent: str, run: str, dataset: str) -> Variant:
+    """Compare a variant with its parent."""
+    pair = printed_pair(inputs.papers, parent, run)
+    printed = step(inputs, pair[0], pair[1]).printed if pair else None
+    measured = difference(inputs, parent, run, dataset)
+    return Variant(
+        run=run,
+        about=inputs.runs[run].about,
+        place=pair[2] if pair else "",
+        step=Step(parent, run, (parent, run), printed, measured),
+        mean=inputs.mean(run, dataset, QUANTITY),
+        note="" if run in inputs.chosen else f"left out by profile {inputs.profile.name}",
+    )
+
+
 def groups(inputs: Inputs) -> Iterator[Group]:
-    """Variants grouped by the run they ablate, in the order of params.yaml."""
+    """Group variants by their parent, in the order of params.yaml."""
     for parent in inputs.runs.values():
-        variants = []
-        dataset = inputs.dataset(parent.test_on[0])
-        for run in inputs.runs.values():
-            if run.ablates != parent.name:
-                continue
-            pair = claimed(inputs.papers, parent.name, run.name)
-            made = Step(
-                parent.name,
-                run.name,
-                (parent.name, run.name),
-                step(inputs, pair[0], pair[1]).printed if pair else None,
-                difference(inputs, parent.name, run.name, dataset),
-            )
-            note = "" if run.name in inputs.chosen else f"left out by profile {inputs.profile.name}"
-            variants.append(
-                Variant(
-                    run.name,
-                    run.about,
-                    pair[2] if pair else "",
-                    made,
-                    inputs.mean(run.name, dataset, QUANTITY),
-                    note,
-                )
-            )
-        if variants:
-            mean = inputs.mean(parent.name, dataset, QUANTITY)
-            yield Group(parent.name, parent.about, mean, tuple(variants))
+        names = [run.name for run in inputs.runs.values() if run.ablates == parent.name]
+        if names:
+            dataset = inputs.dataset(parent.test_on[0])
+            variants = tuple(variant(inputs, parent.name, name, dataset) for name in names)
+            yield Group(parent.name, parent.about, inputs.mean(parent.name, dataset, QUANTITY), variants)

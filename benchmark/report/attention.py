@@ -1,4 +1,4 @@
-"""Attention maps of one test image, and how they change in training (BAG Figs. 7, 8; CDGNet Fig. 13)."""
+"""Show attention maps of a test image, and how training changes them (BAG Figs. 7, 8; CDGNet Fig. 13)."""
 
 import zipfile
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmark.report.crops import load, uri
 from benchmark.report.inputs import Inputs
 
-MOMENTS = 4  # of the training, evenly spread, the last one among them
+STEPS = 4  # of the training, evenly spread, the last step among them
 WIDTH = 240  # pixels of a tile; maps of coarser features are enlarged
 
 Map = NDArray[np.float32]
@@ -19,17 +19,17 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Tile:
-    """One map as a PNG data URI, dark to bright from its least to its greatest value."""
+    """A map as a PNG data URI, dark to bright from its smallest to its largest value."""
 
     step: int
-    least: float
-    greatest: float
+    smallest: float
+    largest: float
     uri: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """One map at several moments."""
+    """A map at several steps of the training."""
 
     name: str
     tiles: tuple[Tile, ...]
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Attention:
-    """All maps of one run."""
+    """All maps of a run."""
 
     run: str
     about: str
@@ -53,28 +53,28 @@ class Maps:
     runs: tuple[Attention, ...]
 
 
-def moments(steps: list[int]) -> list[int]:
-    """Up to MOMENTS of them, evenly spread, first and last included.
+def spread_evenly(steps: list[int]) -> list[int]:
+    """Choose up to STEPS steps, evenly spread, first and last included.
 
-    >>> moments([1, 2, 3, 4, 5, 6, 7])
+    >>> spread_evenly([1, 2, 3, 4, 5, 6, 7])
     [1, 3, 5, 7]
     """
-    picked = np.linspace(0, len(steps) - 1, min(MOMENTS, len(steps))).round().astype(int)
-    return [steps[index] for index in picked]
+    indices = np.linspace(0, len(steps) - 1, min(STEPS, len(steps))).round().astype(int)
+    return [steps[index] for index in indices]
 
 
-def drawn(values: Map) -> str:
-    """The map in colours, least to greatest, nearest neighbours enlarged; not finite is as least."""
+def draw(values: Map) -> str:
+    """Colour a map from its smallest to its largest value and enlarge it; what is not finite is dark."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     values = np.where(np.isfinite(values), values, low)
-    shown = matplotlib.colormaps["viridis"]((values - low) / ((high - low) or 1.0), bytes=True)[..., :3]
-    times = max(1, WIDTH // values.shape[1])
-    return uri(np.ascontiguousarray(shown.repeat(times, 0).repeat(times, 1)))
+    colours = matplotlib.colormaps["viridis"]((values - low) / ((high - low) or 1.0), bytes=True)[..., :3]
+    factor = max(1, WIDTH // values.shape[1])
+    return uri(np.ascontiguousarray(colours.repeat(factor, 0).repeat(factor, 1)))
 
 
 def read(path: Path) -> dict[str, Map]:
-    """The maps of one moment.
+    """Read the maps of a step, by name.
 
     Raises:
         ValueError: the file is damaged; the message names it.
@@ -87,15 +87,15 @@ def read(path: Path) -> dict[str, Map]:
 
 
 def attention(inputs: Inputs, run: str) -> Attention | None:
-    """One run's maps; None when none were kept."""
+    """Collect a run's maps; None when it has none."""
     files = {int(path.stem): path for path in (inputs.results.train(run) / "maps").glob("*.npz")}
     if not files:
         return None
-    chosen = {step: read(files[step]) for step in moments(sorted(files))}
+    chosen = {step: read(files[step]) for step in spread_evenly(sorted(files))}
     rows = []
     for name in next(iter(chosen.values())):
         tiles = [
-            Tile(step, float(maps[name].min()), float(maps[name].max()), drawn(maps[name]))
+            Tile(step, float(maps[name].min()), float(maps[name].max()), draw(maps[name]))
             for step, maps in chosen.items()
         ]
         rows.append(Row(name, tuple(tiles)))
@@ -103,14 +103,13 @@ def attention(inputs: Inputs, run: str) -> Attention | None:
 
 
 def maps(inputs: Inputs) -> Maps | None:
-    """Maps of every run that is no variant, of the first test image; None when there are none."""
+    """Collect the maps of every run that is no variant; None when there are none."""
     names = [name for name, run in inputs.chosen.items() if run.train and not run.ablates]
-    found = [made for made in (attention(inputs, name) for name in names) if made]
-    if not found:
+    runs = tuple(filter(None, (attention(inputs, name) for name in names)))
+    if not runs:
         return None
-    dataset, values = next(
-        ((key[1], images) for key, images in inputs.images.items() if key[0] == inputs.blurred), ("", {})
-    )
-    first = min(values, default="")
+    scores = inputs.scores[inputs.scores["run"] == inputs.blurred]
+    dataset = next(iter(scores["dataset"]), "")
+    first = min(scores.loc[scores["dataset"] == dataset, "image"], default="")
     image, _ = load(inputs.results.images(inputs.blurred) / dataset / f"{first}.png")
-    return Maps(first, uri(image) if image is not None else "", tuple(found))
+    return Maps(first, uri(image) if image is not None else "", runs)

@@ -1,38 +1,29 @@
-"""What published weights give on real images, under every protocol."""
+"""Collect what published weights reach on real images, under every protocol."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pandas as pd
+
 from benchmark.compare.decode import FAMILIES
 from benchmark.report.inputs import Inputs
-from benchmark.report.measured import Protocol, protocols
-from benchmark.results.legacy import Measurement
+from benchmark.report.measured import Protocol, lay_out, protocols
 
 
-@dataclass(frozen=True)
-class Row:
-    """One run on one dataset; None where a protocol was not measured."""
-
-    run: str
-    about: str
-    images: int
-    values: tuple[float | None, ...]
-    device: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Every run with weights on one dataset, the blurred input first."""
 
     dataset: str
-    total: int  # images of the official test set; 0: not known
+    total: int  # images of the official test set; 0: unknown
     quantities: tuple[Protocol, ...]  # PSNRs, SSIMs, others
-    rows: tuple[Row, ...]
+    runs: pd.DataFrame  # by run: images, device
+    mean: pd.DataFrame  # by run and quantity; NaN where a protocol was not measured
 
 
 @dataclass(frozen=True)
-class Lack:
-    """Why runs could not be measured on datasets."""
+class Unavailable:
+    """The reason why runs could not be measured on datasets."""
 
     runs: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -40,33 +31,27 @@ class Lack:
 
 
 def tables(inputs: Inputs) -> Iterator[Table]:
-    """One table per dataset on which something was measured."""
-    known = [row for row in inputs.authors.values() if row.value and row.run in inputs.runs]
-    for dataset in dict.fromkeys(row.dataset for row in known if row.dataset):
-        here = [row for row in known if row.dataset == dataset]
-        order = [*FAMILIES, ""]
-        quantities = sorted(protocols(here), key=lambda one: order.index(one.family))
-        rows = []
-        for name in sorted(inputs.runs, key=lambda name: name != inputs.blurred):
-            mine = {row.quantity: row for row in here if row.run == name}
-            if mine:
-                first = next(iter(mine.values()))
-                values = tuple(float(mine[q.name].value) if q.name in mine else None for q in quantities)
-                rows.append(Row(name, inputs.runs[name].about, first.n, values, first.device))
-        yield Table(dataset, inputs.total(dataset), tuple(quantities), tuple(rows))
-
-
-def lacks(inputs: Inputs) -> tuple[Lack, ...]:
-    """What the rows without a value say, those with the same reason together."""
-    found: dict[str, list[Measurement]] = {}
-    for row in inputs.authors.values():
-        if not row.value:
-            found.setdefault(row.note, []).append(row)
-    return tuple(
-        Lack(
-            tuple(dict.fromkeys(row.run for row in rows)),
-            tuple(dict.fromkeys(row.dataset for row in rows)),
-            reason,
+    """Lay out a table per dataset on which something was measured."""
+    measured = inputs.authors[inputs.authors["value"].notna() & inputs.authors["run"].isin(inputs.runs)]
+    order = [*FAMILIES, ""]
+    for dataset in filter(None, measured["dataset"].unique()):
+        rows = measured[measured["dataset"] == dataset]
+        quantities = sorted(protocols(rows), key=lambda protocol: order.index(protocol.family))
+        runs = [name for name in inputs.runs if name in set(rows["run"])]
+        runs.sort(key=lambda name: name != inputs.blurred)
+        yield Table(
+            dataset=dataset,
+            total=inputs.total(dataset),
+            quantities=tuple(quantities),
+            runs=rows.groupby("run")[["n", "device"]].first().rename(columns={"n": "images"}).loc[runs],
+            mean=lay_out(rows, "value", runs, [protocol.name for protocol in quantities]),
         )
-        for reason, rows in found.items()
+
+
+def unavailable(inputs: Inputs) -> tuple[Unavailable, ...]:
+    """Collect the reasons of the rows without a value, those with the same reason together."""
+    rows = inputs.authors[inputs.authors["value"].isna()]
+    return tuple(
+        Unavailable(tuple(group["run"].unique()), tuple(group["dataset"].unique()), str(reason))
+        for reason, group in rows.groupby("note", sort=False)
     )

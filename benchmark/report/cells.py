@@ -1,23 +1,24 @@
-"""One printed cell: the number as printed, what the authors' weights give, what is measured here."""
+"""Fill one cell of a printed table: the printed number, the authors' weights' value and ours."""
 
 from dataclasses import dataclass
 
 from benchmark.claims import NUMBER, SCALES, Claim
 from benchmark.compare.decode import FAMILIES
-from benchmark.compare.findings import RELATIVE, Finding
+from benchmark.compare.findings import RELATIVE
+from benchmark.results.schema import Finding
 
 NOT_COMPARED = "not compared yet: `python -m benchmark.compare` does it"
 UNEXPLAINED = "nothing explains this difference yet"
 
 
 @dataclass(frozen=True)
-class Real:
-    """What published weights, or the blurred input itself, have on the real test set."""
+class AuthorsValue:
+    """The value of published weights, or of the blurred input itself, on the real test set."""
 
     text: str  # in the printed unit and precision
     gap: str = ""
-    verdict: str = ""  # one of compare.VERDICTS; empty where nothing is printed
-    part: str = ""  # as "10 of 1,111", empty for the whole set
+    verdict: str = ""  # schema.Verdict; empty where nothing is printed
+    part: str = ""  # "10 of 1,111"; empty for the whole set
 
 
 @dataclass(frozen=True)
@@ -25,31 +26,38 @@ class Cell:
     """One printed cell. Text and dashes have no verdict; a claim without a finding has `waiting`."""
 
     text: str
-    verdict: str = ""  # one of compare.VERDICTS
+    verdict: str = ""  # schema.Verdict
     ours: str = ""  # in the printed unit and precision
     gap: str = ""
-    stand_in: bool = False  # ours is no test of the claim: other images, or a cut training
+    stand_in: bool = False  # ours tests nothing: measured on other images, or after a cut training
     waiting: bool = False
-    authors: Real | None = None
-    physics: str = ""  # of a printed time: one of compare.times.VERDICTS; empty: nothing decided
+    authors: AuthorsValue | None = None
+    physics: str = ""  # schema.PhysicsVerdict of a printed time; empty: not decided
     notes: tuple[int, ...] = ()  # footnotes, from 1
 
 
-def like(claim: Claim, measured: float, exact: bool = True) -> str:
-    """A measured number in the printed unit and precision; more digits where a difference would vanish.
+def format_like(claim: Claim, measured: float, exact: bool = True) -> str:
+    """Write a measured number in the printed unit and precision.
+
+    Args:
+        claim: a claim with a number.
+        measured: in base units.
+        exact: whether to keep the printed decimals; otherwise as many as show a difference.
 
     >>> claim = Claim("", "", "", "", None, None, "macs_720p", "689.20", scale=1e9)
-    >>> like(claim, 687.086e9), like(claim, 689.204e9), like(claim, 689.204e9, exact=False)
-    ('687.09', '689.20', '689.204')
+    >>> format_like(claim, 687.086e9), format_like(claim, 689.204e9)
+    ('687.09', '689.20')
+    >>> format_like(claim, 689.204e9, exact=False)
+    '689.204'
     """
-    found = NUMBER.fullmatch(claim.printed.strip())
-    assert found
+    match = NUMBER.fullmatch(claim.printed.strip())
+    assert match
     assert claim.value is not None
-    unit, digits = found["unit"] or "", found["mantissa"] or ""
+    unit, digits = match["unit"] or "", match["mantissa"] or ""
     if abs(measured - claim.value) <= 1e-9 * abs(claim.value):
         return claim.printed
     value = measured / claim.scale / SCALES.get(unit, 1)
-    if found["ten"]:
+    if match["ten"]:
         return f"{value:g} {unit}".strip()
     decimals = len(digits.partition(".")[2])
     comma = "," if "," in digits else ""
@@ -59,7 +67,7 @@ def like(claim: Claim, measured: float, exact: bool = True) -> str:
 
 
 def distance(claim: Claim, measured: float) -> str:
-    """How far off, in per cent for counts and in the unit for qualities; empty for the rest.
+    """Write how far off a measurement is: per cent for counts, the unit for qualities, nothing for the rest.
 
     >>> distance(Claim("", "", "", "", None, None, "params", "20", scale=1e6), 20.2e6)
     '+1 %'
@@ -73,7 +81,7 @@ def distance(claim: Claim, measured: float) -> str:
 
 
 def part(images: int, total: int) -> str:
-    """How much of a test set was measured; empty for all of it, or when its size is not known.
+    """Write how much of a test set was measured; empty for all of it, or when its size is unknown.
 
     >>> part(10, 1111), part(1111, 1111)
     ('10 of 1,111', '')
@@ -81,43 +89,53 @@ def part(images: int, total: int) -> str:
     return f"{images:,} of {total:,}" if images < total else ""
 
 
-def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[Real | None, str]:
-    """What the authors' weights give for a claim, and the reason for its verdict."""
-    if finding is None or not finding.authors or claim.value is None:
+def reason_for(verdict: str, reason: str) -> str:
+    """Return the reason of a verdict; a difference without one says so."""
+    return reason or (UNEXPLAINED if verdict == "differs" else "")
+
+
+def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[AuthorsValue | None, str]:
+    """Return the authors' weights' value for a claim, and the reason for its verdict."""
+    if finding is None or finding.authors_measured is None or claim.value is None:
         return None, ""
-    value, verdict = float(finding.authors), finding.authors_verdict
-    exact = verdict in ("agrees", "untested")  # then there is no gap to show
-    made = Real(
-        like(claim, value, exact),
-        "" if exact else distance(claim, value),
-        verdict,
-        part(int(finding.authors_n or 0), total),
-    )
-    reason = finding.authors_reason or (UNEXPLAINED if verdict == "differs" else "")
-    if not reason or reason == f"{made.part} images":  # the cell itself says so
-        return made, ""
-    return made, f"authors’ weights: {reason}"
+    measured, verdict = finding.authors_measured, finding.authors_verdict
+    exact = verdict in ("agrees", "untested")  # these show no gap
+    gap = "" if exact else distance(claim, measured)
+    images = part(finding.authors_images or 0, total)
+    value = AuthorsValue(format_like(claim, measured, exact), gap, verdict, images)
+    reason = reason_for(verdict, finding.authors_reason)
+    if not reason or reason == f"{images} images":  # the cell says so already
+        return value, ""
+    return value, f"authors’ weights: {reason}"
 
 
 def physics(finding: Finding | None) -> tuple[str, str]:
-    """Whether a printed time is possible on its card, and the arithmetic; nothing for what is undecided."""
+    """Return whether a printed time is possible on its card, and the arithmetic; nothing while undecided."""
     if finding is None or finding.physics in ("", "untested"):
         return "", ""
     return finding.physics, f"laws of physics: {finding.physics_reason}" if finding.physics_reason else ""
 
 
 def cell(claim: Claim, finding: Finding | None, stand_in: str) -> tuple[Cell, str]:
-    """A claim's cell without footnotes and authors, and its reason."""
+    """Fill a claim's cell, without footnotes and authors' value, and return the reason of its verdict.
+
+    Args:
+        claim: a printed cell.
+        finding: on that claim; None when it was not compared yet.
+        stand_in: the reason why a measured value tests nothing in this profile.
+    """
     if claim.blank:
         return Cell(claim.printed), ""
     if finding is None:
         return Cell(claim.printed, waiting=True), NOT_COMPARED
-    if not finding.measured or claim.value is None:
-        return Cell(claim.printed, finding.verdict), finding.reason
-    measured, agrees = float(finding.measured), finding.verdict == "agrees"
-    if finding.verdict == "untested":
-        ours = like(claim, measured)
-        return Cell(claim.printed, "untested", ours, stand_in=True), f"{stand_in}: {finding.reason}"
+    verdict, measured = finding.verdict, finding.measured
+    if measured is None or claim.value is None:
+        return Cell(claim.printed, verdict), finding.reason
+    if verdict == "untested":
+        return Cell(
+            claim.printed, verdict, format_like(claim, measured), stand_in=True
+        ), f"{stand_in}: {finding.reason}"
+    agrees = verdict == "agrees"
     gap = "" if agrees else distance(claim, measured)
-    reason = finding.reason or (UNEXPLAINED if finding.verdict == "differs" else "")
-    return Cell(claim.printed, finding.verdict, like(claim, measured, exact=agrees), gap), reason
+    ours = format_like(claim, measured, exact=agrees)
+    return Cell(claim.printed, verdict, ours, gap), reason_for(verdict, finding.reason)

@@ -1,4 +1,4 @@
-"""Crops to look at: blurred, restored and sharp, the same window of the same image."""
+"""Crop blurred, restored and sharp images: the same window of the same image, side by side."""
 
 import base64
 import io
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from benchmark.report.inputs import Inputs
 
 SIDE = 128  # pixels of a crop
-SHOWN = 5  # restored images beside each other
+NETWORKS = 5  # restored images per test image
 RANKS = ("hardest", "median", "easiest")  # of the test images, by the PSNR of the blurred input
 
 Pixels = NDArray[np.uint8]
@@ -20,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tile:
-    """One crop as a PNG data URI; an empty one has a reason."""
+    """A crop as a PNG data URI, or a reason why there is none."""
 
     label: str
     run: str
@@ -31,18 +32,18 @@ class Tile:
 
 @dataclass(frozen=True)
 class Strip:
-    """One test image under several networks."""
+    """A test image under several networks."""
 
     image: str
     rank: str
-    window: str  # where the crop is, in words
+    window: str  # position of the crop, in words
     tiles: tuple[Tile, ...]
 
 
 def load(path: Path) -> tuple[Pixels | None, str]:
-    """An image, or the reason why there is none."""
+    """Load an image, or return the reason why it cannot be shown."""
     if not path.exists():
-        return None, "not here: images stay out of git, `dvc repro` makes them"
+        return None, "not available: images are not in git, `dvc repro` makes them"
     try:
         with Image.open(path) as opened:
             return np.asarray(opened.convert("RGB")), ""
@@ -51,7 +52,7 @@ def load(path: Path) -> tuple[Pixels | None, str]:
 
 
 def uri(pixels: Pixels) -> str:
-    """A PNG data URI, the same bytes for the same pixels."""
+    """Encode pixels as a PNG data URI, the same bytes for the same pixels."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -60,7 +61,10 @@ def uri(pixels: Pixels) -> str:
 def corner(
     blurred: Pixels | None, sharp: Pixels | None, whole: tuple[int, ...], height: int, width: int
 ) -> tuple[int, int]:
-    """Where the window lies: most of the blur is in it; in the middle when one of the two is missing.
+    """Place the window where most of the blur is, or in the middle when one of the two images is missing.
+
+    Returns:
+        Its top row and left column.
 
     >>> sharp, blurred = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     >>> blurred[5:7, 1:3] = 9
@@ -78,28 +82,28 @@ def corner(
 
 
 def networks(inputs: Inputs, dataset: str) -> list[str]:
-    """The networks that papers' tables print and that are no variants, best PSNR first."""
+    """Select the networks that papers' tables print and that are no variants, best PSNR first."""
     tables = [table for paper in inputs.papers for table in paper.tables]
     printed = {claim.run for table in tables for claim in table.claims.values()}
     names = [name for name, run in inputs.chosen.items() if name in printed and run.train and not run.ablates]
     means = {name: inputs.mean(name, dataset, "psnr") for name in names}
-    return sorted((n for n in names if means[n] is not None), key=lambda n: -(means[n] or 0.0))[:SHOWN]
+    return sorted((n for n in names if means[n] is not None), key=lambda n: -(means[n] or 0.0))[:NETWORKS]
 
 
-def picked(values: dict[str, float]) -> list[tuple[str, str]]:
-    """(rank, image) of up to three images.
+def choose_images(psnr: "pd.Series[float]") -> list[tuple[str, str]]:
+    """Choose up to three images by their PSNR, as pairs of rank and image.
 
-    >>> picked({"a": 30.0, "b": 20.0, "c": 25.0})
+    >>> choose_images(pd.Series({"a": 30.0, "b": 20.0, "c": 25.0}))
     [('hardest', 'b'), ('median', 'c'), ('easiest', 'a')]
     """
-    order = sorted(values, key=lambda image: (values[image], image))
+    order = [str(image) for image in psnr.sort_index().sort_values(kind="stable").index]
     if len(order) < len(RANKS):
         return list(zip(RANKS, order, strict=False))
     return [(rank, order[k * (len(order) - 1) // 2]) for k, rank in enumerate(RANKS)]
 
 
 def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
-    """One test image: its blurred, restored and sharp crops."""
+    """Crop a test image: blurred, restored by each network, and sharp."""
     runs = [inputs.blurred, *networks(inputs, dataset)]
     loaded = [load(inputs.results.images(run) / dataset / f"{name}.png") for run in runs]
     sequence, _, frame = name.rpartition("/")
@@ -116,24 +120,22 @@ def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
         window = slice(y, y + height), slice(x, x + width)
         words = f"{width} × {height} pixels at x = {x}, y = {y}"
     tiles = []
-    for label, run, (image, reason) in zip(
-        ["blurred input", *runs[1:], "sharp original"], [*runs, ""], loaded, strict=True
-    ):
-        fits = image is not None and image.shape == present[0].shape
-        shown = uri(np.ascontiguousarray(image[window])) if image is not None and fits else ""
-        psnr = inputs.images.get((run, dataset, "psnr"), {}).get(name)
-        tiles.append(Tile(label, run, psnr, shown, reason or ("" if fits else "has another size")))
+    labels = ["blurred input", *runs[1:], "sharp original"]
+    for label, run, (image, reason) in zip(labels, [*runs, ""], loaded, strict=True):
+        psnr = inputs.per_image(run, dataset, "psnr").get(name)
+        if image is not None and image.shape != present[0].shape:
+            image, reason = None, "has another size"
+        crop = "" if image is None else uri(np.ascontiguousarray(image[window]))
+        tiles.append(Tile(label, run, psnr, crop, reason))
     return Strip(name, rank, words, tuple(tiles))
 
 
 def strips(inputs: Inputs) -> tuple[Strip, ...]:
-    """The hardest, the median and the easiest test image of the first dataset."""
-    scored = [
-        (dataset, values)
-        for (run, dataset, quantity), values in inputs.images.items()
-        if run == inputs.blurred and quantity == "psnr"
-    ]
-    if not scored:
+    """Crop the hardest, the median and the easiest test image of the first dataset."""
+    scores = inputs.scores
+    scores = scores[(scores["run"] == inputs.blurred) & (scores["quantity"] == "psnr")]
+    if scores.empty:
         return ()
-    dataset, values = scored[0]
-    return tuple(strip(inputs, dataset, rank, name) for rank, name in picked(values))
+    dataset = str(scores["dataset"].iloc[0])
+    psnr = inputs.per_image(inputs.blurred, dataset, "psnr")
+    return tuple(strip(inputs, dataset, rank, name) for rank, name in choose_images(psnr))

@@ -1,19 +1,20 @@
-"""The six main findings, one sentence each; every number in them comes from the tables."""
+"""Write the six main findings, one sentence each; every number in them comes from the tables."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.compare.findings import RELATIVE, RETRAINED, VERDICTS, Finding
+from benchmark.compare.findings import RELATIVE, RETRAINED, VERDICTS
 from benchmark.report import author_weights
-from benchmark.report.ablation import SURE, Ladder
-from benchmark.report.cells import like, part
+from benchmark.report.ablation import CLEAR, AblationTable
+from benchmark.report.cells import format_like, part
 from benchmark.report.inputs import Inputs
 from benchmark.report.measured import QualityTable
-from benchmark.report.printed import PrintedPaper, key, short
-from benchmark.report.runtimes import Times, value
+from benchmark.report.printed import PrintedPaper, place, short
+from benchmark.report.runtimes import Times
+from benchmark.results.schema import Finding
 
-WAITING = "not measured yet (`dvc repro` makes it)"
+WAITING = "not measured yet (`dvc repro` does it)"
 SIZES = ("params", "size")
 
 
@@ -22,56 +23,69 @@ class Headline:
     """A sentence, and the section of the page that says more."""
 
     text: str
-    place: str
+    section: str
 
     def __str__(self) -> str:
         return self.text
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """A count with its noun.
+@dataclass(frozen=True)
+class Tested:
+    """A finding with a number on both sides and a verdict other than `untested`."""
+
+    finding: Finding
+    claimed: float
+    measured: float
+
+    @property
+    def relative_gap(self) -> float:
+        """Return how far the measured number is from the printed one, as a share of the printed one."""
+        return abs(self.measured - self.claimed) / abs(self.claimed) if self.claimed else 0.0
+
+    @property
+    def bands(self) -> float:
+        """Return the gap in units of the quantity's band for `close`, or of 1 % where there is no band."""
+        gap = self.measured - self.claimed
+        if band := RETRAINED.get(self.finding.quantity):
+            return abs(gap) / (band.above if gap > 0 else band.below)
+        return self.relative_gap / RELATIVE.get(self.finding.quantity, 0.01)
+
+    @property
+    def gap(self) -> str:
+        """Write the gap: a difference for qualities, a ratio for the rest."""
+        if self.finding.quantity in RETRAINED:
+            unit = " dB" if self.finding.quantity == "psnr" else ""
+            return f"{abs(self.measured - self.claimed):.3g}{unit} apart"
+        low, high = sorted((abs(self.claimed), abs(self.measured)))
+        return f"{high / low:.2f} times apart" if low else "not zero on both sides"
+
+    @property
+    def reason(self) -> str:
+        """Return the first sentence of the reason, in parentheses after a space; empty without one."""
+        reason = self.finding.reason.split(". ")[0].split("; ")[0].rstrip(".")
+        return f" ({reason})" if reason else ""
+
+
+def tested(inputs: Inputs) -> list[Tested]:
+    """Select the findings that say something about a claim."""
+    return [
+        Tested(finding, finding.claimed, finding.measured)
+        for finding in inputs.findings
+        if finding.verdict != "untested" and finding.claimed is not None and finding.measured is not None
+    ]
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun.
 
     >>> plural(1, "step"), plural(2_103, "step")
     ('1 step', '2,103 steps')
     """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def off(finding: Finding) -> float:
-    """How far a measured number is from the printed one, as a share of the printed one."""
-    claimed = float(finding.claimed)
-    return abs(float(finding.measured) - claimed) / abs(claimed) if claimed else 0.0
-
-
-def bands(finding: Finding) -> float:
-    """How many times its quantity's band for `close` a measured number is off; 1 % where there is none."""
-    apart = float(finding.measured) - float(finding.claimed)
-    if band := RETRAINED.get(finding.quantity):
-        return abs(apart) / (band.above if apart > 0 else band.below)
-    return off(finding) / RELATIVE.get(finding.quantity, 0.01)
-
-
-def apart(finding: Finding) -> str:
-    """The gap in words: a difference for qualities, a ratio for the rest."""
-    claimed, measured = float(finding.claimed), float(finding.measured)
-    if finding.quantity in RETRAINED:
-        return f"{abs(measured - claimed):.3g}{' dB' if finding.quantity == 'psnr' else ''} apart"
-    low, high = sorted((abs(claimed), abs(measured)))
-    return f"{high / low:.2f} times apart" if low else "not zero on both sides"
-
-
-def because(finding: Finding) -> str:
-    """The first sentence of a finding's reason."""
-    return finding.reason.split(". ")[0].split("; ")[0].rstrip(".")
-
-
-def tested(inputs: Inputs) -> list[Finding]:
-    """Findings with a verdict that says something, and a number on both sides."""
-    return [f for f in inputs.findings if f.verdict != "untested" and f.claimed and f.measured]
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def claims_tested(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
-    """How many printed numbers hold."""
+    """Say how many printed numbers hold."""
     counts: Counter[str] = Counter()
     for paper in papers:
         counts.update(paper.counts)
@@ -83,157 +97,146 @@ def claims_tested(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS[:-1])
     return (
         f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')}, {printed - untested:,} are "
-        f"tested here, with the verdicts {verdicts}; {untested:,} are untested."
+        f"tested, with the verdicts {verdicts}; {untested:,} are untested."
     )
 
 
 def sizes_hold(inputs: Inputs) -> str:
-    """Whether printed parameter counts and model sizes are those of the networks built here."""
-    found = [f for f in tested(inputs) if f.quantity in SIZES]
-    if not found:
+    """Say whether printed parameter counts and model sizes are those of the rebuilt networks."""
+    sizes = [entry for entry in tested(inputs) if entry.finding.quantity in SIZES]
+    if not sizes:
         return f"Parameter counts and model sizes: {WAITING}."
-    held, worst = sum(f.verdict in ("agrees", "close") for f in found), max(found, key=off)
-    why = because(worst)
+    held = sum(entry.finding.verdict in ("agrees", "close") for entry in sizes)
+    worst = max(sizes, key=lambda entry: entry.relative_gap)
     return (
-        f"{held} of {plural(len(found), 'tested size')} (parameter counts and bytes) hold to "
-        f"{100 * RELATIVE['size']:g} % or the last printed digit; the furthest off is {worst.run}, by "
-        f"{100 * off(worst):.2g} %{f' ({why})' if why else ''}."
+        f"{held} of {plural(len(sizes), 'tested size')} (parameter counts and bytes) hold to "
+        f"{100 * RELATIVE['size']:g} % or the last printed digit; the furthest off is "
+        f"{worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
     )
 
 
 def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
-    """The tested claim that is furthest from its measurement; an unexplained one before any explained one."""
-    known = tested(inputs)
-    if not known:
+    """Name the tested claim furthest from its measurement; an unexplained one before any explained one."""
+    entries = tested(inputs)
+    if not entries:
         return f"Contradictions between papers and measurements: {WAITING}."
-    found = [f for f in known if f.verdict in ("explained", "differs")]
-    if not found:
-        worst = max(known, key=off)
+    off = [entry for entry in entries if entry.finding.verdict in ("explained", "differs")]
+    if not off:
+        worst = max(entries, key=lambda entry: entry.relative_gap)
         return (
-            f"No tested number contradicts its paper; the furthest off is {worst.quantity} of {worst.run}, "
-            f"by {100 * off(worst):.2g} %."
+            f"No tested number contradicts its paper; the furthest off is {worst.finding.quantity} of "
+            f"{worst.finding.run}, by {100 * worst.relative_gap:.2g} %."
         )
-    worst = max(found, key=lambda f: (f.verdict == "differs", bands(f)))
-    paper = next((paper.short for paper in papers if paper.key == worst.paper), worst.paper)
-    claim = next(
-        (c for p in inputs.papers for c in p.claims() if key(worst) == key(c) and c.value is not None), None
-    )
-    ours = like(claim, float(worst.measured), exact=False) if claim else worst.measured
-    place = ", ".join(part for part in (paper, worst.table, f"“{worst.row}”", worst.column) if part)
-    why = f" ({because(worst)})" if because(worst) else ""
+    worst = max(off, key=lambda entry: (entry.finding.verdict == "differs", entry.bands))
+    finding = worst.finding
+    paper = next((paper.short for paper in papers if paper.key == finding.paper), finding.paper)
+    claims = [claim for paper in inputs.papers for claim in paper.claims() if claim.value is not None]
+    claim = next((claim for claim in claims if place(claim) == place(finding)), None)
+    ours = format_like(claim, worst.measured, exact=False) if claim else f"{worst.measured:g}"
+    where = ", ".join(text for text in (paper, finding.table, f"“{finding.row}”", finding.column) if text)
     return (
-        f"The widest {'explained' if worst.verdict == 'explained' else 'unexplained'} gap is in {place}: "
-        f"printed {worst.printed}, measured {ours}, {apart(worst)}{why}."
+        f"The widest {'explained' if finding.verdict == 'explained' else 'unexplained'} gap is in {where}: "
+        f"printed {finding.printed}, measured {ours}, {worst.gap}{worst.reason}."
     )
 
 
-def named(ladders: Sequence[Ladder]) -> str:
-    """The tables, in words."""
-    by_paper: dict[str, list[str]] = {}
-    for ladder in ladders:
-        by_paper.setdefault(ladder.paper, []).append(ladder.table)
-    return "; ".join(f"{paper} {' and '.join(tables)}" for paper, tables in by_paper.items())
-
-
-def ablations(ladders: Sequence[Ladder], inputs: Inputs) -> str:
-    """Whether the ablation tables' steps go the printed way."""
-    steps = [step for ladder in ladders for step in ladder.steps if step.sign]
+def ablations(tables: Sequence[AblationTable], inputs: Inputs) -> str:
+    """Say whether the ablation tables' steps go the printed way."""
+    steps = [step for table in tables for step in table.steps if step.sign]
     if not steps:
-        left_out = inputs.measurements and len(inputs.chosen) < len(inputs.runs)
-        why = f"profile {inputs.profile.name} leaves their runs out" if left_out else WAITING
-        return f"Ablation steps: {why}."
-    same = [step for step in steps if step.sign == "same"]
+        left_out = len(inputs.measurements) and len(inputs.chosen) < len(inputs.runs)
+        reason = f"profile {inputs.profile.name} leaves their runs out" if left_out else WAITING
+        return f"Ablation steps: {reason}."
+    names: dict[str, list[str]] = {}
+    for table in tables:
+        names.setdefault(table.paper, []).append(table.table)
+    places = "; ".join(f"{paper} {' and '.join(tables_)}" for paper, tables_ in names.items())
+    same = sum(step.sign == "same" for step in steps)
     clear = [step.sign for step in steps if step.measured and step.measured.clear]
-    whole = max(ladders, key=lambda ladder: len(ladder.steps)).whole
+    whole = max(tables, key=lambda table: len(table.steps)).whole
     gain = ""
     if whole.printed is not None and whole.measured is not None:
         gain = (
-            f"; from {whole.before} to {whole.after} the paper prints {whole.printed:+} dB, "
-            f"here it is {whole.measured.value:+.2f} dB"
+            f"; from {whole.before} to {whole.after} the paper prints {whole.printed:+} dB and "
+            f"we measure {whole.measured.value:+.2f} dB"
         )
-    training = "After short training" if inputs.cut() else "After full training"
     return (
-        f"{training}, {len(same)} of {plural(len(steps), 'ablation step')} ({named(ladders)}) change PSNR in "
-        f"the printed direction; beyond {SURE:g} standard errors {clear.count('same')} do and "
-        f"{clear.count('opposite')} go against it{gain}."
+        f"After {'short' if inputs.cut() else 'full'} training, {same} of "
+        f"{plural(len(steps), 'ablation step')} ({places}) change PSNR in the printed direction; "
+        f"beyond {CLEAR:g} standard errors "
+        f"{clear.count('same')} do and {clear.count('opposite')} go against it{gain}."
     )
 
 
 def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
-    """How many networks restore more than the blurred input has."""
-    table = next((t for t in quality if any(one.name == "psnr" for one in t.main)), None)
+    """Say how many networks restore more than the blurred input has."""
+    table = next((table for table in quality if "psnr" in table.gain), None)
     if table is None:
         return f"Restoration quality: {WAITING}."
-    at = [one.name for one in table.main].index("psnr")
-    found = [(row, row.cells[at]) for row in table.rows]
-    floor = next((cell.mean for row, cell in found if cell and row.run == inputs.blurred), None)
-    trained = [(row, cell, cell.gain) for row, cell in found if cell and cell.gain is not None]
-    if floor is None or not trained:
+    gains = table.gain["psnr"].dropna()
+    if gains.empty:
         return f"Restoration quality beside the blurred input: {WAITING}."
-    row, best, gain = max(trained, key=lambda entry: entry[2])
-    beat = sum(one > 0 for _, _, one in trained)
+    run, better = str(gains.idxmax()), int((gains > 0).sum())
     stand_in = ", a stand-in set" if inputs.profile.data else ""
     return (
-        f"{beat} of {plural(len(trained), 'trained run')} {'has' if beat == 1 else 'have'} a PSNR above the "
-        f"blurred input's {floor:.2f} dB ({plural(row.images, 'image')} of {table.dataset}{stand_in}); the "
-        f"best, {row.run}, has {best.mean:.2f} dB ({gain:+.2f} dB)."
+        f"{better} of {plural(len(gains), 'trained run')} {'has' if better == 1 else 'have'} a PSNR above "
+        f"the blurred input's {table.mean['psnr'][inputs.blurred]:.2f} dB "
+        f"({plural(int(table.runs['images'][run]), 'image')} of {table.dataset}{stand_in}); the "
+        f"best, {run}, has {table.mean['psnr'][run]:.2f} dB ({gains[run]:+.2f} dB)."
     )
 
 
 def decoding(inputs: Inputs) -> str:
-    """How many printed columns have told their protocol."""
+    """Say of how many printed columns the protocol is decided."""
     if not inputs.decoded:
         return f"the protocols of the printed columns: {WAITING}"
     shorts = {paper.key: short(paper) for paper in inputs.papers}
-    known = [one for one in inputs.decoded if one.verdict == "decided"]
-    places = "; ".join(f"{shorts[d.paper]} {d.table} {d.column}: `{d.protocol}`" for d in known)
-    counts = Counter(one.verdict for one in inputs.decoded)
+    decided = [column for column in inputs.decoded if column.verdict == "decided"]
+    places = "; ".join(f"{shorts[c.paper]} {c.table} {c.column}: `{c.protocol}`" for c in decided)
+    counts = Counter(column.verdict for column in inputs.decoded)
     return (
         f"of {plural(len(inputs.decoded), 'printed PSNR or SSIM column')}, the protocol is decided for "
-        f"{len(known) or 'none'}{f' ({places})' if places else ''}, inconclusive for "
+        f"{len(decided) or 'none'}{f' ({places})' if places else ''}, inconclusive for "
         f"{counts['inconclusive']} and untested for {counts['untested']}"
     )
 
 
 def published(tables: Sequence[author_weights.Table], inputs: Inputs) -> str:
-    """What published weights gain on real images, and what they say about protocols; empty without any."""
-    scores = {
-        (table, row.run): value
+    """Say what published weights gain on real images and decide about protocols; empty without any."""
+    gains = [
+        (value - table.mean["psnr"][inputs.blurred], str(run), table)
         for table in tables
-        for row in table.rows
-        for one, value in zip(table.quantities, row.values, strict=True)
-        if one.name == "psnr" and value is not None
-    }
-    gains = {
-        (table, run): value - scores[table, inputs.blurred]
-        for (table, run), value in scores.items()
-        if run != inputs.blurred and (table, inputs.blurred) in scores
-    }
+        if "psnr" in table.mean and inputs.blurred in table.mean.index
+        for run, value in table.mean["psnr"].dropna().items()
+        if run != inputs.blurred
+    ]
     if not gains:
         return ""
-    table, run = max(gains, key=lambda place: gains[place])
-    images = next(row.images for row in table.rows if row.run == run)
-    runs = len({run for _, run in gains})
+    _, run, table = max(gains, key=lambda entry: entry[0])
+    runs = {run for _, run, _ in gains}
+    psnr = table.mean["psnr"]
+    images = int(table.runs["images"][run])
     return (
-        f"With the authors’ weights, {plural(runs, 'run')} "
-        f"{'is' if runs == 1 else 'are'} measured on real images; the best gain is that of {run}, to "
-        f"{scores[table, run]:.2f} dB from the blurred input’s {scores[table, inputs.blurred]:.2f} dB "
+        f"With the authors’ weights, {plural(len(runs), 'run')} "
+        f"{'is' if len(runs) == 1 else 'are'} measured on real images; the best gain is that of {run}, to "
+        f"{psnr[run]:.2f} dB from the blurred input’s {psnr[inputs.blurred]:.2f} dB "
         f"({part(images, table.total) or f'all {images:,}'} images of {table.dataset}); {decoding(inputs)}."
     )
 
 
 def physics(times: Times) -> str:
-    """How many printed run times their cards could have."""
+    """Say how many printed run times their cards could have."""
     if not times.papers:
         return f"Printed run times beside the laws of physics: {WAITING}."
     counts = times.totals
-    found = [(paper.short, row) for paper in times.papers for row in paper.rows if value(row.of_peak)]
+    rows = [(row.share_of_peak, paper.short, row) for paper in times.papers for row in paper.rows]
+    shares = [(share, paper, row) for share, paper, row in rows if share]
     worst = ""
-    if found:
-        paper, row = max(found, key=lambda pair: float(pair[1].of_peak))
+    if shares:
+        share, paper, row = max(shares, key=lambda entry: entry[0])
         worst = (
             f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "
-            f"{float(row.of_peak):.3g} times the peak of its card ({row.card})"
+            f"{share:.3g} times the peak of its card ({row.card})"
         )
     return (
         f"Printed run times: of {sum(counts.values())}, {counts['impossible']} are impossible, "
@@ -245,21 +248,21 @@ def physics(times: Times) -> str:
 def six(
     inputs: Inputs,
     papers: Sequence[PrintedPaper],
-    ladders: Sequence[Ladder],
+    ablation_tables: Sequence[AblationTable],
     quality: Sequence[QualityTable],
     weights: Sequence[author_weights.Table],
     times: Times,
 ) -> tuple[Headline, ...]:
-    """Claims, sizes, the widest gap, ablations, restoration, run times: always these, to compare pages.
+    """Write on claims, sizes, the widest gap, ablations, restoration and run times, always in this order.
 
-    Restoration is that of published weights on real images where there is some.
+    Restoration is that of published weights on real images where they were measured.
     """
     real = published(weights, inputs)
     return (
         Headline(claims_tested(papers, inputs), "verdicts"),
         Headline(sizes_hold(inputs), "sizes"),
         Headline(contradiction(papers, inputs), "verdicts"),
-        Headline(ablations(ladders, inputs), "ablations"),
+        Headline(ablations(ablation_tables, inputs), "ablations"),
         Headline(real, "authors") if real else Headline(restoration(quality, inputs), "quality"),
         Headline(physics(times), "times"),
     )

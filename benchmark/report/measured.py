@@ -1,19 +1,20 @@
-"""What was counted, measured and recorded of every run."""
+"""Collect what was counted, measured and recorded of every run."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import stdev
 from typing import Any
 
+import pandas as pd
+
 from benchmark.metrics import _pyiqa
-from benchmark.report.inputs import Counted, Curve, Inputs
-from benchmark.results.legacy import Measurement
+from benchmark.report.inputs import Inputs
+from benchmark.results.schema import Complexity
 from benchmark.spec import Quantity
 
 METRICS = Path(__file__).parents[1] / "metrics"
-MAIN = ("psnr", "ssim", "ssim_matlab")  # the quality table's own; the others are folded away below it
+MAIN = ("psnr", "ssim", "ssim_matlab")  # columns of the quality table; the others are folded away below it
 
 # Recipes that differ from their parent's in these entries of the loss belong to one study.
 STUDIES = {
@@ -26,112 +27,84 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Size:
-    """One run's size and arithmetic; `counted` is None before they are counted."""
+    """A run's size and arithmetic; `counted` is None before they are counted."""
 
     run: str
     about: str
-    counted: Counted | None
+    counted: Complexity | None
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A measured quantity: its unit, and what its file says it is."""
+    """A measured quantity: its unit, and what the metric's file declares."""
 
     name: str
     unit: str
-    declared: Quantity | None  # None for what is no longer here
-    about: str  # the first sentence of its file
+    declared: Quantity | None  # None for a metric that was removed
+    about: str  # first sentence of its file
 
     @property
     def family(self) -> str:
-        """What papers print it as; empty where they print its own name."""
+        """Return the name that papers print; empty where they print the quantity's own."""
         return self.declared.family if self.declared else ""
 
 
-@dataclass(frozen=True)
-class Quality:
-    """One metric of one run: mean and spread over images, and how far above the blurred input."""
-
-    mean: float
-    spread: float | None
-    gain: float | None
-
-
-@dataclass(frozen=True)
-class QualityRow:
-    """One run on one dataset; `note` says why something is not there."""
-
-    run: str
-    about: str
-    images: int
-    cells: tuple[Quality | None, ...]  # one for each main quantity, then one for each other
-    note: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QualityTable:
-    """Every run on one dataset, the blurred input first."""
+    """Every run on one dataset, the blurred input first. Frames have a row per run, NaN where unmeasured."""
 
     dataset: str
     main: tuple[Protocol, ...]
     others: tuple[Protocol, ...]
-    lacking: tuple[tuple[str, str], ...]  # a quantity that no run has, and the reason
-    rows: tuple[QualityRow, ...]
+    unmeasured: tuple[tuple[str, str], ...]  # a quantity without any value, and the reason
+    runs: pd.DataFrame  # about, images (0: not measured), note
+    mean: pd.DataFrame  # over images; a column per quantity, here and below
+    spread: pd.DataFrame  # standard deviation over images
+    gain: pd.DataFrame  # mean less that of the blurred input
 
 
-@dataclass(frozen=True)
-class Trained:
-    """One run's curve, or the reason why there is none."""
+@dataclass(frozen=True, eq=False)
+class TrainingCurve:
+    """A run's curve, or the reason why it has none."""
 
     run: str
     about: str
-    curve: Curve | None
+    points: pd.DataFrame  # rows of Inputs.curves
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that differ in one entry of the loss: label and curve of each."""
+    """Runs that differ in one entry of the loss."""
 
     title: str
     name: str
-    run: str  # the run they are variants of
-    curves: tuple[tuple[str, Curve], ...]
+    run: str  # their parent
+    points: pd.DataFrame  # rows of Inputs.curves with a PSNR, and `label`: the value of the entry
     absent: tuple[str, ...]  # labels without a curve
+
+    @property
+    def comparable(self) -> bool:
+        """Tell whether at least two runs have a curve."""
+        return self.points["label"].nunique() > 1
 
 
 def sizes(inputs: Inputs) -> tuple[Size, ...]:
-    """Size and arithmetic of every run of params.yaml."""
+    """List size and arithmetic of every run of params.yaml."""
     return tuple(Size(name, run.about, inputs.complexity.get(name)) for name, run in inputs.runs.items())
 
 
 def absence(inputs: Inputs, run: str) -> str:
-    """Why a run has no numbers."""
+    """Give the reason why a run has no numbers."""
     return "" if run in inputs.chosen else f"left out by profile {inputs.profile.name}"
 
 
-def quality_row(inputs: Inputs, run: str, dataset: str, quantities: Iterable[Protocol]) -> QualityRow:
-    """One run's row; an unmeasurable value leaves its reason in the note."""
-    cells: list[Quality | None] = []
-    images, notes = 0, [absence(inputs, run)]
-    for quantity in quantities:
-        key = run, dataset, quantity.name
-        row, mean = inputs.measurements.get(key), inputs.mean(*key)
-        if row is None or mean is None:
-            cells.append(None)
-            notes.append(row.note if row else "")
-            continue
-        images = row.n
-        values = list(inputs.images.get(key, {}).values())
-        spread = stdev(values) if len(values) > 1 else None
-        floor = inputs.mean(inputs.blurred, dataset, quantity.name)
-        cells.append(Quality(mean, spread, None if floor is None or run == inputs.blurred else mean - floor))
-    said = "; ".join(dict.fromkeys(note for note in notes if note))
-    return QualityRow(run, inputs.runs[run].about, images, tuple(cells), said)
-
-
 def protocol(quantity: str, unit: str) -> Protocol:
-    """What a metric's file says; it is read, not imported, since metrics import torch."""
+    """Read what a metric's file declares, without importing it: metrics import torch, the report does not.
+
+    Raises:
+        ValueError: the file declares no QUANTITY.
+    """
     path = METRICS / f"{quantity}.py"
     if not path.exists():
         offered = _pyiqa.entry(quantity).quantity if quantity in _pyiqa.names() else None
@@ -140,73 +113,106 @@ def protocol(quantity: str, unit: str) -> Protocol:
     about = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name("QUANTITY")], value=ast.Call(args=args, keywords=named)):
-                entries = {entry.arg or "": ast.literal_eval(entry.value) for entry in named}
-                return Protocol(quantity, unit, Quantity(*map(ast.literal_eval, args), **entries), about)
+            case ast.Assign(targets=[ast.Name("QUANTITY")], value=ast.Call(args=args, keywords=keywords)):
+                settings = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in keywords}
+                return Protocol(quantity, unit, Quantity(*map(ast.literal_eval, args), **settings), about)
     raise ValueError(f"{path}: QUANTITY = Quantity(...) is missing")
 
 
-def protocols(measured: Iterable[Measurement]) -> list[Protocol]:
-    """Every quality that has a value, in the order of the rows."""
-    units = {row.quantity: row.unit for row in measured if row.dataset and row.value}
-    return [protocol(*pair) for pair in units.items()]
+def protocols(rows: pd.DataFrame) -> list[Protocol]:
+    """Describe every quality with a value, in the order of the rows of schema.Measurement."""
+    rows = rows[(rows["dataset"] != "") & rows["value"].notna()].drop_duplicates("quantity")
+    return [protocol(*pair) for pair in zip(rows["quantity"], rows["unit"], strict=True)]
+
+
+def lay_out(rows: pd.DataFrame, column: str, runs: list[str], quantities: list[str]) -> pd.DataFrame:
+    """Make a frame of a column's cells, a row per run and a column per quantity; NaN where there is none."""
+    return rows.pivot(index="run", columns="quantity", values=column).reindex(index=runs, columns=quantities)
+
+
+def quality_table(inputs: Inputs, dataset: str, rows: pd.DataFrame) -> QualityTable:
+    """Lay out the rows of one dataset; the note of a run says why a value is missing."""
+    measured = protocols(rows)
+    main = tuple(p for p in measured if p.name in MAIN)
+    others = tuple(p for p in measured if p.name not in MAIN)
+    names = [p.name for p in (*main, *others)]
+    tested = [name for name, run in inputs.runs.items() if inputs.profile.data or dataset in run.test_on]
+    runs = sorted(tested, key=lambda name: name != inputs.blurred)
+    mean = lay_out(rows, "value", runs, names)
+    scores = inputs.scores[inputs.scores["dataset"] == dataset]
+    spreads = scores.groupby(["run", "quantity"])[["value"]].std().reset_index()
+    gain = mean - mean.reindex([inputs.blurred]).iloc[0]
+    gain.loc[gain.index == inputs.blurred] = float("nan")
+    missing = rows[rows["value"].isna()]
+    notes = lay_out(missing, "note", runs, names)
+    reasons = dict(zip(missing["quantity"], missing["note"], strict=True))
+    return QualityTable(
+        dataset=dataset,
+        main=main,
+        others=others,
+        unmeasured=tuple((quantity, note) for quantity, note in reasons.items() if quantity not in names),
+        runs=pd.DataFrame(
+            {
+                "about": [inputs.runs[run].about for run in runs],
+                "images": rows[rows["value"].notna()].groupby("run")["n"].max().reindex(runs, fill_value=0),
+                "note": [
+                    "; ".join(dict.fromkeys(filter(None, [absence(inputs, run), *notes.loc[run].dropna()])))
+                    for run in runs
+                ],
+            },
+            index=runs,
+        ),
+        mean=mean,
+        spread=lay_out(spreads, "value", runs, names),
+        gain=gain,
+    )
 
 
 def quality(inputs: Inputs) -> Iterator[QualityTable]:
-    """One table per dataset on which something was measured."""
-    datasets: dict[str, list[Measurement]] = {}
-    for row in inputs.measurements.values():
-        if row.dataset:
-            datasets.setdefault(row.dataset, []).append(row)
-    for dataset, found in datasets.items():
-        wanted = [name for name, run in inputs.runs.items() if inputs.profile.data or dataset in run.test_on]
-        first = sorted(wanted, key=lambda name: name != inputs.blurred)
-        known = protocols(found)
-        main = tuple(one for one in known if one.name in MAIN)
-        others = tuple(one for one in known if one.name not in MAIN)
-        names = {one.name for one in known}
-        lacking = {row.quantity: row.note for row in found if row.quantity not in names}
-        rows = tuple(quality_row(inputs, name, dataset, (*main, *others)) for name in first)
-        yield QualityTable(dataset, main, others, tuple(lacking.items()), rows)
+    """Lay out a table per dataset on which something was measured."""
+    rows = inputs.measurements[inputs.measurements["dataset"] != ""]
+    for dataset in rows["dataset"].unique():
+        yield quality_table(inputs, dataset, rows[rows["dataset"] == dataset])
 
 
-def curves(inputs: Inputs) -> tuple[Trained, ...]:
-    """The curve of every run that is trained at all."""
+def curves(inputs: Inputs) -> tuple[TrainingCurve, ...]:
+    """List the curve of every run that is trained at all."""
+    points = dict(iter(inputs.curves.groupby("run")))
     return tuple(
-        Trained(name, run.about, inputs.curves.get(name), absence(inputs, name))
+        TrainingCurve(name, run.about, points.get(name, inputs.curves[:0]), absence(inputs, name))
         for name, run in inputs.runs.items()
         if run.train
     )
 
 
 def entry(value: Any) -> str:
-    """An entry of a recipe as a label."""
+    """Write an entry of a recipe as a label."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def studies(inputs: Inputs) -> Iterator[Study]:
-    """Groups of runs that are one network and one recipe but for one thing in the loss."""
+    """Group runs with one network and one recipe but for one thing in the loss."""
     for parent in inputs.runs.values():
-        found: dict[frozenset[str], list[tuple[Any, str]]] = {}
+        by_entries: dict[frozenset[str], list[tuple[Any, str]]] = {}
         for run in inputs.runs.values():
             if run.ablates != parent.name or run.config != parent.config or not run.train or not parent.train:
                 continue
-            mine, theirs = run.train.loss, parent.train.loss
-            changed = frozenset(key for key in mine if key in theirs and mine[key] != theirs[key])
+            loss, parents = run.train.loss, parent.train.loss
+            changed = frozenset(key for key in loss if key in parents and loss[key] != parents[key])
             if changed:
-                found.setdefault(changed, []).append((mine[min(changed)], run.name))
-        for changed, runs in found.items():
+                own = (parents[min(changed)], parent.name)
+                by_entries.setdefault(changed, [own]).append((loss[min(changed)], run.name))
+        for changed, runs in by_entries.items():
             title, symbol = STUDIES.get(changed, (f"Loss entry {', '.join(sorted(changed))}", "value"))
-            assert parent.train
-            everyone = [*runs, (parent.train.loss[min(changed)], parent.name)]
-            everyone.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]))
-            labels = {name: f"{symbol} {entry(value)}" for value, name in everyone}
+            runs.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]))
+            labels = {name: f"{symbol} {entry(value)}" for value, name in runs}
+            points = inputs.curves[inputs.curves["run"].isin(labels) & inputs.curves["psnr"].notna()]
+            points = pd.concat([points[points["run"] == name].assign(label=labels[name]) for name in labels])
+            drawn = set(points["run"])
             yield Study(
-                title,
-                f"study-{parent.name}-{'-'.join(sorted(changed))}",
-                parent.name,
-                tuple(
-                    (label, inputs.curves[name]) for name, label in labels.items() if name in inputs.curves
-                ),
-                tuple(label for name, label in labels.items() if name not in inputs.curves),
+                title=title,
+                name=f"study-{parent.name}-{'-'.join(sorted(changed))}",
+                run=parent.name,
+                points=points,
+                absent=tuple(label for name, label in labels.items() if name not in drawn),
             )

@@ -1,4 +1,4 @@
-"""Summary and figures to one HTML file that needs nothing else."""
+"""Render the summary and its plots as one HTML file that needs nothing else."""
 
 import math
 import re
@@ -9,13 +9,13 @@ from markupsafe import Markup, escape
 
 from benchmark.compare.findings import VERDICTS
 from benchmark.compare.physics import VERDICTS as PHYSICS
-from benchmark.compare.times import Timed
 from benchmark.report import figures
-from benchmark.report.ablation import SURE
-from benchmark.report.crops import SHOWN, SIDE
+from benchmark.report.ablation import CLEAR
+from benchmark.report.crops import NETWORKS, SIDE
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
 from benchmark.report.summary import Summary
+from benchmark.results.schema import PrintedTime
 
 SYMBOLS = {
     # of claims
@@ -56,11 +56,11 @@ SEES = {
     "float": "unrounded, as the network gives it",
 }
 MEANINGS = {
-    "agrees": "equal to the last printed digit; PSNR and SSIM to a band of their own, below",
-    "close": "within the band below",
+    "agrees": "equal to the last printed digit; PSNR and SSIM within the tolerance below",
+    "close": "within the wider tolerance below",
     "explained": "differs, for a reason that the claims file states",
     "differs": "differs, and nothing explains it",
-    "untested": "not comparable here; the footnote says why",
+    "untested": "not comparable; the footnote has the reason",
 }
 LAWS = {
     "possible": "the card could do it",
@@ -73,12 +73,12 @@ ABSENT = "–"
 
 
 def fixed(value: float | None, decimals: int = 2) -> str:
-    """A number with so many decimals; a dash for none.
+    """Write a number with so many decimals, or a dash for a missing number.
 
-    >>> fixed(24.456), fixed(float("inf")), fixed(None), fixed(-0.5, 1)
-    ('24.46', '∞', '–', '−0.5')
+    >>> fixed(24.456), fixed(float("inf")), fixed(None), fixed(float("nan")), fixed(-0.5, 1)
+    ('24.46', '∞', '–', '–', '−0.5')
     """
-    if value is None:
+    if value is None or math.isnan(value):
         return ABSENT
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
@@ -86,7 +86,7 @@ def fixed(value: float | None, decimals: int = 2) -> str:
 
 
 def signed(value: float | None, decimals: int = 2) -> str:
-    """A difference with its sign; what rounds to zero has none.
+    """Write a difference with its sign; what rounds to zero has no sign.
 
     >>> signed(0.104), signed(-1), signed(-0.001)
     ('+0.10', '−1.00', '0.00')
@@ -97,34 +97,33 @@ def signed(value: float | None, decimals: int = 2) -> str:
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text[1:]
 
 
-def digits(value: str | float | None, count: int = 3) -> str:
-    """A number, or a cell that holds one, to so many significant digits; a dash for none.
+def digits(value: float | None, count: int = 3) -> str:
+    """Write a number to so many significant digits, or a dash for a missing number.
 
-    >>> digits("0.0123456"), digits(1415.2), digits("99.96"), digits(0), digits("")
+    >>> digits(0.0123456), digits(1415.2), digits(99.96), digits(0), digits(None)
     ('0.0123', '1,420', '100', '0', '–')
     """
-    if value is None or value == "":
+    if value is None:
         return ABSENT
-    number = float(f"{float(value):.{count}g}")
+    number = float(f"{value:.{count}g}")
     if not number or not math.isfinite(number):
         return fixed(number, 0)
     return fixed(number, max(0, count - 1 - math.floor(math.log10(abs(number)))))
 
 
-def duration(value: str | float | None) -> str:
-    """Seconds in a unit that fits, to three digits.
+def duration(seconds: float | None) -> str:
+    """Write a time in s or ms, to three digits.
 
-    >>> duration("0.0171"), duration(1200), duration("0.0000312"), duration("")
+    >>> duration(0.0171), duration(1200), duration(0.0000312), duration(None)
     ('17.1 ms', '1,200 s', '0.0312 ms', '–')
     """
-    if value is None or value == "":
+    if seconds is None:
         return ABSENT
-    seconds = float(value)
     return f"{digits(1e3 * seconds)} ms" if seconds < 1 else f"{digits(seconds)} s"
 
 
 def exact(seconds: float) -> str:
-    """Seconds in a unit that fits, every digit and no more.
+    """Write a time in s or ms, with all its digits.
 
     >>> exact(0.031), exact(1200)
     ('31 ms', '1,200 s')
@@ -132,60 +131,58 @@ def exact(seconds: float) -> str:
     return f"{1e3 * seconds:,g} ms" if seconds < 1 else f"{seconds:,g} s"
 
 
-def spelled(row: Timed) -> str:
-    """A printed time with a unit, where it is printed without; else nothing.
+def spelled(row: PrintedTime) -> str:
+    """Write a printed time with a unit if it is printed without; else nothing.
 
-    >>> spelled(Timed("p", "t", "r", "c", "", "6", "0.006", "", "untested", ""))
+    >>> spelled(PrintedTime("p", "t", "r", "c", "", "6", 0.006, "", "untested", ""))
     '6 ms'
     """
-    text = exact(float(row.seconds)) if row.seconds else ""
+    text = exact(row.seconds) if row.seconds else ""
     return "" if text.replace(" ", "") == row.printed.replace(" ", "") else text
 
 
 def decimals(unit: str) -> int:
-    """How many decimals a quality in this unit gets."""
+    """Return the number of decimals of a quality in this unit."""
     return 2 if unit == "dB" else 4
 
 
 def code(text: str) -> Markup:
-    """Escaped text whose `backticks` become code."""
+    """Escape text and turn its `backticks` into code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def environment() -> Environment:
-    """The templates beside this file, with autoescape and the number formats above."""
-    made = Environment(
+    """Load the templates beside this file, with autoescape and the number formats above."""
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"fixed": fixed, "signed": signed, "decimals": decimals, "code": code}
-    made.filters |= {"digits": digits, "duration": duration, "exact": exact, "spelled": spelled}
-    made.globals |= {
+    templates.filters |= {"fixed": fixed, "signed": signed, "decimals": decimals, "code": code}
+    templates.filters |= {"digits": digits, "duration": duration, "exact": exact, "spelled": spelled}
+    templates.globals |= {
         "verdicts": VERDICTS,
         "symbols": SYMBOLS,
         "sees": SEES,
         "blurred": BLURRED,
         "meanings": MEANINGS,
-        "sure": SURE,
+        "clear": CLEAR,
         "side": SIDE,
-        "shown": SHOWN,
+        "networks": NETWORKS,
         "judgements": PHYSICS,
         "laws": LAWS,
         "full": FULL,
     }
-    return made
+    return templates
 
 
 def render(summary: Summary) -> str:
-    """The whole page; the same summary always gives the same text."""
-    drawn = {
-        name: Markup(text) for name, text in {**figures.panels(summary), **figures.overlays(summary)}.items()
-    }
-    plots = {name: Markup(text) for name, text in figures.plots(summary.times).items()}
-    text = environment().get_template("page.html.j2").render(page=summary, figures=drawn, plots=plots)
+    """Render the whole page; the same summary always gives the same text."""
+    curves = {name: Markup(svg) for name, svg in figures.curves(summary).items()}
+    plots = {name: Markup(svg) for name, svg in figures.run_times(summary.times).items()}
+    text = environment().get_template("page.html.j2").render(page=summary, figures=curves, plots=plots)
     return re.sub(r"\n\s*\n+", "\n", text)
 
 

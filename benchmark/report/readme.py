@@ -1,4 +1,4 @@
-"""The README's findings, generated: the six sentences of the report and the verdicts per paper."""
+"""Write the README's findings: the six sentences of the report and the verdicts per paper."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` --
 
 
 def section(summary: Summary) -> str:
-    """The text between the markers, in Markdown.
+    """Write the text between the markers, in Markdown.
 
-    Blanks that the paper prints as a dash are no claims, so they are in no column.
+    Cells that the paper leaves blank or prints as a dash are no claims, so no column counts them.
     """
-    made = [f"{index}. {sentence}" for index, sentence in enumerate(summary.headlines, 1)]
-    made += ["", f"| paper | claims | {' | '.join(VERDICTS)} |", "|---" * (len(VERDICTS) + 2) + "|"]
+    lines = [f"{index}. {sentence}" for index, sentence in enumerate(summary.headlines, 1)]
+    lines += ["", f"| paper | claims | {' | '.join(VERDICTS)} |", "|---" * (len(VERDICTS) + 2) + "|"]
     for paper in summary.papers:
         counts = {verdict: paper.counts.get(verdict, 0) for verdict in VERDICTS}
         counts["untested"] -= paper.dashes
         cells = [paper.short, sum(counts.values()), *counts.values()]
-        made.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(made)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def write(summary: Summary, path: Path) -> None:
     """Put the section into a file between its markers.
 
     Raises:
-        ValueError: the markers are not there.
+        ValueError: a marker is missing.
     """
     text = path.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text.split(BEGIN)[1]:

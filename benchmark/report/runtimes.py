@@ -1,18 +1,16 @@
-"""Run times: printed ones beside what a card can do at all, and what was measured here."""
+"""Run times: printed ones beside the lower bounds of physics, and what was measured on devices."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.compare.physics import VERDICTS, Clocked
-from benchmark.compare.times import Timed
 from benchmark.report.inputs import Inputs
 from benchmark.report.printed import short
-from benchmark.timing.analyse import Timing
-from benchmark.timing.prices import Price
+from benchmark.results.schema import PhysicsVerdict, Price, PrintedTime, Timing
 
-FULL = (720, 1280)  # height and width in pixels, the size of the papers' run times where one is stated
-STRICT = "strict"  # the mode that the others are held against
+FULL = (720, 1280)  # height and width in pixels of the papers' run times, where a size is stated
+STRICT = "strict"  # the mode that others are compared with
 
 Modes = tuple[tuple[str, tuple[Timing, ...]], ...]  # of each run, the rows of its modes
 
@@ -22,27 +20,27 @@ class PaperTimes:
     """The run times that a paper prints, in printed order."""
 
     short: str
-    rows: tuple[Timed, ...]
+    rows: tuple[PrintedTime, ...]
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One printed time beside the least times of its network on its card, in seconds."""
+    """One printed time beside the lower bounds of its network on its card, in seconds."""
 
     label: str
-    verdict: str  # one of benchmark.compare.times.VERDICTS
+    verdict: PhysicsVerdict
     printed: float
-    floor: float  # at the card's printed peak
-    least: float  # with its highest clock and an ideal algorithm
+    floor: float  # the work at the card's peak
+    least: float  # the lower bound: the highest clock and an ideal algorithm
 
 
 @dataclass(frozen=True)
-class Faster:
+class Speedup:
     """A mode beside the strict one of the same run."""
 
     strict: Timing
     other: Timing
-    times: float  # so many times the strict mode's speed
+    factor: float  # speed over that of mode strict
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Batches:
     mode: str
     height: int
     width: int
-    rates: dict[int, str]  # by batch size
+    rates: dict[int, float]  # by batch size
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Roofline:
-    """What a device can do, measured, and where the runs are below it."""
+    """The measured limits of a device, and the runs below them."""
 
-    name: str  # of its drawing
+    name: str  # of its plot
     device: str
     bandwidth: float | None  # 10^9 bytes per second, the best measured
     roofs: tuple[tuple[str, float], ...]  # a ceiling's name and its TFLOP/s
@@ -83,26 +81,26 @@ class Device:
 
     name: str
     torch: str
-    events: bool  # it has a clock of its own, which a CPU has not
+    events: bool  # it has a clock of its own, which a CPU lacks
     height: int  # of the main size: the largest that was measured
     width: int
     batch: int
     main: Modes
     others: Modes  # at other sizes and batches
-    lies: tuple[Timing, ...]  # both clocks, the greatest factor first
+    two_clocks: tuple[Timing, ...]  # with both clocks, the greatest factor first
     roofline: Roofline
-    faster: tuple[Faster, ...]
+    speedups: tuple[Speedup, ...]
     batches: tuple[Batches, ...]
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Every batch size that a run has beside another."""
-        return sorted({size for one in self.batches for size in one.rates})
+        """List every batch size of the runs with several."""
+        return sorted({size for run in self.batches for size in run.rates})
 
 
 @dataclass(frozen=True)
-class Lack:
-    """Why runs have no price."""
+class Unpriced:
+    """Runs without a price, and the reason."""
 
     runs: tuple[str, ...]
     reason: str
@@ -110,24 +108,24 @@ class Lack:
 
 @dataclass(frozen=True)
 class Total:
-    """What training the runs of a paper's tables takes."""
+    """The training of all runs of a paper's tables."""
 
     short: str
     runs: int
     priced: int  # of these
-    hours: float | None  # None, here and below: not known of one of them, or there are none
+    hours: float | None  # None, as below: unknown for one of them, or there are none
     cost: float | None
     kwh: float | None
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """What training takes on a device in a mode."""
+    """The training of every run on a device in a mode."""
 
     device: str
     mode: str
     rows: tuple[Price, ...]  # that have a price
-    lacks: tuple[Lack, ...]
+    unpriced: tuple[Unpriced, ...]
     totals: tuple[Total, ...]
 
 
@@ -137,135 +135,135 @@ class Times:
 
     papers: tuple[PaperTimes, ...]
     totals: dict[str, int]  # verdict -> printed times
-    waiting: int  # printed times that times.csv does not know
+    waiting: int  # printed times without a row in times.csv
     dots: tuple[Dot, ...]
     clocked: tuple[Clocked, ...]
-    likened: tuple[tuple[str, Timed], ...]  # paper and printed time, held against both clocks
+    clock_evidence: tuple[
+        tuple[str, PrintedTime], ...
+    ]  # paper and printed time with a likely clock or ratios
     devices: tuple[Device, ...]
     prices: tuple[PriceList, ...]
 
 
-def value(text: str) -> float | None:
-    """A cell's number; None for an empty one."""
-    return float(text) if text else None
-
-
 def printed(inputs: Inputs) -> tuple[tuple[PaperTimes, ...], int]:
-    """The rows of each paper that claims files still have, and how many printed times have no row."""
+    """Return the rows of each paper whose claims still exist, and how many printed times have no row."""
     claimed = {
         (claim.paper, claim.table, claim.row, claim.column, claim.printed)
         for paper in inputs.papers
         for claim in paper.claims()
         if claim.quantity == "seconds" and claim.value is not None
     }
-    known = {(t.paper, t.table, t.row, t.column, t.printed): t for t in inputs.times}
-    made = []
+    rows_by_claim = {(t.paper, t.table, t.row, t.column, t.printed): t for t in inputs.times}
+    papers = []
     for paper in inputs.papers:
-        rows = tuple(row for place, row in known.items() if place in claimed and row.paper == paper.key)
+        rows = tuple(row for key, row in rows_by_claim.items() if key in claimed and row.paper == paper.key)
         if rows:
-            made.append(PaperTimes(short(paper), rows))
-    return tuple(made), len(claimed - known.keys())
+            papers.append(PaperTimes(short(paper), rows))
+    return tuple(papers), len(claimed - rows_by_claim.keys())
 
 
 def dots(papers: Iterable[PaperTimes]) -> Iterator[Dot]:
-    """Printed times whose network's arithmetic is known."""
+    """Yield the printed times whose network's arithmetic is counted."""
     for paper in papers:
         for row in paper.rows:
-            seconds, floor, least = map(value, (row.seconds, row.floor_s, row.least_s))
-            if seconds and floor and least:
-                yield Dot(f"{paper.short} {row.table}: {row.row}", row.verdict, seconds, floor, least)
+            if row.seconds and row.at_peak_s and row.lower_bound_s:
+                label = f"{paper.short} {row.table}: {row.row}"
+                yield Dot(label, row.verdict, row.seconds, row.at_peak_s, row.lower_bound_s)
 
 
-def likened(row: Timed) -> bool:
-    """Whether something is known of which clock it was read from: more than that it is its table's anchor."""
-    return bool(row.resembles or (row.measured_ratio and row.row != row.anchor))
+def has_clock_evidence(row: PrintedTime) -> bool:
+    """Decide whether there is evidence of the clock: a likely one, or a measured ratio to another row."""
+    return bool(row.likely_clock or (row.measured_ratio and row.row != row.anchor))
 
 
 def by_run(rows: Iterable[Timing]) -> Modes:
-    """Rows of a run together, in the order of the runs' first rows."""
-    found: dict[str, list[Timing]] = {}
+    """Group rows by run, in the order of the runs' first rows."""
+    groups = defaultdict(list)
     for row in rows:
-        found.setdefault(row.run, []).append(row)
-    return tuple((run, tuple(modes)) for run, modes in found.items())
+        groups[row.run].append(row)
+    return tuple((run, tuple(modes)) for run, modes in groups.items())
 
 
-def faster(rows: Modes) -> Iterator[Faster]:
-    """Every measured mode beside the strict one."""
+def speedups(rows: Modes) -> Iterator[Speedup]:
+    """Compare every measured mode with the strict one."""
     for _, modes in rows:
-        strict = next((row for row in modes if row.mode == STRICT and value(row.ms)), None)
+        strict = next((row for row in modes if row.mode == STRICT), None)
         for row in modes:
-            if strict and row.mode != STRICT and (ms := value(row.ms)):
-                yield Faster(strict, row, float(strict.ms) / ms)
+            if strict and strict.median_ms and row.mode != STRICT and row.median_ms:
+                yield Speedup(strict, row, strict.median_ms / row.median_ms)
 
 
 def batches(rows: Iterable[Timing]) -> Iterator[Batches]:
-    """Throughput where more than one batch size was measured."""
-    found: dict[tuple[str, str, int, int], dict[int, str]] = {}
+    """Yield throughput where more than one batch size was measured."""
+    found: dict[tuple[str, str, int, int], dict[int, float]] = defaultdict(dict)
     for row in rows:
         if row.images_per_second:
-            place = (row.run, row.mode, row.height, row.width)
-            found.setdefault(place, {})[row.batch] = row.images_per_second
-    for place, rates in found.items():
+            found[row.run, row.mode, row.height, row.width][row.batch] = row.images_per_second
+    for key, rates in found.items():
         if len(rates) > 1:
-            yield Batches(*place, rates)
+            yield Batches(*key, rates)
 
 
 def roofline(name: str, device: str, rows: Iterable[Timing], ceilings: Sequence[Timing]) -> Roofline:
-    """Arithmetic per byte and per second of the strict mode, below what the device alone can do."""
+    """Return arithmetic per byte and per second of the strict mode, with the limits of the device."""
     points = []
     for row in rows:
-        tflops, gbs = value(row.tflops), value(row.gbs)
-        if row.mode == STRICT and row.verdict != "unsynchronised" and tflops and gbs:
-            points.append(Point(row.run, 1e3 * tflops / gbs, tflops))
+        if row.mode == STRICT and row.verdict != "unsynchronised" and row.tflops and row.gb_per_s:
+            points.append(Point(row.run, 1e3 * row.tflops / row.gb_per_s, row.tflops))
     sound = [row for row in ceilings if row.verdict != "unsynchronised"]
-    copies = [rate for row in sound if row.run == "copy" and (rate := value(row.gbs))]
-    roofs = tuple((row.run, rate) for row in sound if (rate := value(row.tflops)))
+    copies = [row.gb_per_s for row in sound if row.run == "copy" and row.gb_per_s]
+    roofs = tuple((row.run, row.tflops) for row in sound if row.tflops)
     return Roofline(name, device, max(copies, default=None), roofs, tuple(points), tuple(ceilings))
 
 
 def device(name: str, number: int, timings: Iterable[Timing]) -> Device:
-    """What was measured on one device, at the largest size first."""
-    mine = [row for row in timings if row.device == name]
-    forward = [row for row in mine if row.kind == "forward"]
-    known = [row for row in forward if row.ms] or forward
+    """Collect what was measured on one device; the largest size is the main one."""
+    own = [row for row in timings if row.device == name]
+    forward = [row for row in own if row.kind == "forward"]
+    measured = [row for row in forward if row.median_ms] or forward
     height, width, batch = max(
-        ((row.height, row.width, row.batch) for row in known),
+        ((row.height, row.width, row.batch) for row in measured),
         key=lambda size: (size[0] * size[1], -size[2]),
         default=(0, 0, 0),
     )
     main = [row for row in forward if (row.height, row.width, row.batch) == (height, width, batch)]
-    lies = [row for row in main if row.mode == STRICT and row.events_ms and row.lie]
+    two_clocks = [
+        (row.wall_over_async, row)
+        for row in main
+        if row.mode == STRICT and row.events_ms and row.wall_over_async
+    ]
     modes = by_run(main)
     return Device(
         name,
-        ", ".join(dict.fromkeys(row.torch for row in mine if row.torch)),
-        any(row.events_ms for row in mine),
+        ", ".join(dict.fromkeys(row.torch for row in own if row.torch)),
+        any(row.events_ms for row in own),
         height,
         width,
         batch,
         modes,
         by_run(row for row in forward if row not in main),
-        tuple(sorted(lies, key=lambda row: -float(row.lie))),
-        roofline(f"roofline-{number}", name, main, [row for row in mine if row.kind == "ceiling"]),
-        tuple(faster(modes)),
+        tuple(row for _, row in sorted(two_clocks, key=lambda pair: -pair[0])),
+        roofline(f"roofline-{number}", name, main, [row for row in own if row.kind == "ceiling"]),
+        tuple(speedups(modes)),
         tuple(batches(forward)),
     )
 
 
-def summed(texts: Sequence[str]) -> float | None:
-    """The sum of cells; None when one of them is empty or there are none."""
-    return sum(map(float, texts)) if texts and all(texts) else None
+def complete_sum(cells: Sequence[float | None]) -> float | None:
+    """Add cells; None when one of them is empty or there are none."""
+    numbers = [cell for cell in cells if cell is not None]
+    return sum(numbers) if numbers and len(numbers) == len(cells) else None
 
 
 def total(name: str, runs: set[str], rows: Iterable[Price]) -> Total:
-    """The sum over the runs of a paper's tables that have a price."""
-    mine = [row for row in rows if row.run in runs]
-    hours, cost, kwh = (summed([getattr(row, key) for row in mine]) for key in ("hours", "cost", "kwh"))
-    return Total(name, len(runs), len({row.run for row in mine}), hours, cost, kwh)
+    """Add up the runs of a paper's tables that have a price."""
+    priced = [row for row in rows if row.run in runs]
+    sums = (complete_sum([getattr(row, column) for row in priced]) for column in ("hours", "cost", "kwh"))
+    return Total(name, len(runs), len({row.run for row in priced}), *sums)
 
 
 def prices(inputs: Inputs) -> Iterator[PriceList]:
-    """One list per device and mode."""
+    """Yield one price list per device and mode."""
     runs = {
         short(paper): {
             claim.run
@@ -275,25 +273,26 @@ def prices(inputs: Inputs) -> Iterator[PriceList]:
         }
         for paper in inputs.papers
     }
-    for place in dict.fromkeys((row.device, row.mode) for row in inputs.prices):
-        mine = [row for row in inputs.prices if (row.device, row.mode) == place]
-        known = [row for row in mine if row.hours]
-        reasons: dict[str, list[str]] = {}
-        for row in mine:
-            if not row.hours:
-                reasons.setdefault(row.reason, []).append(row.run)
+    for device, mode in dict.fromkeys((row.device, row.mode) for row in inputs.prices):
+        rows = [row for row in inputs.prices if (row.device, row.mode) == (device, mode)]
+        priced = [row for row in rows if row.hours is not None]
+        reasons = defaultdict(list)
+        for row in rows:
+            if row.hours is None:
+                reasons[row.reason].append(row.run)
         yield PriceList(
-            *place,
-            tuple(known),
-            tuple(Lack(tuple(names), reason) for reason, names in reasons.items()),
-            tuple(total(name, wanted, known) for name, wanted in runs.items()),
+            device,
+            mode,
+            tuple(priced),
+            tuple(Unpriced(tuple(names), reason) for reason, names in reasons.items()),
+            tuple(total(name, trained, priced) for name, trained in runs.items()),
         )
 
 
 def times(inputs: Inputs) -> Times:
-    """The section."""
+    """Collect the section's data."""
     papers, waiting = printed(inputs)
-    totals = Counter(dict.fromkeys(VERDICTS, 0))
+    totals = Counter[str](dict.fromkeys(VERDICTS, 0))
     totals.update(row.verdict for paper in papers for row in paper.rows)
     names = dict.fromkeys(row.device for row in inputs.timings)
     return Times(
@@ -302,7 +301,7 @@ def times(inputs: Inputs) -> Times:
         waiting,
         tuple(dots(papers)),
         inputs.clocked,
-        tuple((paper.short, row) for paper in papers for row in paper.rows if likened(row)),
+        tuple((paper.short, row) for paper in papers for row in paper.rows if has_clock_evidence(row)),
         tuple(device(name, number, inputs.timings) for number, name in enumerate(names, 1)),
         tuple(prices(inputs)),
     )

@@ -1,11 +1,13 @@
-"""All tables as one Summary: every number and sentence of the page, and nothing about how it looks."""
+"""Collect all tables as one Summary: every number and sentence of the page, and nothing about its look."""
 
 import importlib.metadata
 import platform
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmark.compare.decode import FAMILIES, Decoded
+import pandas as pd
+
+from benchmark.compare.decode import FAMILIES
 from benchmark.compare.findings import AUTHORS, RELATIVE, RETRAINED, VERDICTS
 from benchmark.report import (
     ablation,
@@ -17,10 +19,11 @@ from benchmark.report import (
     printed,
     runtimes,
 )
-from benchmark.report.inputs import Checked, Inputs, Source
+from benchmark.report.inputs import Inputs, Source
+from benchmark.results.schema import DatasetSplit, DecodedColumn
 from benchmark.spec import Profile
 
-TOOLS = ("jinja2", "matplotlib", "pillow", "seaborn")  # what draws the page
+TOOLS = ("jinja2", "matplotlib", "pillow", "seaborn")  # packages that draw the page
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,22 @@ class Summary:
     totals: dict[str, int]  # verdict -> claims
     authors_totals: dict[str, int]  # verdict -> claims, of the authors' weights
     bands: tuple[str, ...]  # what counts as close, in words
-    compared: bool  # findings.csv is there
-    waiting: int  # claims it does not know
+    compared: bool  # findings.csv exists
+    waiting: int  # claims without a finding
     papers: tuple[printed.PrintedPaper, ...]
-    decoded: tuple[Decoded, ...]
+    decoded: tuple[DecodedColumn, ...]
     protocols: tuple[measured.Protocol, ...]  # all that something was measured under
     weights: tuple[author_weights.Table, ...]
-    lacks: tuple[author_weights.Lack, ...]
-    checked: tuple[Checked, ...]
-    ladders: tuple[ablation.Ladder, ...]
+    unavailable: tuple[author_weights.Unavailable, ...]
+    splits: tuple[DatasetSplit, ...]
+    ablations: tuple[ablation.AblationTable, ...]
     groups: tuple[ablation.Group, ...]
     sizes: tuple[measured.Size, ...]
-    counted: bool
+    counted: bool  # complexity.csv exists
     quality: tuple[measured.QualityTable, ...]
     blurred: str
-    floor: float | None  # PSNR of the blurred input on the validation crops
-    curves: tuple[measured.Trained, ...]
+    blurred_psnr: float | None  # of the blurred input on the validation crops
+    curves: tuple[measured.TrainingCurve, ...]
     studies: tuple[measured.Study, ...]
     strips: tuple[crops.Strip, ...]
     maps: attention.Maps | None
@@ -69,23 +72,25 @@ class Summary:
 
 
 def cuts(inputs: Inputs) -> tuple[Cut, ...]:
-    """What the profile cuts, runs with the same cuts together."""
-    kinds: dict[tuple[str, ...], list[str]] = {}
+    """List what the profile cuts, runs with the same cuts together."""
+    runs_by_cut: dict[tuple[str, ...], list[str]] = {}
     for name, run in inputs.chosen.items():
         if run.train:
-            kinds.setdefault(tuple(inputs.profile.at(run).cuts(run.train)), []).append(name)
-    return tuple(Cut(words, tuple(runs)) for words, runs in kinds.items())
+            runs_by_cut.setdefault(tuple(inputs.profile.at(run).cuts(run.train)), []).append(name)
+    return tuple(Cut(words, tuple(runs)) for words, runs in runs_by_cut.items())
 
 
 def environment(inputs: Inputs) -> tuple[tuple[str, str], ...]:
-    """The machine and its packages."""
-    known = inputs.environment
-    said = [(key, str(known[key])) for key in ("device", "machine", "threads", "python") if key in known]
-    return (*said, *((name, str(version)) for name, version in known.get("packages", {}).items()))
+    """List the machine and its packages."""
+    content = inputs.environment
+    machine = [
+        (key, str(content[key])) for key in ("device", "machine", "threads", "python") if key in content
+    ]
+    return (*machine, *((name, str(version)) for name, version in content.get("packages", {}).items()))
 
 
 def bands() -> tuple[str, ...]:
-    """How near a measurement must be to count as close.
+    """Write how near a measurement must be to count as close.
 
     >>> bands()[0]
     'params within 0.5 %'
@@ -95,14 +100,14 @@ def bands() -> tuple[str, ...]:
         *(
             f"{name} {kind} within {band.below:g}{unit}{' below' if band.above <= band.agrees else ''} "
             f"(agrees within {band.agrees:g}{unit})"
-            for kind, known in (("of authors’ weights", AUTHORS), ("of a retrained network", RETRAINED))
-            for (name, band), unit in zip(known.items(), FAMILIES.values(), strict=True)
+            for kind, by_name in (("of authors’ weights", AUTHORS), ("of a retrained network", RETRAINED))
+            for (name, band), unit in zip(by_name.items(), FAMILIES.values(), strict=True)
         ),
     )
 
 
 def tools() -> tuple[tuple[str, str], ...]:
-    """What made the page."""
+    """List what draws the page, with versions."""
     return (
         ("python", platform.python_version()),
         *((name, importlib.metadata.version(name)) for name in TOOLS),
@@ -110,45 +115,46 @@ def tools() -> tuple[tuple[str, str], ...]:
 
 
 def summarise(inputs: Inputs) -> Summary:
-    """Everything the page says."""
+    """Collect everything that the page says."""
     papers, quality = printed.papers(inputs), tuple(measured.quality(inputs))
-    ladders, weights = tuple(ablation.ladders(inputs)), tuple(author_weights.tables(inputs))
-    totals, published = Counter(dict.fromkeys(VERDICTS, 0)), Counter(dict.fromkeys(VERDICTS, 0))
+    ablations, weights = tuple(ablation.tables(inputs)), tuple(author_weights.tables(inputs))
+    totals: Counter[str] = Counter(dict.fromkeys(VERDICTS, 0))
+    authors_totals = totals.copy()
     for paper in papers:
         totals.update(paper.counts)
-        published.update(paper.authors)
-    clocks = runtimes.times(inputs)
-    rows = [*inputs.authors.values(), *inputs.measurements.values()]
+        authors_totals.update(paper.authors)
+    times = runtimes.times(inputs)
+    protocols = measured.protocols(pd.concat([inputs.authors, inputs.measurements]))
     return Summary(
         profile=inputs.profile,
         cut=inputs.cut(),
         cuts=cuts(inputs),
         left_out=tuple(name for name in inputs.runs if name not in inputs.chosen),
         environment=environment(inputs),
-        headlines=headlines.six(inputs, papers, ladders, quality, weights, clocks),
+        headlines=headlines.six(inputs, papers, ablations, quality, weights, times),
         totals=dict(totals),
-        authors_totals=dict(published),
+        authors_totals=dict(authors_totals),
         bands=bands(),
         compared=bool(inputs.findings),
         waiting=sum(paper.waiting for paper in papers),
         papers=papers,
         decoded=tuple(inputs.decoded),
-        protocols=tuple(sorted(measured.protocols(rows), key=lambda one: one.name)),
+        protocols=tuple(sorted(protocols, key=lambda protocol: protocol.name)),
         weights=weights,
-        lacks=author_weights.lacks(inputs),
-        checked=tuple(inputs.checked),
-        ladders=ladders,
+        unavailable=author_weights.unavailable(inputs),
+        splits=tuple(inputs.splits),
+        ablations=ablations,
         groups=tuple(ablation.groups(inputs)),
         sizes=measured.sizes(inputs),
         counted=bool(inputs.complexity),
         quality=quality,
         blurred=inputs.blurred,
-        floor=inputs.environment.get("validation_floor"),
+        blurred_psnr=inputs.environment.get("validation_floor"),
         curves=measured.curves(inputs),
         studies=tuple(measured.studies(inputs)),
         strips=crops.strips(inputs),
         maps=attention.maps(inputs),
-        times=clocks,
+        times=times,
         sources=inputs.sources,
         tools=tools(),
     )

@@ -69,6 +69,11 @@ class Results:
         return self._path("metrics.json")
 
     @property
+    def psnr_over_macs(self) -> Path:
+        """Return the table of schema.PsnrOverMacs behind DVC's plot."""
+        return self._path("psnr_over_macs.csv")
+
+    @property
     def report(self) -> Path:
         """Return the HTML report."""
         return self._path("report.html")

@@ -6,7 +6,7 @@ again has the same bytes.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
@@ -29,6 +29,9 @@ ByQuantity = Annotated[float, number("that of the quantity", "by_quantity")]
 Share = Annotated[float, number("1", ge=0)]
 Seconds = Annotated[float, number("s", ge=0)]
 Macs = Annotated[float, number("MAC", "whole", ge=0)]
+LearningRate = Annotated[float, number("1", "shortest", ge=0)]
+Loss = Annotated[float, number("that of the recipe's loss", "shortest")]
+ValidationPsnr = Annotated[float, number("dB", "shortest")]
 # Run times are written with six significant digits.
 Milliseconds = Annotated[float, number("ms", "significant", ge=0)]
 Ratio = Annotated[float, number("1", "significant", ge=0)]
@@ -59,6 +62,8 @@ TimingVerdict = Literal[
 ]
 TimingKind = Literal["forward", "step", "ceiling"]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+PHYSICS_VERDICTS: tuple[PhysicsVerdict, ...] = get_args(PhysicsVerdict)
 
 
 @dataclass(frozen=True)
@@ -89,14 +94,24 @@ class Score:
 
 
 @dataclass(frozen=True)
+class TrainingStep:
+    """One row of a run's curve.csv."""
+
+    step: Count
+    lr: LearningRate
+    loss: Loss
+    psnr: ValidationPsnr | None  # on the validation crops; at few steps
+
+
+@dataclass(frozen=True)
 class CurvePoint:
-    """One row of curves.csv, and of a run's own curve.csv, which has no column `run`."""
+    """One row of curves.csv, the curves of all runs."""
 
     run: str
     step: Count
-    lr: Annotated[float, number("1", "shortest", ge=0)]
-    loss: Annotated[float, number("that of the recipe's loss", "shortest")]
-    psnr: Annotated[float, number("dB", "shortest")] | None  # on the validation crops; at few steps
+    lr: LearningRate
+    loss: Loss
+    psnr: ValidationPsnr | None
 
 
 @dataclass(frozen=True)
@@ -293,3 +308,13 @@ class Finding:
     authors_reason: str = ""
     physics: PhysicsVerdict | Literal[""] = ""  # of a run time; empty for other quantities
     physics_reason: str = ""
+
+
+@dataclass(frozen=True)
+class PsnrOverMacs:
+    """One row of psnr_over_macs.csv, for DVC's plot."""
+
+    run: str
+    dataset: str
+    gmac: Annotated[float, number("10^9 MAC", ge=0)]  # at 720x1280
+    psnr: Annotated[float, number("dB")]

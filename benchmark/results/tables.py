@@ -8,11 +8,13 @@ from dataclasses import asdict, fields
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 import pandas as pd
+
+from benchmark.results.checked import allowed
 
 Row = TypeVar("Row")
 
@@ -159,28 +161,8 @@ def _explain(path: Path, records: list[dict[str, Any]], hints: dict[str, Any], e
         return f"{path}: {error}"
     index, column = int(place[1]), place[2]
     value = records[index][column]
-    return f"{path}, line {index + 2}: {column} {value!r}; allowed: {_allowed(hints[column], error)}"
-
-
-def _allowed(hint: Any, error: str) -> str:
-    """Say which values a column takes."""
-    words = [value for literal in _literals(hint) for value in get_args(literal)]
-    if words:
-        return ", ".join(word or "an empty cell" for word in words)
-    expected = error.split(" - at ")[0].removeprefix("Expected ").split(", got")[0].replace("`", "")
-    names = {"float": "numbers", "int": "whole numbers"}
-    kind, _, limit = expected.partition(" ")
-    empty = " or an empty cell" if type(None) in get_args(hint) else ""
-    return f"{names.get(kind, kind)} {limit}".replace(" | null", "").replace("| null", "").strip() + empty
-
-
-def _literals(hint: Any) -> list[Any]:
-    """List the Literal types of a column."""
-    if get_origin(hint) is Literal:
-        return [hint]
-    if get_origin(hint) in (Union, UnionType):
-        return [literal for part in get_args(hint) for literal in _literals(part)]
-    return []
+    values = allowed(hints[column], "an empty cell")
+    return f"{path}, line {index + 2}: {column} {value!r}; allowed: {values}"
 
 
 def _kinds(row: type) -> dict[str, tuple[type, str]]:

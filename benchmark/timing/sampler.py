@@ -1,7 +1,7 @@
-"""The sampling loop: warm up until times stand still, sample until their median is certain or time is up.
+"""The sampling loop: warm up until times are steady, sample until their median is certain or time is up.
 
-The protocol is nvbench's (stop on the noise, drop samples of slow clocks) with Triton's clocks (events on the
-device, an emptied cache, a replayed graph); docs/runtime.md argues for every rule.
+The protocol is nvbench's (stop on the noise, reject samples of slow clocks) with Triton's clocks (events on
+the device, an emptied cache, a replayed graph); docs/runtime.md argues for every rule.
 """
 
 import gc
@@ -9,51 +9,52 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from statistics import median
 from typing import Any, Protocol
 
 from benchmark.timing import stats
-from benchmark.timing.record import Burst, Samples, State
+from benchmark.timing.recording import Burst, Samples, State
+from benchmark.timing.rejection import reject_reasons
 from benchmark.timing.rules import Rules
-from benchmark.timing.valid import why_not
 
-WARM_KEPT = 1000  # calls of a warm-up whose times are kept
-FEWEST = 3  # samples, or calls before a burst, however long each of them takes
+MAX_WARM_KEPT = 1000  # times of warm-up calls
+FEWEST = 3  # samples, or calls before a burst, however slow they are
 CLOCK_SECONDS = 1.0  # over which the SM clock has to be steady
-GROWTH = 1.05  # of the number of calls between two looks at all of them, whose cost grows with it
+GROWTH = 1.05  # of the number of calls between two checks, whose cost grows with it
 
 Call = Callable[[], Any]  # sends work to the device and does not wait for it
 
 
 class Device(Protocol):
-    """What the loop asks of a device; `benchmark/measure/clocks.py` has real ones."""
+    """What the loop needs of a device; `benchmark/measure/devices.py` has real ones."""
 
     kind: str  # "cuda" or "cpu"
 
     def now(self) -> float:
-        """The host's clock, in s."""
+        """Read the host's clock, in s."""
 
     def synchronise(self) -> None:
         """Wait until all work that was sent to the device is done."""
 
     def mark(self) -> Any:
-        """An event behind all work sent so far; None where there are none."""
+        """Record an event behind all work sent so far; None where there are no events."""
 
     def between(self, first: Any, last: Any) -> float:
-        """The ms between two events that have passed."""
+        """Return the ms between two events that have passed."""
 
     def state(self, at: float) -> State | None:
-        """What the device says of itself now, at the moment `at` (s); None where it says nothing."""
+        """Read the device's state, for the moment `at` (s); None where it is not readable."""
 
     def joules(self) -> float | None:
-        """A counter of energy; None where there is none."""
+        """Read the energy counter; None where there is none."""
 
     def flush(self) -> None:
         """Send work that empties the L2 cache."""
 
 
 @dataclass(frozen=True)
-class One:
-    """One call and its clocks; None where there is no such clock."""
+class TimedCall:
+    """One call by every clock; None where there is no such clock."""
 
     begin: float  # s, host clock
     wall: float  # ms, as all that follow
@@ -62,10 +63,10 @@ class One:
     graph: float | None
 
 
-class Watch:
-    """Looks at the device's state now and then, and knows how much time went by.
+class Monitor:
+    """Reads the device's state now and then, and keeps the time since the loop began.
 
-    It is asked between two calls, in the thread that makes them: a thread of its own would take the
+    It reads between two calls, in the thread that makes them: a thread of its own would take the
     interpreter's lock from the very launches that are timed.
     """
 
@@ -76,8 +77,8 @@ class Watch:
         self.last = -inf
         self.states: list[State] = []
 
-    def look(self) -> float:
-        """The seconds since it began; takes a state if the last one is old enough."""
+    def elapsed(self) -> float:
+        """Return the seconds since the loop began; read a state if the last one is old enough."""
         at = self.device.now() - self.begin
         if at - self.last >= self.every:
             self.last = at
@@ -89,7 +90,7 @@ class Watch:
 def sample(
     device: Device, call: Call, rules: Rules, replay: Call | None = None, cold: bool = False
 ) -> Samples:
-    """Warm up, then take samples until enough of them count and their median is certain, or time is up.
+    """Warm up, then sample until enough samples count and their median is certain, or time is up.
 
     Args:
         device: has the clocks.
@@ -99,45 +100,45 @@ def sample(
         cold: whether the L2 cache is emptied before each call and each replay. The warm-up stays warm.
 
     Returns:
-        All samples, those that will not count too. A device without events has the synchronised clock only:
-        there a call is done when it returns. At most 1,000 calls of the warm-up are kept, evenly thinned.
+        All samples, rejected ones too. A device without events has the synchronised clock only: there a call
+        is done when it returns. At most 1,000 calls of the warm-up are kept, evenly thinned.
     """
-    with uncollected():
+    with paused_garbage_collection():
         warm, settled = warm_up(device, call, rules)
-        ones: list[One] = []
-        watch = Watch(device, rules.state_every)
-        stopped, check = "", rules.least
+        calls: list[TimedCall] = []
+        monitor = Monitor(device, rules.state_seconds)
+        stopped, check = "", rules.min_samples
         while not stopped:
-            ones.append(once(device, call, replay, cold))
-            spent = watch.look()
+            calls.append(time_call(device, call, replay, cold))
+            elapsed = monitor.elapsed()
             # Another sample is begun only if it is likely to end in time.
-            late = len(ones) >= FEWEST and spent * (len(ones) + 1) / len(ones) > rules.cap
-            over = late or len(ones) >= rules.most
-            if over or len(ones) >= check:
-                check = later(len(ones))
-                stopped = "narrow" if certain(ones, watch, rules) else "time" if over else ""
+            late = len(calls) >= FEWEST and elapsed * (len(calls) + 1) / len(calls) > rules.max_seconds
+            over = late or len(calls) >= rules.max_samples
+            if over or len(calls) >= check:
+                check = next_check(len(calls))
+                stopped = "narrow" if certain(calls, monitor, rules) else "time" if over else ""
     return Samples(
-        warm=tuple(warm[:: -(-len(warm) // WARM_KEPT)]),
+        warm=tuple(warm[:: -(-len(warm) // MAX_WARM_KEPT)]),
         settled=settled,
-        at=tuple(one.begin - watch.begin for one in ones),
-        wall=tuple(one.wall for one in ones),
-        asynchronous=tuple(one.asynchronous for one in ones if one.events is not None),
-        events=tuple(one.events for one in ones if one.events is not None),
-        graph=tuple(one.graph for one in ones if one.graph is not None),
-        states=tuple(watch.states),
+        at=tuple(timed.begin - monitor.begin for timed in calls),
+        wall=tuple(timed.wall for timed in calls),
+        asynchronous=tuple(timed.asynchronous for timed in calls if timed.events is not None),
+        events=tuple(timed.events for timed in calls if timed.events is not None),
+        graph=tuple(timed.graph for timed in calls if timed.graph is not None),
+        states=tuple(monitor.states),
         stopped=stopped,
     )
 
 
 def burst(device: Device, call: Call, rules: Rules) -> Burst:
-    """Calls back to back for about `rules.burst` seconds, synchronised once at the end.
+    """Call back to back for about `rules.burst_seconds`, and synchronise once at the end.
 
-    How many is known from three calls before it, so that no clock is read between them. Nothing bounds the
-    device's queue: when it is full the driver lets a launch wait, and memory is used again in its order.
+    Three calls before it decide how many, so that no clock is read in between. Nothing bounds the device's
+    queue: when it is full the driver lets a launch wait, and memory is reused in its order.
     """
-    with uncollected():
-        alone = stats.median([once(device, call).wall for _ in range(FEWEST)])
-        calls = max(1, round(rules.burst / (alone / 1000)))
+    with paused_garbage_collection():
+        typical_ms = median(time_call(device, call).wall for _ in range(FEWEST))
+        calls = max(1, round(rules.burst_seconds / (typical_ms / 1000)))
         before, begin = device.joules(), device.now()
         for _ in range(calls):
             call()
@@ -147,9 +148,9 @@ def burst(device: Device, call: Call, rules: Rules) -> Burst:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection inside: a pause of the interpreter would be taken for one of the device."""
-    was = gc.isenabled()
+def paused_garbage_collection() -> Iterator[None]:
+    """Collect garbage before the block and not inside: a pause would be taken for the device's."""
+    enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -157,33 +158,33 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-        if was:
+        if enabled:
             gc.enable()
 
 
 def warm_up(device: Device, call: Call, rules: Rules) -> tuple[list[float], bool]:
-    """Call until times and the SM clock stand still, or until `rules.warm_cap` seconds are over.
+    """Call until times and the SM clock are steady, or for `rules.warm_max_seconds`.
 
     Returns:
-        The wall ms of each call, and whether all came to rest.
+        The wall ms of each call, and whether all became steady.
     """
-    watch = Watch(device, rules.state_every)
+    monitor = Monitor(device, rules.state_seconds)
     at: list[float] = []
     wall: list[float] = []
-    check = rules.warm_least
-    while (spent := watch.look()) < rules.warm_cap:
-        if spent >= rules.warm_seconds and len(wall) >= check:
-            check = later(len(wall))
-            if still(at, wall, rules) and steady(watch.states, rules):
+    check = rules.warm_calls
+    while (elapsed := monitor.elapsed()) < rules.warm_max_seconds:
+        if elapsed >= rules.warm_seconds and len(wall) >= check:
+            check = next_check(len(wall))
+            if steady_times(at, wall, rules) and steady_clock(monitor.states, rules):
                 return wall, True
-        one = once(device, call)
-        at.append(one.begin - watch.begin)
-        wall.append(one.wall)
+        timed = time_call(device, call)
+        at.append(timed.begin - monitor.begin)
+        wall.append(timed.wall)
     return wall, False
 
 
-def once(device: Device, call: Call, replay: Call | None = None, cold: bool = False) -> One:
-    """One call between two synchronisations, and its replay."""
+def time_call(device: Device, call: Call, replay: Call | None = None, cold: bool = False) -> TimedCall:
+    """Time one call between two synchronisations, and its replay."""
     if cold:
         device.flush()
     device.synchronise()
@@ -195,12 +196,12 @@ def once(device: Device, call: Call, replay: Call | None = None, cold: bool = Fa
     device.synchronise()
     end = device.now()
     events = None if first is None else device.between(first, last)
-    graph = None if replay is None or events is None else replayed(device, replay, cold)
-    return One(begin, (end - begin) * 1000, (returned - begin) * 1000, events, graph)
+    graph = None if replay is None or events is None else time_replay(device, replay, cold)
+    return TimedCall(begin, (end - begin) * 1000, (returned - begin) * 1000, events, graph)
 
 
-def replayed(device: Device, replay: Call, cold: bool) -> float:
-    """The ms of one replay by the device's own clock."""
+def time_replay(device: Device, replay: Call, cold: bool) -> float:
+    """Return the ms of one replay by the device's own clock."""
     if cold:
         device.flush()
     first = device.mark()
@@ -210,20 +211,20 @@ def replayed(device: Device, replay: Call, cold: bool) -> float:
     return device.between(first, last)
 
 
-def later(count: int) -> int:
-    """At how many calls to look at all of them again."""
+def next_check(count: int) -> int:
+    """Return the number of calls after which to check all of them again."""
     return max(count + 1, round(GROWTH * count))
 
 
-def still(at: Sequence[float], wall: Sequence[float], rules: Rules) -> bool:
-    """Whether the last half of the calls has no slope (`stats.slope`: of medians of neighbours)."""
+def steady_times(at: Sequence[float], wall: Sequence[float], rules: Rules) -> bool:
+    """Decide whether the last half of the calls has no slope (`stats.relative_slope`)."""
     half = len(wall) // 2
-    return abs(stats.slope(at[half:], wall[half:])) < rules.warm_slope
+    return abs(stats.relative_slope(at[half:], wall[half:])) < rules.warm_slope
 
 
-def steady(states: Sequence[State], rules: Rules) -> bool:
-    """Whether the SM clock stayed the same over the last second, and from one state to the next."""
-    states = [state for state in states if state.sm_mhz]  # 0 was not told
+def steady_clock(states: Sequence[State], rules: Rules) -> bool:
+    """Decide whether the SM clock was steady over the last second, and between the last two states."""
+    states = [state for state in states if state.sm_mhz]  # 0: not readable
     if not states:
         return True
     recent = [state for state in states if state.at > states[-1].at - CLOCK_SECONDS]
@@ -231,9 +232,10 @@ def steady(states: Sequence[State], rules: Rules) -> bool:
     return max(clocks) - min(clocks) <= rules.warm_clock * max(clocks)
 
 
-def certain(ones: Sequence[One], watch: Watch, rules: Rules) -> bool:
-    """Whether enough samples count, and the median of those that do has a narrow interval."""
-    at, wall = [one.begin - watch.begin for one in ones], [one.wall for one in ones]
-    reasons = why_not(at, wall, watch.states, rules)
+def certain(calls: Sequence[TimedCall], monitor: Monitor, rules: Rules) -> bool:
+    """Decide whether enough samples count, and their median has a narrow interval."""
+    at, wall = [timed.begin - monitor.begin for timed in calls], [timed.wall for timed in calls]
+    reasons = reject_reasons(at, wall, monitor.states, rules)
     counting = [ms for ms, reason in zip(wall, reasons, strict=True) if not reason]
-    return len(counting) >= rules.least and stats.half_width(counting) <= rules.narrow
+    enough = len(counting) >= rules.min_samples
+    return enough and stats.relative_half_width(counting) <= rules.target_half_width

@@ -1,7 +1,7 @@
-"""Weights of other people's networks that recipes start from or measure with: where they are, and when not.
+"""Weights of other people's networks that recipes load or measure with, and the fallback without them.
 
-Nothing here is needed to run: what a recipe does without a file is said in words, and noted beside its
-results. A file put into the folder by hand is as good as a download.
+Nothing here is needed to run: what a recipe does without a file is stated in `Source.without`, and noted
+beside its results. A file put into the folder by hand is as good as a download.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmark.data.fetch import File, digest, find, get
+from benchmark.data import fetch
 
 FOLDER = Path("data/pretrained")
 
@@ -22,10 +22,10 @@ class Source:
     """A file of weights on the web."""
 
     url: str
-    sha256: str  # as many digits as its publisher gives; the file name has them
+    sha256: str  # as many digits as its publisher states; the file name has them
     licence: str
     about: str
-    without: str  # what a recipe does when the file is not at hand
+    without: str  # what a recipe does without the file
 
     @property
     def file(self) -> str:
@@ -63,69 +63,69 @@ WEIGHTS: dict[str, Source] = {
 
 
 def source(name: str) -> Source:
-    """Where a file of weights is from.
+    """Return where a file of weights is published.
 
     Raises:
         ValueError: no such weights.
     """
     if name not in WEIGHTS:
-        raise ValueError(f"pretrained: no {name!r}; known: {', '.join(WEIGHTS)}")
+        raise ValueError(f"pretrained: no {name!r}; allowed: {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
 
 
 def path(name: str, folder: Path = FOLDER) -> Path | None:
-    """The file, in the folder or in `pretrained` of a place for data; None when it is not at hand.
+    """Return the file, from the folder or from `pretrained` in a data folder; None if it is in neither.
 
     Raises:
         ValueError: no such weights.
     """
     file = folder / source(name).file
-    return file if file.exists() else find(f"{FOLDER.name}/{file.name}")
+    return file if file.exists() else fetch.find(f"{FOLDER.name}/{file.name}")
 
 
-def lacks(names: Iterable[str], folder: Path = FOLDER) -> list[str]:
-    """What is done without the weights that are not at hand, in words.
+def fallbacks(names: Iterable[str], folder: Path = FOLDER) -> list[str]:
+    """State what is done instead of using each of the weights that are not available.
 
-    >>> lacks(["vgg19"], Path("nowhere"))
+    >>> fallbacks(["vgg19"], Path("nowhere"))
     ['content loss on pixels: VGG19 weights not at hand']
     """
     return [source(name).without for name in names if path(name, folder) is None]
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """The state dict in a file, on the CPU. Only tensors are read: a file cannot run anything.
+    """Read the state dict in a file, on the CPU. Only tensors are read: a file cannot run anything.
 
     Raises:
-        ValueError: its contents are not what its name promises.
+        ValueError: its checksum is not the one in its name.
     """
-    wanted = {entry.file: entry.sha256 for entry in WEIGHTS.values()}.get(file.name, "")
-    if not (found := digest(file)).startswith(wanted):
-        raise ValueError(f"{file}: its sha256 starts {found[: len(wanted)]}, not {wanted}; remove it")
+    expected = {entry.file: entry.sha256 for entry in WEIGHTS.values()}.get(file.name, "")
+    if not (actual := fetch.digest(file)).startswith(expected):
+        raise ValueError(f"{file}: its sha256 starts {actual[: len(expected)]}, not {expected}; remove it")
     if file.suffix == ".safetensors":
         return load_file(file)
     state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return state
 
 
-def fetch(name: str, folder: Path = FOLDER, silent: set[str] | None = None) -> Path:
-    """The file, downloaded into the folder unless it is at hand; `silent` as for `fetch.get`.
+def download(name: str, folder: Path = FOLDER, silent_hosts: set[str] | None = None) -> Path:
+    """Return the file; download it into the folder unless it is available.
 
     Raises:
-        UnreachableError: the server does not answer.
-        ValueError: no such weights, or the server sends something else; the message is one line.
+        UnreachableError: the server does not respond.
+        ValueError: no such weights, or the server sends another file; the message is one line.
     """
-    entry, found = source(name), path(name, folder)
-    if found and digest(found).startswith(entry.sha256):
-        return found
-    return get(File((entry.url,), entry.file, sha256=entry.sha256), folder, silent)
+    entry, file = source(name), path(name, folder)
+    if file and fetch.digest(file).startswith(entry.sha256):
+        return file
+    return fetch.download(fetch.File((entry.url,), entry.file, sha256=entry.sha256), folder, silent_hosts)
 
 
 def prepare(names: Sequence[str], folder: Path = FOLDER) -> None:
-    """Get what can be had; one line for each that cannot. A server that does not answer is asked once."""
+    """Download what is available, and print a line for each file. A silent server gets one request."""
     folder.mkdir(parents=True, exist_ok=True)
-    silent = set[str]()
+    silent_hosts = set[str]()
     for name in names:
         try:
-            print(f"{name}: {fetch(name, folder, silent)}")
+            print(f"{name}: {download(name, folder, silent_hosts)}")
         except ValueError as error:
             print(f"{name}: {error}; {source(name).without}")

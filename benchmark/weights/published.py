@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark import plugins
-from benchmark.data import archives, fetch
+from benchmark.data import archives, fetch, web
 from benchmark.spec import build, nearest
 from benchmark.weights.formats import caffemodel, checkpoint
 
@@ -86,7 +86,7 @@ def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = No
     Args:
         entry: which weights.
         folder: of downloads.
-        silent: hosts that do not answer, see `fetch.get`.
+        silent: hosts that do not answer, see `fetch.download`.
 
     Raises:
         ValueError: there is nothing to load, nothing answers, or a file is not the authors'.
@@ -97,8 +97,8 @@ def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = No
     for asset in entry.files:
         file = entry.file(asset)
         try:
-            path = fetch.find(file.name) or fetch.get(file, folder, silent)
-        except fetch.UnreachableError:
+            path = fetch.find(file.name) or fetch.download(file, folder, silent)
+        except web.UnreachableError:
             hosts = dict.fromkeys(urlsplit(url).netloc for url in file.urls)
             raise ValueError(f"{file.name}: not at hand, and no answer from {' or '.join(hosts)}") from None
         check(path, asset)
@@ -163,7 +163,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise ValueError(f"{entry.name}: not {entry.fits}'s network: {fetch.line(error)}") from None
+        raise ValueError(f"{entry.name}: not {entry.fits}'s network: {web.one_line(error)}") from None
 
 
 def unpacked(archive: Path, entry: Published, folder: Path) -> Path:
@@ -190,7 +190,7 @@ def tensors(path: Path) -> dict[str, Any]:
     try:
         held = load_file(path) if path.suffix == ".safetensors" else plain(path)
     except Exception as error:  # a hostile or damaged file may raise anything
-        why = fetch.line(error).split(". ")[0]
+        why = web.one_line(error).split(". ")[0]
         raise ValueError(
             f"{path}: refused, not a file of plain tensors ({type(error).__name__}: {why})"
         ) from None

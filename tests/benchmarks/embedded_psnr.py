@@ -10,8 +10,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio as psnr
 
-from benchmark.data.pairs import Pairs, read
+from benchmark.data.pairs import Pairs, read_pairs
 from benchmark.datasets import embedded
 
 mpl.use("Agg")
@@ -22,30 +23,25 @@ KINDS = ("names", "blurry", "sharp")
 FIGURE = Path(__file__).parents[2] / "docs" / "embedded_psnr.png"
 
 
-def psnr(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
-    """In dB, over all values of two 8-bit images."""
-    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - two) ** 2)))
-
-
 def gradient(image: NDArray[np.uint8]) -> float:
-    """Mean size of the gradient of the grey image, in levels per pixel."""
+    """Compute the mean size of the gradient of the grey image, in levels per pixel."""
     grey = image @ np.array([0.299, 0.587, 0.114])
     return float(np.hypot(np.diff(grey, axis=0)[:, 1:], np.diff(grey, axis=1)[1:]).mean())
 
 
 def cut(pairs: Pairs, side: int = 256) -> Pairs:
-    """Each image as the tiles that fit, so that all compared images have one size."""
+    """Cut each image into the tiles that fit, so that all compared images have one size."""
     tiles: dict[str, list[NDArray[np.uint8]]] = {"blurry": [], "sharp": []}
-    for kind, found in tiles.items():
+    for kind, parts in tiles.items():
         for image in getattr(pairs, kind):
             height, width = image.shape[:2]
             for y in range(0, height - side + 1, side):
-                found += [image[y : y + side, x : x + side] for x in range(0, width - side + 1, side)]
+                parts += [image[y : y + side, x : x + side] for x in range(0, width - side + 1, side)]
     return Pairs([""] * len(tiles["sharp"]), tiles["blurry"], tiles["sharp"])
 
 
-def numbers(pairs: Pairs) -> dict[str, list[float]]:
-    """What is compared, per image."""
+def measure(pairs: Pairs) -> dict[str, list[float]]:
+    """Measure the compared quantities, per image."""
     both = list(zip(pairs.blurry, pairs.sharp, strict=True))
     return {
         "PSNR of blur": [psnr(b, s) for b, s in both],
@@ -56,33 +52,33 @@ def numbers(pairs: Pairs) -> dict[str, list[float]]:
 
 
 def share(values: list[float]) -> list[float]:
-    """Weights that make a histogram add up to 1."""
+    """Return weights that make a histogram add up to 1."""
     return [1 / len(values)] * len(values)
 
 
 def main(real: Path, folder: Path) -> None:
     """Print the table and draw the figure."""
     embedded.prepare(folder, IMAGES)
-    parts = [read(real / "GOPRO_Large" / split) for split in ("train", "test")]
+    parts = [read_pairs(real / "GOPRO_Large" / split) for split in ("train", "test")]
     names, blurry, sharp = ([x for part in parts for x in getattr(part, kind)] for kind in KINDS)
     pairs = Pairs(names, blurry, sharp)
     sets = {
-        "embedded train": numbers(embedded.pairs(folder, "train")),
-        "embedded test": numbers(embedded.pairs(folder, "test")),
-        "GoPro_Large": numbers(pairs),
-        "GoPro_Large, tiles of 256": numbers(cut(pairs)),
+        "embedded train": measure(embedded.pairs(folder, "train")),
+        "embedded test": measure(embedded.pairs(folder, "test")),
+        "GoPro_Large": measure(pairs),
+        "GoPro_Large, tiles of 256": measure(cut(pairs)),
     }
     for split in IMAGES:
-        linear, gamma = read(folder / split), read(folder / split, "blur_gamma")
+        linear, gamma = read_pairs(folder / split), read_pairs(folder / split, "blur_gamma")
         apart = [psnr(a, b) for a, b in zip(linear.blurry, gamma.blurry, strict=True)]
         print(f"{split}: blur_gamma is {min(apart):.1f} to {max(apart):.1f} dB from blur")
     print("| set | images | " + " | ".join(sets["GoPro_Large"]) + " |")
-    for name, found in sets.items():
+    for name, values_by_quantity in sets.items():
         cells = [
             f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f} ({min(v):.2f} to {max(v):.2f})"
-            for v in found.values()
+            for v in values_by_quantity.values()
         ]
-        print(f"| {name} | {len(found['PSNR of blur'])} | " + " | ".join(cells) + " |")
+        print(f"| {name} | {len(values_by_quantity['PSNR of blur'])} | " + " | ".join(cells) + " |")
 
     figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
     whole, tiles = sets["GoPro_Large"], sets["GoPro_Large, tiles of 256"]

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmark import spec
 from benchmark.data import store
-from benchmark.data.pairs import Pairs, image
+from benchmark.data.pairs import PairFiles, Pairs, image
 from benchmark.training.fit import Room, sample
 
 ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from the store
@@ -38,7 +37,7 @@ RUNS = {
 
 @dataclass
 class Files:
-    """A list of images that are read whenever they are asked for."""
+    """A list of images that are read at each access."""
 
     paths: list[Path]
 
@@ -47,7 +46,7 @@ class Files:
 
 
 def seconds(work: Callable[[int], object], first: int, count: int) -> list[float]:
-    """What each of so many batches takes."""
+    """Time each of so many batches, in seconds."""
     taken = []
     for step in range(first, first + count):
         begun = time.perf_counter()
@@ -72,7 +71,7 @@ def compare(what: str, files: Callable[[int], object], mapped: Callable[[int], o
 
 
 def bare(pairs: Pairs, step: int) -> list[NDArray[np.uint8]]:
-    """8 pairs of crops as bytes, nothing else."""
+    """Cut 8 pairs of crops as bytes, nothing else."""
     rng = np.random.default_rng(step)
     crops = []
     for index in rng.integers(len(pairs), size=8):
@@ -86,13 +85,13 @@ def main(root: Path) -> None:
     torch.set_num_threads(1)
     blurry = sorted((root / "GOPRO_Large").glob("*/*/blur/*.png"))
     sharp = [path.parents[1] / "sharp" / path.name for path in blurry]
-    shots = [SimpleNamespace(blurry=b, sharp=s) for b, s in zip(blurry, sharp, strict=True)]
     names = [path.stem for path in blurry]
+    pair_files = list(map(PairFiles, names, blurry, sharp))
     _, runs = spec.load()
     with tempfile.TemporaryDirectory() as folder:
         files, mapped = (
             Pairs(names, Files(blurry), Files(sharp)),
-            Pairs(names, *store.load(shots, Path(folder))),
+            Pairs(names, *store.load(pair_files, Path(folder))),
         )
         compare("bare crops", partial(bare, files), partial(bare, mapped))
         for name, augmentations in RUNS.items():

@@ -1,1 +1,1 @@
-"""A simulated camera in front of photographs: what the embedded dataset is made with."""
+"""A simulated camera that films photographs: it renders the embedded dataset."""

@@ -1,4 +1,4 @@
-"""A simulated 240 fps camera: how it moves, what it sees, and what GoPro_Large makes of its frames.
+"""Simulate a 240 fps camera: its motion, what each of its frames shows, and the response curve.
 
 Nah et al. (CVPR 2017) film at 240 fps and average 7 to 13 neighbouring frames; the middle frame is the sharp
 image. A real high-speed frame has a short shutter, so the scene jumps from frame to frame and the average
@@ -6,8 +6,8 @@ shows ghosts. Here the shutter never closes: each frame integrates light over it
 so close that nothing moves by more than half a pixel between two. Only the sharp image is a single instant.
 
 Coordinates are pixels (x right, y down) of the *reference*: the view at time 0, the middle of the exposure.
-What the camera sees at another time is found by following each pixel back to the reference and from there
-into a layer's texture, so one interpolation lies between the texture and the sub-frame. The texture has twice
+A view at another time is computed by following each pixel back to the reference and from there into a
+layer's texture, so there is one interpolation between the texture and the sub-frame. The texture has twice
 the density of the view (`DENSITY`), where linear interpolation costs hardly any sharpness.
 
 All arithmetic is float64 and no sum is left to a threaded library: processors differ in the last bit of it,
@@ -34,7 +34,7 @@ _TO_RAY = np.array([[1 / FOCAL, 0, -_MIDDLE / FOCAL], [0, 1 / FOCAL, -_MIDDLE / 
 
 
 def decode(levels: Floats) -> Floats:
-    """Levels in [0, 255] to linear light in [0, 1].
+    """Convert levels in [0, 255] to linear light in [0, 1].
 
     >>> decode(np.array([0.0, 128.0, 255.0])).round(4).tolist()
     [0.0, 0.2195, 1.0]
@@ -43,7 +43,7 @@ def decode(levels: Floats) -> Floats:
 
 
 def encode(light: Floats) -> Floats:
-    """Linear light in [0, 1] to levels in [0, 255]; the inverse of `decode`."""
+    """Convert linear light in [0, 1] to levels in [0, 255]; the inverse of `decode`."""
     return 255 * np.power(light, 1 / GAMMA)
 
 
@@ -58,7 +58,7 @@ class Trajectory:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, weights: Floats) -> "Trajectory":
-        """A random path; `weights` says how fast each coordinate may move, per second."""
+        """Draw a random path; `weights` limits how fast each coordinate moves, per second."""
         beat = 2 * np.pi * rng.uniform([[1.5], [4.0], [8.0]], [[4.0], [8.0], [14.0]], (3, len(weights)))
         speed = rng.normal(size=(3, len(weights))) * [[0.8], [0.7], [0.5]]
         phase = rng.uniform(0, 2 * np.pi, beat.shape)
@@ -66,17 +66,17 @@ class Trajectory:
 
     @classmethod
     def steady(cls, *drift: float) -> "Trajectory":
-        """Constant speed, in units per second."""
+        """Move at constant speed, in units per second."""
         still = np.zeros((1, len(drift)))
         return cls(np.array(drift, float), still, still, still)
 
     def at(self, times: Floats) -> Floats:
-        """Coordinates (N, C) at N times."""
+        """Return the coordinates (N, C) at N times."""
         turns = self.beat * times[:, None, None] + self.phase
         return times[:, None] * self.drift + (self.swing * (np.sin(turns) - np.sin(self.phase))).sum(axis=1)
 
     def times(self, factor: float) -> "Trajectory":
-        """The same path, larger."""
+        """Return the same path, scaled."""
         return Trajectory(self.drift * factor, self.swing * factor, self.beat, self.phase)
 
 
@@ -98,7 +98,7 @@ class Layer:
 
     @property
     def pivot(self) -> Floats:
-        """The centre, in reference pixels: what an object turns about."""
+        """The centre in reference pixels, which an object turns about."""
         height, width = self.texture.shape[1:]
         return np.array(self.corner) + np.array([width - 1, height - 1]) / (2 * DENSITY)
 
@@ -112,7 +112,7 @@ class Layer:
         )
 
     def nearness(self, points: Floats) -> Floats:
-        """Inverse depth at reference pixels (N, 2)."""
+        """Return the inverse depth at reference pixels (N, 2)."""
         if self.relief is None:
             x, y, z = rays(points).T
             return self.plane[0] * x + self.plane[1] * y + self.plane[2] * z
@@ -120,7 +120,7 @@ class Layer:
         return sample(self.relief[None], x, y)[0]
 
     def moves(self, times: Floats) -> Floats:
-        """Where the object's own motion takes reference pixels: (N, 3, 3) similarities."""
+        """Return the similarities (N, 3, 3) by which the object's own motion moves reference pixels."""
         if self.motion is None:
             return np.tile(np.eye(3), (len(times), 1, 1))
         x, y, angle, growth = self.motion.at(times).T
@@ -131,7 +131,7 @@ class Layer:
 
 
 def sample(planes: Floats, x: Floats, y: Floats) -> Floats:
-    """Linear interpolation of (C, h, w) at N places: (C, N). Places outside take the border's value."""
+    """Interpolate (C, h, w) linearly at N points: (C, N). Points outside take the border's value."""
     height, width = planes.shape[1:]
     x, y = np.clip(x, 0, width - 1.000001), np.clip(y, 0, height - 1.000001)
     left, top = x.astype(np.intp), y.astype(np.intp)
@@ -154,12 +154,12 @@ def transform(matrix: Floats, points: Floats) -> Floats:
 
 
 def rays(points: Floats) -> Floats:
-    """Directions (N, 3) of depth 1 through pixels (N, 2)."""
+    """Return the directions (N, 3) of depth 1 through pixels (N, 2)."""
     return np.concatenate([(points - _MIDDLE) / FOCAL, np.ones((len(points), 1))], axis=1)
 
 
 def poses(camera: Trajectory, times: Floats) -> tuple[Floats, Floats]:
-    """Rotations (N, 3, 3) and shifts (N, 3) that take points of the reference to camera coordinates.
+    """Return rotations (N, 3, 3) and shifts (N, 3) from the reference to camera coordinates.
 
     A camera has six coordinates: a rotation vector (pitch, yaw, roll), then a shift in units of the depth 1.
     """
@@ -168,7 +168,7 @@ def poses(camera: Trajectory, times: Floats) -> tuple[Floats, Floats]:
 
 
 def views(camera: Trajectory, times: Floats, plane: tuple[float, float, float]) -> Floats:
-    """Homographies (N, 3, 3) from pixels seen at each time to reference pixels, for points on a plane."""
+    """Return homographies (N, 3, 3) from pixels at each time to reference pixels, for points on a plane."""
     rotation, shift = poses(camera, times)
     back = np.einsum("nji,nj->ni", rotation, shift)  # R^T t
     normal = np.einsum("nij,j->ni", rotation, np.array(plane))  # (n^T R^T)^T
@@ -178,13 +178,13 @@ def views(camera: Trajectory, times: Floats, plane: tuple[float, float, float]) 
 
 
 def follow(layer: Layer, camera: Trajectory, points: Floats, times: Floats) -> Floats:
-    """Where scene points that lie at reference pixels (N, 2) are seen at T times: (T, N, 2)."""
+    """Project the scene points at reference pixels (N, 2) into the view at T times: (T, N, 2)."""
     rotation, shift = poses(camera, times)
     inverse_depth = layer.nearness(points)
-    seen = np.empty((len(times), len(points), 2))
+    projected = np.empty((len(times), len(points), 2))
     for k, move in enumerate(layer.moves(times)):
         moved = transform(move, points)
         near = inverse_depth if layer.relief is not None else layer.nearness(moved)
         point = np.einsum("ij,nj->ni", rotation[k], rays(moved)) + near[:, None] * shift[k]
-        seen[k] = FOCAL * point[:, :2] / point[:, 2:] + _MIDDLE
-    return seen
+        projected[k] = FOCAL * point[:, :2] / point[:, 2:] + _MIDDLE
+    return projected

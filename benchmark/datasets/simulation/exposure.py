@@ -1,4 +1,4 @@
-"""One exposure of the simulated camera: layers and a camera path in, a blurred and a sharp image out."""
+"""Expose the simulated camera: layers and a camera path give a blurred and a sharp image."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -33,8 +33,8 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Shot:
-    """What one exposure leaves behind; images are (SIZE, SIZE, 3) RGB."""
+class Exposure:
+    """The images of one exposure, and the true motion; images are (SIZE, SIZE, 3) RGB."""
 
     blur: Image  # mean of the encoded frames, GoPro_Large's `blur`
     blur_gamma: Image  # mean in linear light, then encoded
@@ -50,7 +50,7 @@ class Shot:
     level_11: Image
 
 
-def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Shot:
+def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Exposure:
     """Film layers, the background first and the nearest last, over an odd number of frames.
 
     Raises:
@@ -66,18 +66,18 @@ def expose(layers: list[Layer], camera: Trajectory, frames: int) -> Shot:
     light = np.zeros((frames, 3, SIZE, SIZE))
     for k in range(frames):
         for j in range(parts):
-            light[k] += _look(scene, k * parts + j)
+            light[k] += _view(scene, k * parts + j)
     light /= parts
     encoded = encode(light)
     blur, blur_gamma = encoded.mean(axis=0), encode(light.mean(axis=0))
     shorter = {f"level_{k}": _levels(central(encoded, k).mean(axis=0)) for k in LEVELS}
-    sharp, before, after = (_levels(encode(_look(scene, frames * parts + k))) for k in range(3))
-    motion, moving = _truth(layers, camera, shutter)
-    return Shot(_levels(blur), _levels(blur_gamma), sharp, before, after, motion, moving, **shorter)
+    sharp, before, after = (_levels(encode(_view(scene, frames * parts + k))) for k in range(3))
+    motion, moving = _true_motion(layers, camera, shutter)
+    return Exposure(_levels(blur), _levels(blur_gamma), sharp, before, after, motion, moving, **shorter)
 
 
 def central(frames: Floats, count: int) -> Floats:
-    """The middle ones of an odd number of frames: `count` of them, or all.
+    """Return the middle `count` of an odd number of frames, or all.
 
     >>> central(np.arange(7), 3).tolist()
     [2, 3, 4]
@@ -87,18 +87,18 @@ def central(frames: Floats, count: int) -> Floats:
 
 
 def subframes(layers: list[Layer], camera: Trajectory, frames: int) -> int:
-    """Odd number of sub-frames per frame that keeps every movement between two below `STEP`."""
+    """Return the odd number of sub-frames per frame that keeps every movement between two below `STEP`."""
     probes = _GRID.reshape(SIZE, SIZE, 2)[:: SIZE // 8, :: SIZE // 8].reshape(-1, 2)
     times = np.linspace(-0.5, 0.5, 8 * frames + 1) * frames / RATE
     fastest = 0.0
     for layer in layers:
-        seen = follow(layer, camera, probes if layer.motion is None else layer.outline, times)
-        fastest = max(fastest, float(np.hypot(*np.moveaxis(np.diff(seen, axis=0), 2, 0)).max()))
+        paths = follow(layer, camera, probes if layer.motion is None else layer.outline, times)
+        fastest = max(fastest, float(np.hypot(*np.moveaxis(np.diff(paths, axis=0), 2, 0)).max()))
     return ceil(8 * fastest / STEP) | 1
 
 
 class _Placed:
-    """A layer and how it is found from the view at each time."""
+    """A layer, and the way from the view at each time back to it."""
 
     def __init__(self, layer: Layer, camera: Trajectory, times: Floats) -> None:
         self.layer = layer
@@ -110,40 +110,40 @@ class _Placed:
         self.high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, 0, SIZE)
 
     def whole(self, k: int) -> Floats:
-        """The background at time k: (C, SIZE, SIZE)."""
-        places = transform(self.back[k], _GRID) if self.layer.relief is None else self._relief(k)
-        return self._sample(places).reshape(-1, SIZE, SIZE)
+        """Render the background at time k: (C, SIZE, SIZE)."""
+        points = transform(self.back[k], _GRID) if self.layer.relief is None else self._relief(k)
+        return self._sample(points).reshape(-1, SIZE, SIZE)
 
     def part(self, k: int) -> tuple[tuple[slice, slice], Floats]:
-        """An object at time k: where in the view, and its colour and opacity there."""
+        """Render an object at time k: its box in the view, and its colour and opacity there."""
         box = slice(self.low[k, 1], self.high[k, 1]), slice(self.low[k, 0], self.high[k, 0])
         points = _GRID.reshape(SIZE, SIZE, 2)[box]
         planes = self._sample(transform(self.back[k], points.reshape(-1, 2)))
         return box, planes.reshape(len(planes), *points.shape[:2])
 
-    def _sample(self, places: Floats) -> Floats:
-        x, y = ((places - self.layer.corner) * DENSITY).T
+    def _sample(self, points: Floats) -> Floats:
+        x, y = ((points - self.layer.corner) * DENSITY).T
         return sample(self.layer.texture, x, y)
 
     def _relief(self, k: int) -> Floats:
-        """Fixed point: a guess at the place gives a depth, the depth a better place."""
+        """Iterate to a fixed point: a point in the relief gives a depth, the depth a better point."""
         x, y = (_GRID.T - _MIDDLE) / FOCAL
         turn, shift = self.rotation[k], self.shift[k]
         ray = [turn[0, i] * x + turn[1, i] * y + turn[2, i] for i in range(3)]  # R^T r
         back = [
             turn[0, i] * shift[0] + turn[1, i] * shift[1] + turn[2, i] * shift[2] for i in range(3)
         ]  # R^T t
-        places = transform(self.back[k], _GRID)
+        points = transform(self.back[k], _GRID)
         for _ in range(_ROUNDS):
-            near = self.layer.nearness(places)
+            near = self.layer.nearness(points)
             ahead, behind = 1 + near * back[2], near * ray[2]
             x, y, z = (ahead * ray[i] - behind * back[i] for i in range(3))
-            places = np.stack([FOCAL * x / z + _MIDDLE, FOCAL * y / z + _MIDDLE], axis=1)
-        return places
+            points = np.stack([FOCAL * x / z + _MIDDLE, FOCAL * y / z + _MIDDLE], axis=1)
+        return points
 
 
-def _look(scene: list[_Placed], k: int) -> Floats:
-    """The view at time k in linear light (3, SIZE, SIZE): each layer drawn over the ones behind."""
+def _view(scene: list[_Placed], k: int) -> Floats:
+    """Render the view at time k in linear light (3, SIZE, SIZE): each layer drawn over the ones behind."""
     view = scene[0].whole(k)
     for placed in scene[1:]:
         box, planes = placed.part(k)
@@ -151,8 +151,10 @@ def _look(scene: list[_Placed], k: int) -> Floats:
     return view
 
 
-def _truth(layers: list[Layer], camera: Trajectory, shutter: float) -> tuple[NDArray[np.float16], Image]:
-    """Motion and moving objects, as the sharp image shows them."""
+def _true_motion(
+    layers: list[Layer], camera: Trajectory, shutter: float
+) -> tuple[NDArray[np.float16], Image]:
+    """Return the motion and the moving objects that the sharp image shows."""
     ends = np.array([-0.5, 0.5]) * shutter
     opening, closing = follow(layers[0], camera, _GRID, ends)
     motion = closing - opening
@@ -167,5 +169,5 @@ def _truth(layers: list[Layer], camera: Trajectory, shutter: float) -> tuple[NDA
 
 
 def _levels(planes: Floats) -> Image:
-    """(3, H, W) in [0, 255] to (H, W, 3) in 8 bits."""
+    """Round (3, H, W) in [0, 255] to (H, W, 3) in 8 bits."""
     return np.rint(np.clip(planes, 0, 255)).astype(np.uint8).transpose(1, 2, 0)

@@ -1,4 +1,4 @@
-"""The photographs in front of the camera, read from the wheels that ship them. Nothing is downloaded.
+"""Read the photographs that the camera films from the wheels that ship them; nothing is downloaded.
 
 A photograph belongs to one split, and so does everything cut from it. Test photographs are PNG files, so the
 test set does not depend on a JPEG decoder; pillow's wheels carry their own, and pillow is pinned.
@@ -126,10 +126,10 @@ CUTOUTS = (
 
 
 def levels(name: str) -> NDArray[np.uint8]:
-    """A photograph as it was decoded: (H, W, 3) RGB.
+    """Decode a photograph: (H, W, 3) RGB.
 
     Raises:
-        ValueError: the wheel has no such file.
+        ValueError: the package has no such file.
     """
     with Image.open(_find(name, PHOTOGRAPHS[name].file)) as opened:
         return np.asarray(opened.convert("RGB"))
@@ -137,28 +137,27 @@ def levels(name: str) -> NDArray[np.uint8]:
 
 @cache
 def load(name: str) -> Floats:
-    """A photograph in linear light (H, W, 3), with no more contrast than a frame of GoPro_Large."""
+    """Load a photograph in linear light (H, W, 3), with no more contrast than a frame of GoPro_Large."""
     flat = levels(name).astype(np.float64)
     mean = flat.mean()
     return decode(mean + (flat - mean) * min(1, CONTRAST / flat.std()))
 
 
 def _find(name: str, file: str) -> Path:
-    """A file of the wheel that ships a photograph, without importing the package."""
+    """Return the path of a file in the package that ships a photograph, without importing the package."""
     package = PHOTOGRAPHS[name].package
-    spec = find_spec(package)
-    path = Path(str(spec.origin)).parent / file if spec else Path(file)
-    if not spec or not path.is_file():
+    path = Path(find_spec(package).origin).parent / file  # type: ignore[union-attr,arg-type]
+    if not path.is_file():
         raise ValueError(f"photograph {name!r}: no {file} in the installed package {package!r}")
     return path
 
 
 @cache
 def relief(name: str) -> Floats | None:
-    """Inverse depth of each pixel, about 1, where disparities came with the photograph.
+    """Return the inverse depth of each pixel, about 1; None for a photograph without disparities.
 
-    Unknown pixels take the nearest known one. Edges are smoothed, so that the scene is one unbroken surface
-    that stretches where it would tear: what lies behind an edge is not known.
+    Pixels without a disparity take the nearest one. Edges are smoothed, so that the scene is one unbroken
+    surface that stretches where it would tear: nothing shows what is behind an edge.
     """
     file = PHOTOGRAPHS[name].disparity
     if not file:
@@ -173,7 +172,7 @@ def relief(name: str) -> Floats | None:
 
 
 def opacity(cutout: Cutout) -> Floats:
-    """1 inside the outline, 0 outside, soft between; the edge lies inside, so no background comes along."""
+    """Return 1 inside the outline, 0 outside, soft between; the edge is inside, where no background is."""
     height, width = load(cutout.photograph).shape[:2]
     fine = Image.new("L", (4 * width, 4 * height))
     ImageDraw.Draw(fine).polygon(
@@ -186,8 +185,8 @@ def opacity(cutout: Cutout) -> Floats:
 def texture(planes: Floats, left: float, top: float, zoom: float, shape: tuple[int, int]) -> Floats:
     """Resample (H, W, C) to (C, h, w) at `DENSITY` samples per pixel of the view, through the lens.
 
-    `left`, `top` is the place of the first sample in the photograph, and `zoom` how many of its pixels make
-    one of the view.
+    `left`, `top` is the position of the first sample in the photograph, and `zoom` how many of its pixels
+    make one of the view.
     """
     height, width, channels = planes.shape
     rows = _lens(top + np.arange(shape[0]) * zoom / DENSITY, height, zoom)
@@ -197,13 +196,13 @@ def texture(planes: Floats, left: float, top: float, zoom: float, shape: tuple[i
     return np.ascontiguousarray(wide.reshape(-1, shape[0], channels).transpose(2, 1, 0))
 
 
-def _lens(places: Floats, length: int, zoom: float) -> "sparse.csr_array":
-    """One row of weights per place: a sparse product adds up in a fixed order, which a BLAS one need not."""
+def _lens(positions: Floats, length: int, zoom: float) -> "sparse.csr_array":
+    """Weigh the pixels for each position: a sparse product adds up in a fixed order, which BLAS need not."""
     sigma = max(LENS * zoom, 0.5)
-    taps = np.ceil(places - 4 * sigma)[:, None] + np.arange(int(8 * sigma) + 1)
-    weights = np.exp(-0.5 * ((taps - places[:, None]) / sigma) ** 2)
+    taps = np.ceil(positions - 4 * sigma)[:, None] + np.arange(int(8 * sigma) + 1)
+    weights = np.exp(-0.5 * ((taps - positions[:, None]) / sigma) ** 2)
     weights[(taps < 0) | (taps >= length)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
-    row = np.repeat(np.arange(len(places)), taps.shape[1])
+    row = np.repeat(np.arange(len(positions)), taps.shape[1])
     column = np.clip(taps, 0, length - 1).astype(int).ravel()
-    return sparse.csr_array((weights.ravel(), (row, column)), shape=(len(places), length))
+    return sparse.csr_array((weights.ravel(), (row, column)), shape=(len(positions), length))

@@ -1,4 +1,4 @@
-"""What is in front of the camera and how everything moves: one scene per random stream.
+"""Draw a scene: a photograph, objects in front of it, and how all of them and the camera move.
 
 The constants bring the images near those of GoPro_Large, as docs/data.md shows: SPEED and SPREAD the blur,
 DETAIL the detail, and in `photographs` CONTRAST and LENS.
@@ -54,12 +54,12 @@ class Scene:
 
 
 def draw(name: str, rng: np.random.Generator) -> Scene:
-    """A scene in front of a photograph.
+    """Draw a scene with a photograph as background.
 
-    What would look past the photograph's border, or at too much or too little detail, is drawn again.
+    A view past the photograph's border, or of too much or too little detail, is drawn again.
 
     Raises:
-        ValueError: nothing fitted; the photograph is too small or too plain.
+        ValueError: no view fits; the photograph is too small or too plain.
     """
     for _ in range(TRIES):
         frames = int(rng.choice(FRAMES))
@@ -78,22 +78,22 @@ def draw(name: str, rng: np.random.Generator) -> Scene:
 
 
 def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer, Trajectory] | None:
-    """The photograph and a camera trajectory along which it fills the view; None where it cannot."""
+    """Draw a camera trajectory along which the photograph fills the view; None where it cannot."""
     light, relief = photographs.load(name), photographs.relief(name)
     slant = rng.uniform(-0.4, 0.4, 2)
     camera = Trajectory.draw(rng, _CAMERA if relief is None else _CAMERA * _RELIEF)
     speed, zoom = _speed(rng), rng.uniform(CLOSE, WIDE)
-    place, mirrored = rng.uniform(size=2), rng.random() < 0.5
+    position, mirrored = rng.uniform(size=2), rng.random() < 0.5
 
     plane = (float(slant[0]), float(slant[1]), 1.0) if relief is None else (0.0, 0.0, 1.0)
     camera = camera.times(speed * frames / _travel(Layer(_nothing(1), (0, 0), plane), camera, frames))
     ends = [plane] if relief is None else [(0.0, 0.0, float(relief.min())), (0.0, 0.0, float(relief.max()))]
     low, high = _reach(camera, frames, ends)
-    room = np.array(light.shape[1::-1]) - 1.0  # the last place in the photograph, x and y
+    room = np.array(light.shape[1::-1]) - 1.0  # the last pixel of the photograph, x and y
     zoom = min(zoom, *(room / (high - low)))
     if zoom < CLOSEST:
         return None
-    left, top = place * (room - zoom * (high - low))
+    left, top = position * (room - zoom * (high - low))
     width, height = np.floor((high - low) * DENSITY).astype(int)
     if mirrored:
         light, relief = light[:, ::-1], None if relief is None else relief[:, ::-1]
@@ -109,7 +109,7 @@ def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer
 
 
 def _object(cutout: Cutout, camera: Trajectory, frames: int, rng: np.random.Generator) -> Layer:
-    """An object somewhere in the view, nearer than the background, moving mostly sideways."""
+    """Draw an object in the view, nearer than the background, that moves mostly sideways."""
     height, across, down = rng.uniform(*cutout.heights), rng.uniform(0.1, 0.9), rng.uniform(0.2, 0.8)
     nearness, mirrored = float(rng.uniform(1.1, 1.7)), rng.random() < 0.5
     motion = Trajectory.draw(rng, _OBJECT)
@@ -130,7 +130,7 @@ def _object(cutout: Cutout, camera: Trajectory, frames: int, rng: np.random.Gene
     layer = Layer(texture, (x, y), (0, 0, nearness), motion=motion)
     if not cutout.cropped:
         return layer
-    edge = follow(layer, camera, layer.outline[2:], _times(frames, 1))[..., 1]  # where the lower end gets
+    edge = follow(layer, camera, layer.outline[2:], _times(frames, 1))[..., 1]  # positions of the lower end
     return replace(layer, corner=(x, y + SIZE + 4 - edge.min()))
 
 
@@ -143,21 +143,21 @@ def _nothing(channels: int) -> Floats:
 
 
 def _times(frames: int, exposures: float) -> Floats:
-    """Moments from that many exposures before the middle one to as many after it."""
+    """Return times from that many exposures before the middle one to as many after it."""
     return np.linspace(-exposures, exposures, 4 * frames + 1) * frames / RATE
 
 
 def _reach(
     camera: Trajectory, frames: int, planes: list[tuple[float, float, float]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least and greatest reference pixel (x, y) seen from one exposure earlier to one later."""
+    """Return the least and greatest reference pixel (x, y) in view from one exposure earlier to one later."""
     matrices = [matrix for plane in planes for matrix in views(camera, _times(frames, 1), plane)]
-    seen = np.concatenate([transform(matrix, _EDGE) for matrix in matrices])
-    return seen.min(axis=0) - _MARGIN, seen.max(axis=0) + _MARGIN
+    visible = np.concatenate([transform(matrix, _EDGE) for matrix in matrices])
+    return visible.min(axis=0) - _MARGIN, visible.max(axis=0) + _MARGIN
 
 
 def _stretch(relief: Floats, camera: Trajectory, frames: int) -> float:
-    """Most pixels of parallax from one pixel to the next; at 1 the surface would fold over itself."""
+    """Compute the greatest parallax between neighbouring pixels; at 1 the surface would fold over itself."""
     steps = np.abs(np.diff(relief, axis=0)).max(), np.abs(np.diff(relief, axis=1)).max()
     shift = np.abs(camera.at(_times(frames, 1))[:, 3:])
     pixels = FOCAL * np.hypot(shift[:, 0], shift[:, 1]) + SIZE / 2 * shift[:, 2]
@@ -165,12 +165,12 @@ def _stretch(relief: Floats, camera: Trajectory, frames: int) -> float:
 
 
 def _detail(texture: Floats) -> float:
-    """Mean size of the gradient, in levels per pixel of the view."""
+    """Compute the mean size of the gradient, in levels per pixel of the view."""
     green = encode(texture[1, ::DENSITY, ::DENSITY])
     return float(np.hypot(np.diff(green, axis=0)[:, 1:], np.diff(green, axis=1)[1:]).mean())
 
 
 def _travel(layer: Layer, camera: Trajectory, frames: int) -> float:
-    """Mean length, in pixels, of what the view's points draw during the exposure."""
+    """Compute the mean length, in pixels, of the paths that the view's points draw during the exposure."""
     steps = np.diff(follow(layer, camera, _PROBES, _times(frames, 0.5)), axis=0)
     return float(np.hypot(steps[..., 0], steps[..., 1]).sum(axis=0).mean())

@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-
-from benchmark.results.legacy import columns, read, write
-from benchmark.timing import analyse
 from benchmark.timing.analyse import Timing
 from benchmark.timing.judge import counting, judge
 from benchmark.timing.record import Burst
+
+from benchmark.results.legacy import columns, read, write
+from benchmark.timing import analyse
 from benchmark.timing.rules import THROTTLES
 from tests.recordings import (
     HARDWARE,

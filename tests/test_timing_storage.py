@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+from benchmark.timing.record import MODES, Burst, Recording, Samples, State
 
 from benchmark.timing import record
-from benchmark.timing.record import MODES, Burst, Recording, Samples, State
 
 
 def made(**more):

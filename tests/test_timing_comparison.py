@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from benchmark.timing.differ import differ
+
 from tests.recordings import both, slowed, with_samples
 
 

@@ -3,8 +3,8 @@
 from itertools import combinations
 
 import pytest
-
 from benchmark.timing.judge import VERDICTS, judge
+
 from benchmark.timing.rules import RULES, Rules
 from benchmark.timing.stats import half_width
 from tests.recordings import HARDWARE, POWER_CAP, looks, made, rising, row, slowed, times, wide, with_samples

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from benchmark.measure.clocks import Cpu, applied
+from benchmark.timing.record import MODES, State
 
 from benchmark.measure import clocks, nvml
-from benchmark.measure.clocks import Cpu, applied
 from benchmark.measure.nvml import Nvml
-from benchmark.timing.record import MODES, State
 
 UUID, BUS = "GPU-1f2e3d4c", "00000000:1A:00.0"
 READS = {  # function -> what it says of the card, in NVML's units

@@ -1,0 +1,73 @@
+"""Examine every pair of a dataset once: measurements are kept by path, size and time of the files."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmark.data.examine import Examination, examine
+from benchmark.data.pairs import PairFiles
+
+CACHE = Path("data/doctor")  # one file per dataset
+VERSION = 2  # of what is kept of a pair; with another one it is examined again
+ALIGNED = 64  # images of a split whose shift is measured, evenly spread
+
+Split = Sequence[tuple[PairFiles, Examination]]  # in name order
+
+
+def examine_splits(name: str, files: Mapping[str, Sequence[PairFiles]], cache: Path) -> dict[str, Split]:
+    """Examine all pairs of a dataset, by split; unchanged files are not decoded again.
+
+    Args:
+        name: of the dataset, for the progress bar.
+        files: by split, in name order.
+        cache: where the measurements are kept.
+    """
+    entries, keys = read_cache(cache), {}
+    for split, pairs in files.items():
+        step = max(1, -(-len(pairs) // ALIGNED))
+        for index, pair in enumerate(pairs):
+            keys[f"{split}/{pair.name}"] = (pair, stamp(pair, align=index % step == 0))
+    stale = [key for key, (_, mark) in keys.items() if entries.get(key, {}).get("stamp") != mark]
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoding, sums and transforms release the GIL
+    results = pool.map(lambda key: examine(keys[key][0], keys[key][1]["align"]), stale)
+    try:
+        with tqdm(total=len(stale), desc=f"doctor {name}", unit="image", disable=None) as bar:
+            for key, result in zip(stale, results, strict=True):
+                entries[key] = {"stamp": keys[key][1], "examination": asdict(result)}
+                bar.update()
+    finally:  # an interrupted examination continues from here
+        pool.shutdown(cancel_futures=True)
+        write_cache(cache, {key: entries[key] for key in keys if key in entries})
+    return {
+        split: [(pair, Examination(**entries[f"{split}/{pair.name}"]["examination"])) for pair in pairs]
+        for split, pairs in files.items()
+    }
+
+
+def stamp(pair: PairFiles, align: bool) -> dict[str, Any]:
+    """Describe what an examination is valid for: the unchanged files, and whether their shift is measured."""
+    paths = [path for path in (pair.blurry, pair.sharp) if path and path.exists()]
+    facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    return {"version": VERSION, "files": facts, "align": align}
+
+
+def read_cache(path: Path) -> dict[str, Any]:
+    """Read what earlier examinations measured; nothing where the file is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_cache(path: Path, entries: Mapping[str, Any]) -> None:
+    """Write all measurements or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    draft.write_text(json.dumps(entries), encoding="utf-8")
+    draft.replace(path)

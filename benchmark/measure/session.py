@@ -1,0 +1,129 @@
+"""Run the jobs that have no recording yet on this device, while the time budget lasts."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark import spec
+from benchmark.measure.job import fingerprint, run_in_process
+from benchmark.results import COMPLEXITY, RUNTIME, read_rows, write
+from benchmark.results.schema import Complexity, Unmeasured
+from benchmark.timing import storage
+from benchmark.timing.recording import Recording, timing_key
+from benchmark.timing.schedule import Host, Job, Options, call_seconds, mean_seconds, plan, process_seconds
+from benchmark.timing.verdicts import judge
+
+UNMEASURED = "unmeasured.csv"  # in each device's folder
+MAX_STEP_SECONDS = 10.0  # a training step that would take longer is not timed
+
+Key = tuple[Any, str, str, int, int, int]  # of timing_key
+
+
+class Session:
+    """What one command measures on this device.
+
+    Attributes:
+        recordings: of this device, by run; each file is written again as a whole.
+        latest: the last recording of the current code, by key.
+        reasons: why a timing could not be measured, by key.
+    """
+
+    def __init__(self, options: Options, runs: Mapping[str, spec.Run]) -> None:
+        """Ask a process for the device, plan the jobs, and read what was recorded before."""
+        self.begin = time.monotonic()
+        self.options = options
+        self.host: Host = run_in_process(None)
+        self.macs = {row.run: float(row.macs_256) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
+        self.jobs = plan(options, self.host, runs)
+        self.fingerprints = {
+            timing_key(job): fingerprint(job, runs.get(job.run), self.host.torch) for job in self.jobs
+        }
+        self.recordings: dict[str, list[Recording]] = defaultdict(list)
+        for recording in storage.read():
+            if recording.device == self.host.name:
+                self.recordings[recording.run].append(recording)
+        current = [
+            recording
+            for recordings in self.recordings.values()
+            for recording in recordings
+            if self.fingerprints.get(timing_key(recording)) == recording.fingerprint
+        ]
+        self.latest: dict[Key, Recording] = {timing_key(recording): recording for recording in current}
+        done = {(timing_key(recording), recording.round) for recording in current}
+        self.missing = [job for job in self.jobs if (timing_key(job), job.round) not in done]
+        self.reasons: dict[Key, str] = {}
+
+    def measure(self) -> None:
+        """Run what is missing; write each recording at once, and in the end what could not be measured."""
+        if self.missing:
+            count = f"{len(self.missing)} of {len(self.jobs)} measurements"
+            print(f"runtime: {count} to make on {self.host.name}", flush=True)
+        try:
+            for position, job in enumerate(self.missing, 1):
+                self.measure_job(job, position)
+        except KeyboardInterrupt:
+            for job in self.missing:
+                self.reasons.setdefault(timing_key(job), "not measured yet")
+            raise
+        finally:
+            self.write_unmeasured()
+
+    def measure_job(self, job: Job, position: int) -> None:
+        """Run one job, or keep the reason why not; a timing that failed once is not tried again."""
+        key = timing_key(job)
+        seconds = call_seconds(job, self.host, self.latest, self.macs)
+        needed = process_seconds(seconds, self.host)
+        left = self.options.budget - (time.monotonic() - self.begin)
+        if job.kind == "step" and seconds > MAX_STEP_SECONDS:
+            reason = f"a training step would take about {seconds:.0f} s on this device"
+            self.reasons.setdefault(key, reason)
+        elif needed > left:
+            self.reasons.setdefault(key, "not measured within the time budget")
+        elif key not in self.reasons:
+            try:
+                recording = self.record(job, position, tries=2 if 2 * needed <= left else 1)
+                verdict = judge(recording)[0]
+                milliseconds, count = 1000 * mean_seconds(recording), len(recording.samples.wall)
+                result = f"{milliseconds:.4g} ms, {count} samples, {verdict}"
+            except ValueError as error:
+                result = self.reasons[key] = str(error)
+            print(f"runtime {position} of {len(self.missing)}  {job}: {result}", flush=True)
+
+    def record(self, job: Job, position: int, tries: int) -> Recording:
+        """Run a job and write its recording; repeat it while it is inconclusive and tries are left.
+
+        Raises:
+            ValueError: its process failed.
+        """
+        key = timing_key(job)
+        recording = storage.load(run_in_process(job, position), str(job))
+        # Recordings of older code are replaced.
+        self.recordings[job.run] = [
+            *(
+                old
+                for old in self.recordings[job.run]
+                if timing_key(old) != key or old.fingerprint == self.fingerprints[key]
+            ),
+            recording,
+        ]
+        storage.write(self.recordings[job.run], storage.path(recording.device, job.run))
+        self.latest[key] = recording
+        if tries > 1 and judge(recording)[0] == "inconclusive":
+            return self.record(job, position, tries - 1)
+        return recording
+
+    def write_unmeasured(self) -> None:
+        """Write what could not be measured; reasons for what was not requested now stay."""
+        path = RUNTIME / storage.slug(self.host.name) / UNMEASURED
+        requested = {timing_key(job) for job in self.jobs}
+        rows = [row for row in read_rows(path, Unmeasured, optional=True) if timing_key(row) not in requested]
+        for key, reason in self.reasons.items():
+            if key not in self.latest:
+                rows.append(Unmeasured(self.host.name, *key, reason))
+        write(path, Unmeasured, rows)
+
+
+def read_unmeasured() -> Sequence[Unmeasured]:
+    """Read what could not be measured on any device."""
+    return [row for path in sorted(RUNTIME.glob(f"*/{UNMEASURED}")) for row in read_rows(path, Unmeasured)]

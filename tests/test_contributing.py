@@ -1,0 +1,63 @@
+"""Every example of CONTRIBUTING.md works as pasted, and the checks that it names pass before any training."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+# A block is written to the file that is named alone in the line above it.
+FENCED = r"^`([\w./]+)`( \(appended\))?\n\n```\w+\n(.*?)^```$"
+BLOCKS = re.findall(FENCED, TEXT, re.MULTILINE | re.DOTALL)
+CHECKS = re.findall(r"^Check: `(pytest .*)`$", TEXT, flags=re.MULTILINE)
+
+
+def run(words, folder):
+    """Run a command in a folder; return its output if it succeeds."""
+    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """Copy the tracked and new files of this checkout and add every example."""
+    folder = tmp_path_factory.mktemp("contributing")
+    names = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT).split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    for name, appended, content in BLOCKS:
+        path = folder / name
+        before = path.read_text(encoding="utf-8") if appended else ""
+        assert path.exists() == bool(appended), name
+        path.write_text(f"{before}\n{content}" if appended else content, encoding="utf-8")
+    return folder
+
+
+def test_every_block_names_its_file():
+    """No example is left out of this test."""
+    assert len(BLOCKS) == TEXT.count("\n```") // 2
+    assert len(CHECKS) == TEXT.count("\nCheck: ")
+
+
+def test_examples_keep_the_house_style(scratch):
+    """Ruff and mypy accept the examples."""
+    python = [name for name, _, _ in BLOCKS if name.endswith(".py")]
+
+    run([sys.executable, "-m", "ruff", "check", *python], scratch)
+    run([sys.executable, "-m", "ruff", "format", "--check", *python], scratch)
+    run([sys.executable, "-m", "mypy", *python], scratch)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_check_passes(scratch, check):
+    """The named check selects at least one test, and all of them pass."""
+    output = run([sys.executable, "-m", *check.split()], scratch)
+
+    assert re.search(r"\d+ passed", output)
