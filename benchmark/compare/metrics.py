@@ -17,8 +17,8 @@ SIZES = ("params", "size")  # quantities
 def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
     """Return each run's PSNR on each dataset with `gain`, its difference to the blurred input's, in dB."""
     rows = evidence.measured[evidence.measured["quantity"] == "psnr"].dropna(subset="value")
-    rows = rows[rows["run"].isin(evidence.runs)]
-    trained = rows["run"].map(lambda name: evidence.runs[name].train is not None)
+    rows = rows[rows["run"].isin(list(evidence.runs))]
+    trained = rows["run"].isin([name for name, run in evidence.runs.items() if run.train])
     blurred = rows[~trained].set_index("dataset")["value"]
     return rows.assign(trained=trained, gain=rows["value"] - rows["dataset"].map(blurred))
 
