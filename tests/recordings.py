@@ -19,7 +19,7 @@ def times(ms=10.0, count=100, noise=0.002, seed=0):
 
 
 def states_after(wall, mhz=1980.0, events=0, slow=(), slow_mhz=None, slow_events=0):
-    """Read the device's state after each sample; the samples in `slow` have a clock and events of their own."""
+    """Read the device's state after each sample; those in `slow` have a clock and events of their own."""
     states, end = [], 0.0
     for number, ms in enumerate(wall):
         end += ms / 1000

@@ -1,4 +1,4 @@
-"""Ceilings: what they compute and move, against torch's own counter and sums by hand."""
+"""Ceilings: arithmetic and traffic, against torch's own counter and sums by hand."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.measure import ceilings
-from benchmark.measure.traffic import Watch
+from benchmark.measure.traffic import TrafficCounter
 from benchmark.measure.work import Task
 from benchmark.timing.recording import MODES
 
@@ -15,21 +15,21 @@ CPU = SimpleNamespace(kind="cpu")
 
 
 def task(name, mode="strict"):
-    """A ceiling to measure."""
+    """Make the task of a ceiling."""
     return Task("ceiling", name, MODES[mode], 0, 0, 1, 1, "")
 
 
 @pytest.mark.parametrize("name", ceilings.names("cpu"))
-def test_arithmetic_and_traffic_are_what_two_watchers_see(name, monkeypatch):
+def test_arithmetic_and_traffic_are_those_of_two_counters(name, monkeypatch):
     """MACs are half of torch's flops; bytes are those of the operators that one call sends."""
     monkeypatch.setitem(ceilings.SIDE, "cpu", 128)
-    monkeypatch.setitem(ceilings.COPY, "cpu", 1 << 20)
+    monkeypatch.setitem(ceilings.COPY_BYTES, "cpu", 1 << 20)
     work = ceilings.prepare(task(name), CPU)
-    with FlopCounterMode(display=False) as flops, Watch() as seen:
+    with FlopCounterMode(display=False) as flops, TrafficCounter() as counter:
         work.call()
 
     assert work.macs == flops.get_total_flops() // 2
-    assert work.traffic == seen.bytes
+    assert work.traffic == counter.bytes
 
 
 def test_a_product_is_cubic_in_arithmetic_and_square_in_traffic():
@@ -53,7 +53,7 @@ def test_a_copy_reads_and_writes_as_much():
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
 def test_tensors_have_the_type_of_the_name(name, monkeypatch):
-    """No autocast: the answer of a 16-bit product has 16 bits, and half the traffic."""
+    """No autocast: a 16-bit product has 16 bits, and half the traffic."""
     monkeypatch.setitem(ceilings.SIDE, "cpu", 32)
     dtype = ceilings.TYPES[name]
     work = ceilings.matmul("cpu", dtype)
@@ -68,7 +68,7 @@ def test_every_ceiling_of_a_gpu_has_its_builder_and_mode():
     modes = {name: ceilings.mode(name) for name in names}
 
     assert {name for name in names if modes[name] == "tf32"} == {"matmul_tf32", "conv_tf32"}
-    assert {name.split("_")[0] for name in names} == set(ceilings.KINDS)
+    assert {name.split("_")[0] for name in names} == set(ceilings.OPERATIONS)
     assert {name.split("_")[1] for name in names if "_" in name} == set(ceilings.TYPES)
     assert set(ceilings.names("cpu")) < set(names)
 
@@ -76,19 +76,19 @@ def test_every_ceiling_of_a_gpu_has_its_builder_and_mode():
 @pytest.mark.parametrize(
     ("name", "mode", "message"),
     [
-        ("matmul_float64", "strict", "ceilings: no 'matmul_float64' on cpu; known: matmul_float32, "),
-        ("matmul_tf32", "tf32", "ceilings: no 'matmul_tf32' on cpu; known: matmul_float32, "),
+        ("matmul_float64", "strict", "ceilings: no 'matmul_float64' on cpu; allowed: matmul_float32, "),
+        ("matmul_tf32", "tf32", "ceilings: no 'matmul_tf32' on cpu; allowed: matmul_float32, "),
         ("matmul_float32", "tf32", "ceilings: matmul_float32 in mode 'tf32'; allowed: 'strict'"),
         ("copy", "fast", "ceilings: copy in mode 'fast'; allowed: 'strict'"),
     ],
 )
-def test_what_a_device_has_not_is_refused(name, mode, message):
+def test_what_a_device_lacks_is_refused(name, mode, message):
     """The name or mode, and the allowed ones."""
     with pytest.raises(ValueError, match="^" + message):
         ceilings.prepare(task(name, mode), CPU)
 
 
 def test_an_unknown_kind_of_device_is_refused():
-    """With the known ones."""
-    with pytest.raises(ValueError, match="'tpu'; known: cuda, cpu"):
+    """With the allowed ones."""
+    with pytest.raises(ValueError, match="'tpu'; allowed: cuda, cpu"):
         ceilings.names("tpu")

@@ -1,4 +1,4 @@
-"""The devices' own instruments: a driver that is a recording fake, and settings that come back."""
+"""Devices: a fake driver that logs its calls, and settings that are restored."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmark.measure import clocks, nvml
+from benchmark.measure import devices, nvml
 from benchmark.measure.devices import Cpu, applied
 from benchmark.measure.nvml import Nvml
 from benchmark.timing.recording import MODES, State
 
 UUID, BUS = "GPU-1f2e3d4c", "00000000:1A:00.0"
-READS = {  # function -> what it says of the card, in NVML's units
+READINGS = {  # function -> its result, in NVML's units
     "nvmlDeviceGetTemperature": 61,
     "nvmlDeviceGetPowerUsage": 655_120,
     "nvmlDeviceGetCurrentClocksEventReasons": 0x24,
@@ -32,16 +32,16 @@ class NVMLError(Exception):
 
 
 class Driver:
-    """A module pynvml that knows what is listed here alone: asking for anything else fails the test."""
+    """A module pynvml with these functions only: calling any other fails the test."""
 
     NVMLError = NVMLError
     NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
 
-    def __init__(self, cards=((UUID, BUS),), pids=(), lacks=(), **reads):
-        """Cards by UUID and place on the bus; processes on each; functions that fail; other answers."""
+    def __init__(self, cards=((UUID, BUS),), pids=(), missing=(), **readings):
+        """Set cards by UUID and bus id, processes, functions that fail, and other readings."""
         uuids, buses = zip(*cards, strict=True)
-        self.lacks, self.asked = lacks, set()
-        self.answers = {
+        self.missing, self.called = missing, set()
+        self.functions = {
             "nvmlInit": lambda: None,
             "nvmlSystemGetDriverVersion": lambda: "580.82.07",
             "nvmlDeviceGetCount": lambda: len(cards),
@@ -52,31 +52,31 @@ class Driver:
             "nvmlDeviceGetComputeRunningProcesses_v3": lambda card: [
                 SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in pids
             ],
-            **{name: partial(self.read, value) for name, value in (READS | reads).items()},
+            **{name: partial(self.read, value) for name, value in (READINGS | readings).items()},
         }
 
     def __getattr__(self, name):
-        assert name in self.answers, f"nobody may call {name}"
-        self.asked.add(name)
-        return self.refuse if name in self.lacks else self.answers[name]
+        assert name in self.functions, f"{name} must not be called"
+        self.called.add(name)
+        return self.refuse if name in self.missing else self.functions[name]
 
     def refuse(self, *of):
-        """What a card says that does not have it."""
+        """Fail as for a card without the reading."""
         raise NVMLError("Not Supported")
 
     def read(self, value, card, *of):
-        """What it says that has it."""
+        """Return the reading."""
         return value
 
     def find(self, name, names):
-        """The card's number."""
+        """Return the card's number."""
         if name not in names:
             raise NVMLError("Not Found")
         return names.index(name)
 
 
 def card_of(**about):
-    """Instruments over such a driver."""
+    """Make instruments over such a driver."""
     return Nvml(UUID, BUS, Driver(**about))
 
 
@@ -89,7 +89,7 @@ def test_a_state_is_in_the_units_that_it_says():
     assert card.unread == {}
 
 
-def test_the_card_is_found_by_its_name_and_not_its_number():
+def test_the_card_is_identified_by_its_name_and_not_its_number():
     """The third card of the driver is the first that torch may see."""
     cards = (("GPU-a", "0:01"), ("GPU-b", "0:02"), (UUID, BUS))
 
@@ -98,18 +98,18 @@ def test_the_card_is_found_by_its_name_and_not_its_number():
     assert Nvml("", "", Driver(((UUID, BUS),))).handle == 0
 
 
-def test_a_card_that_cannot_be_told_from_others_has_no_state():
+def test_a_card_that_cannot_be_identified_has_no_state():
     """The state of another card is worse than none."""
     card = Nvml("GPU-c", "", Driver((("GPU-a", "0:01"), ("GPU-b", "0:02"))))
 
-    assert (card.state(0.0), card.joules(), card.others(), card.used()) == (None, None, 0, None)
+    assert (card.state(0.0), card.joules(), card.other_processes(), card.used()) == (None, None, 0, None)
     assert card.machine() == {"unread": "NVML: none of its 2 cards is GPU-c"}
 
 
-def test_what_a_card_does_not_tell_is_unknown_and_said():
+def test_what_is_not_readable_is_unknown_and_listed():
     """Each field by itself; an error of one is none of the others'."""
-    lacks = ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetClockInfo", "nvmlDeviceGetTotalEnergyConsumption")
-    card = card_of(lacks=lacks)
+    missing = ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetClockInfo", "nvmlDeviceGetTotalEnergyConsumption")
+    card = card_of(missing=missing)
 
     assert card.state(0.0) == State(0.0, nvml.UNKNOWN, nvml.UNKNOWN, 61.0, nvml.UNKNOWN, 0x24)
     assert card.joules() is None
@@ -119,20 +119,20 @@ def test_what_a_card_does_not_tell_is_unknown_and_said():
     assert "PowerUsage: Not Supported" in card.machine()["unread"]
 
 
-def test_older_drivers_know_the_reasons_by_another_name():
+def test_older_drivers_have_another_name_for_clock_events():
     """They call them throttle reasons; nothing is missing then."""
     new, old = "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"
-    card = card_of(lacks=(new,), **{old: 0x08})
+    card = card_of(missing=(new,), **{old: 0x08})
 
-    assert card.state(0.0).reasons == 0x08
+    assert card.state(0.0).clock_events == 0x08
     assert card.unread == {}
 
 
 def test_no_driver_is_a_reason_and_not_an_error():
     """Then there are no states, and the machine says why."""
-    card = card_of(lacks=("nvmlInit",))
+    card = card_of(missing=("nvmlInit",))
 
-    assert (card.state(0.0), card.joules(), card.others()) == (None, None, 0)
+    assert (card.state(0.0), card.joules(), card.other_processes()) == (None, None, 0)
     assert card.machine() == {"unread": "NVML: Not Supported"}
 
 
@@ -140,7 +140,7 @@ def test_the_names_are_those_of_the_package():
     """What the fake knows, the real pynvml has, and where there is no driver it says so like the fake."""
     pynvml = pytest.importorskip("pynvml")
 
-    assert [name for name in Driver().answers if not hasattr(pynvml, name)] == []
+    assert [name for name in Driver().functions if not hasattr(pynvml, name)] == []
     assert (pynvml.NVML_CLOCK_SM, pynvml.NVML_CLOCK_MEM, pynvml.NVML_TEMPERATURE_GPU) == (1, 2, 0)
     if not torch.cuda.is_available():
         assert Nvml(UUID, BUS).machine() == {"unread": "NVML: NVML Shared Library Not Found"}
@@ -170,17 +170,17 @@ def test_no_package_is_a_reason_too(monkeypatch):
 )
 def test_other_processes_are_counted_whatever_their_ids(pids, others):
     """One of them is always this process."""
-    assert card_of(pids=pids).others() == others
+    assert card_of(pids=pids).other_processes() == others
 
 
-def test_memory_of_this_process_is_told_or_not():
+def test_memory_of_this_process_may_be_hidden():
     """By its id; a process that the driver lists without its memory is not one of 0 bytes."""
     assert card_of(pids=[(4_000_001, 5), (os.getpid(), 7 << 20)]).used() == 7 << 20
     assert card_of(pids=[(os.getpid(), None)]).used() is None
     assert card_of(pids=[(4_000_001, 5)]).used() is None
 
 
-def test_the_machine_is_told_in_words():
+def test_the_machine_is_described_in_words():
     """Limits in watts and MHz; of two ECC modes the present one."""
     assert card_of().machine() == {
         "driver": "580.82.07",
@@ -195,12 +195,12 @@ def test_nothing_is_ever_set():
     """Everything is asked for: the fake fails on what it does not list, and it lists nothing that sets."""
     driver = Driver()
     card = Nvml(UUID, BUS, driver)
-    for ask in (card.joules, card.others, card.used, card.machine, partial(card.state, 0.0)):
+    for ask in (card.joules, card.other_processes, card.used, card.machine, partial(card.state, 0.0)):
         ask()
 
-    assert set(READS) < driver.asked
-    assert not [name for name in driver.answers if re.search("Set|Reset|Clear|Freeze", name)]
-    with pytest.raises(AssertionError, match="nobody may call nvmlDeviceSetPowerLimit"):
+    assert set(READINGS) < driver.called
+    assert not [name for name in driver.functions if re.search("Set|Reset|Clear|Freeze", name)]
+    with pytest.raises(AssertionError, match="nvmlDeviceSetPowerLimit must not be called"):
         card.read("nvmlDeviceSetPowerLimit")
 
 
@@ -208,7 +208,7 @@ def test_nothing_is_ever_set():
     ("pids", "mib", "whose"),
     [([(os.getpid(), 7 << 20)], 7, "of this process"), ([(4_000_001, None)], 24, "of the whole device")],
 )
-def test_memory_says_whose_it_is(monkeypatch, pids, mib, whose):
+def test_memory_is_of_the_process_or_of_the_device(monkeypatch, pids, mib, whose):
     """Of this process where the driver tells, else of the device: 40 MiB, 16 of them free."""
     answers = {
         "current_device": 0,
@@ -221,11 +221,11 @@ def test_memory_says_whose_it_is(monkeypatch, pids, mib, whose):
     for name, value in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *of, value=value: value)
     monkeypatch.setattr(nvml, "import_module", lambda name: Driver(pids=pids))
-    card = clocks.Cuda()
+    card = devices.Cuda()
 
     assert card.memory() == {"allocated": 3, "reserved": 5, "device": mib}
     assert card.machine()["memory"] == whose
-    assert (card.name, card.others(), card.cache) == ("Card", 0, 50 << 20)
+    assert (card.name, card.other_processes(), card.cache) == ("Card", 0, 50 << 20)
 
 
 def new_names():
@@ -276,7 +276,9 @@ def test_settings_come_back_after_an_error_and_out_of_each_other():
 )
 def test_a_processor_refuses_what_it_cannot_do(name, why):
     """And names what it can."""
-    with pytest.raises(ValueError, match=f"mode {name}: {why}; here: strict, cold, channels_last$"):
+    with pytest.raises(
+        ValueError, match=f"mode {name}: {why}; allowed on this device: strict, cold, channels_last$"
+    ):
         applied(MODES[name], "cpu").__enter__()
 
 
@@ -286,20 +288,20 @@ def test_an_older_card_refuses_a_mode_that_would_be_another_in_secret(monkeypatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
 
-    assert {name for name, mode in MODES.items() if clocks.wants(mode, "cuda")} == lacks
+    assert {name for name, mode in MODES.items() if devices.unsupported(mode, "cuda")} == lacks
 
 
 def test_a_processor_has_the_name_that_the_system_gives_it(monkeypatch, tmp_path):
     """With the number of threads, as it decides the time."""
-    monkeypatch.setattr(clocks, "CPUINFO", tmp_path / "cpuinfo")
-    clocks.CPUINFO.write_text("processor\t: 0\nmodel name\t: AMD EPYC 9B14\nstepping\t: 1\n")
+    monkeypatch.setattr(devices, "CPUINFO", tmp_path / "cpuinfo")
+    devices.CPUINFO.write_text("processor\t: 0\nmodel name\t: AMD EPYC 9B14\nstepping\t: 1\n")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
     assert Cpu().name == "AMD EPYC 9B14, 2 threads"
 
-    clocks.CPUINFO.unlink()
-    monkeypatch.setattr(clocks.platform, "processor", lambda: "")
-    monkeypatch.setattr(clocks.platform, "machine", lambda: "aarch64")
+    devices.CPUINFO.unlink()
+    monkeypatch.setattr(devices.platform, "processor", lambda: "")
+    monkeypatch.setattr(devices.platform, "machine", lambda: "aarch64")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
 
     assert Cpu().name == "aarch64, 1 thread"
@@ -312,7 +314,7 @@ def test_a_processor_has_one_clock_and_its_memory_in_mib():
     cpu.flush()
 
     assert cpu.now() > began
-    assert (cpu.mark(), cpu.state(0.0), cpu.joules(), cpu.others()) == (None, None, None, 0)
+    assert (cpu.mark(), cpu.state(0.0), cpu.joules(), cpu.other_processes()) == (None, None, None, 0)
     assert cpu.buffer.nbytes == 64 << 20
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert cpu.memory()["device"] == pytest.approx(int(peak[1]) / 1024, rel=0.05)

@@ -1,6 +1,5 @@
 """Recordings of work on a device on paper, where every clock is known, and of networks on the processor."""
 
-import csv
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +15,15 @@ from benchmark import nets, spec
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import forward, scoring
 from benchmark.measure.devices import Cpu
-from benchmark.measure.recorder import MOVED, record
+from benchmark.measure.recorder import END_TO_END_CALLS, record
 from benchmark.measure.work import Task, Work
+from benchmark.results import COMPLEXITY, read_rows
+from benchmark.results.schema import Complexity
 from benchmark.spec import Run
 from benchmark.timing import sampler
-from benchmark.timing.recording import MODES, Mode, dump, load
+from benchmark.timing.recording import MODES, Mode, timing_key
 from benchmark.timing.rules import Rules
+from benchmark.timing.storage import dump, load
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from tests.fake_device import FakeCpu, FakeGpu, during
@@ -41,19 +43,19 @@ SMALL = Run("small", "dmphn", "", config={"levels": "1", "width": 4})
 
 
 @pytest.fixture(autouse=True)
-def uncollected(monkeypatch):
+def no_garbage_collection(monkeypatch):
     """Garbage is left where it is: collecting all that pytest has imported takes longer than the tests."""
-    monkeypatch.setattr(sampler, "uncollected", nullcontext)
+    monkeypatch.setattr(sampler, "paused_garbage_collection", nullcontext)
 
 
 def task(mode="strict", run=SMALL, height=64, width=64, batch=1):
     """Something to time."""
-    return Task("forward", run.name, MODES[mode], height, width, batch, 1, "abc", order=7, run=run)
+    return Task("forward", run.name, MODES[mode], height, width, batch, 1, "abc", position=7, run=run)
 
 
 def on(gpu, **about):
     """Work that this device does."""
-    return Work(gpu.call, macs=10, traffic=20, moved=gpu.call, **about)
+    return Work(gpu.call, macs=10, traffic=20, end_to_end=gpu.call, **about)
 
 
 def test_every_clock_is_the_one_that_it_says():
@@ -61,29 +63,29 @@ def test_every_clock_is_the_one_that_it_says():
     gpu = FakeGpu(slow=during(0.0, 0.001, 50.0, 1.0))
     made = record(task(), on(gpu, capture=lambda: gpu.replay), gpu, SHORT)
 
-    assert made.first_ms == pytest.approx(500.0)  # the first call is 50 times as long
+    assert made.first_call_ms == pytest.approx(500.0)  # the first call is 50 times as long
     for clock, ms in (("wall", 10.0), ("asynchronous", 0.1), ("events", 10.0), ("graph", 10.0)):
         assert getattr(made.samples, clock) == pytest.approx([ms] * len(made.samples.wall), abs=0.02), clock
-    assert made.moved == pytest.approx([10.0] * len(made.moved))
-    assert 0 < len(made.moved) <= MOVED
+    assert made.end_to_end == pytest.approx([10.0] * len(made.end_to_end))
+    assert 0 < len(made.end_to_end) <= END_TO_END_CALLS
     assert made.burst.seconds / made.burst.calls == pytest.approx(0.01, rel=0.01)
     assert made.burst.joules == pytest.approx(6.0 * made.burst.calls)  # 600 W for 10 ms each
     assert made.memory == {"allocated": 100.0, "reserved": 128.0, "device": 600.0}
-    asked = [what for what, _ in gpu.log]
-    assert asked.index("reset") < asked.index("call")
+    calls = [method for method, _ in gpu.log]
+    assert calls.index("reset_peaks") < calls.index("call")
 
 
 def test_a_recording_holds_what_was_asked_for_and_comes_back_from_its_line():
     """Every field that the task and the work name."""
     gpu = FakeGpu()
     made = record(task(batch=4), on(gpu, notes=("said before",)), gpu, SHORT)
-    back = load(dump(made), "here")
+    back = load(dump(made), "place")
 
     assert dump(back) == dump(made)
-    assert back.key == ("forward", "small", "strict", 64, 64, 4)
+    assert timing_key(back) == ("forward", "small", "strict", 64, 64, 4)
     assert (back.device, back.kind_of_device, back.machine) == ("Fake GPU", "cuda", {"driver": "imaginary"})
-    assert (back.round, back.fingerprint, back.order, back.macs, back.traffic) == (1, "abc", 7, 10, 20)
-    assert (back.notes, back.answer, back.samples.graph) == (("said before",), {}, ())
+    assert (back.round, back.fingerprint, back.position, back.macs, back.traffic) == (1, "abc", 7, 10, 20)
+    assert (back.notes, back.accuracy, back.samples.graph) == (("said before",), {}, ())
 
 
 @pytest.mark.parametrize("name", [*MODES])
@@ -96,7 +98,7 @@ def test_every_call_is_made_in_the_declared_mode(name):
         gpu.call()
 
     before = torch.backends.cudnn.allow_tf32
-    work = Work(call, capture=lambda: call, moved=call, answer=dict)
+    work = Work(call, capture=lambda: call, end_to_end=call, accuracy=dict)
     record(task(name), work, gpu, SHORT)
 
     assert seen == {(MODES[name].tf32, MODES[name].search)}
@@ -109,7 +111,7 @@ def test_a_cold_mode_has_samples_from_an_empty_cache_and_nothing_else():
     made = record(task("cold"), on(gpu), gpu, SHORT)
 
     assert made.samples.wall == pytest.approx([12.1] * len(made.samples.wall), abs=0.2)
-    assert (made.moved, made.burst) == ((), None)
+    assert (made.end_to_end, made.burst) == ((), None)
 
 
 def test_a_device_without_memory_enough_says_what_did_not_fit():
@@ -151,27 +153,29 @@ def test_an_answer_that_cannot_be_compared_costs_no_samples():
     def answer():
         raise ValueError("decoder.pkl: its sha256 starts 00, not 92; remove it")
 
-    made = record(task("tf32"), on(gpu, answer=answer), gpu, SHORT)
+    made = record(task("tf32"), on(gpu, accuracy=answer), gpu, SHORT)
 
     assert made.samples.wall
-    assert made.answer == {}
-    assert made.notes == ("answer not compared: decoder.pkl: its sha256 starts 00, not 92; remove it",)
+    assert made.accuracy == {}
+    assert made.notes == (
+        "restored image not compared: decoder.pkl: its sha256 starts 00, not 92; remove it",
+    )
 
 
 @pytest.mark.parametrize("counts", [(0, 2), (2, 0)])
 def test_others_are_seen_before_or_after(counts):
     """A process that came in between was there."""
     gpu, seen = FakeGpu(), iter(counts)
-    gpu.others = lambda: next(seen)
+    gpu.other_processes = lambda: next(seen)
 
-    assert record(task(), on(gpu), gpu, SHORT).others == 2
+    assert record(task(), on(gpu), gpu, SHORT).other_processes == 2
 
 
 def test_moving_stops_when_it_takes_too_long():
     """Calls of 0.6 s in a cap of 1 s: one to begin with, and as many as begin in time."""
     cpu = FakeCpu(busy_ms=600.0)
 
-    assert len(record(task(), on(cpu), cpu, SHORT).moved) == 1
+    assert len(record(task(), on(cpu), cpu, SHORT).end_to_end) == 1
 
 
 def test_a_processor_records_no_mode_of_a_graphics_processor():
@@ -191,25 +195,24 @@ def test_a_real_network_is_recorded_on_the_processor(name, mode):
     cpu, wanted = Cpu(), task(mode, run)
     made = record(wanted, forward.prepare(wanted, cpu), cpu, SHORT)
 
-    assert load(dump(made), "here").key == ("forward", name, mode, 64, 64, 1)
+    assert timing_key(load(dump(made), "place")) == ("forward", name, mode, 64, 64, 1)
     assert min(made.samples.wall) > 0
     assert made.samples.events == made.samples.graph == ()
     assert made.burst.calls > 0
-    assert len(made.moved) <= MOVED
+    assert len(made.end_to_end) <= END_TO_END_CALLS
     if mode == "strict":
-        assert made.answer == {}
+        assert made.accuracy == {}
     else:
-        assert made.answer["finite"]
-        assert made.answer["error"] < 1e-5
-        assert made.answer["levels"] < 0.01
-        assert (made.answer["error"] == 0) == (name == "identity")
+        assert made.accuracy["finite"]
+        assert made.accuracy["error"] < 1e-5
+        assert made.accuracy["levels"] < 0.01
+        assert (made.accuracy["error"] == 0) == (name == "identity")
 
 
 @pytest.mark.parametrize("name", ["identity", "dmphn_1"])
 def test_the_arithmetic_is_fvcores(name):
     """At 256x256 as in the committed table; two images have twice as much, half the type half the bytes."""
-    with (ROOT / "results" / "complexity.csv").open() as table:
-        macs = {row["run"]: int(row["macs_256"]) for row in csv.DictReader(table)}
+    macs = {row.run: row.macs_256 for row in read_rows(ROOT / COMPLEXITY, Complexity)}
     run = spec.load(ROOT / "params.yaml")[1][name]
     one, two = (forward.prepare(task("strict", run, 256, 256, batch), Cpu()) for batch in (1, 2))
     half = forward.prepare(task("fast", run, 256, 256), Cpu())
@@ -226,7 +229,7 @@ def test_images_that_move_are_those_that_the_benchmark_restores(batch):
         256, (batch, 50, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     run = replace(SMALL, train=spec.load(ROOT / "params.yaml")[1]["dmphn_1"].train)
-    moved = forward.prepare(task("strict", run, 50, 60, batch), Cpu()).moved()
+    moved = forward.prepare(task("strict", run, 50, 60, batch), Cpu()).end_to_end()
 
     shown = [one.numpy() for one in drawn]
     pairs = Pairs([str(i) for i in range(batch)], shown, shown)
@@ -242,7 +245,7 @@ def test_images_that_move_are_those_that_the_benchmark_restores(batch):
 def test_the_input_is_an_image_as_the_network_sees_it():
     """In no part constant, normalised as the recipe has it, padded, and the same image throughout a batch."""
     net = nets.build(SMALL)
-    x = forward.drawn(net, task(height=50, width=60, batch=2), spec.Normalise(0.5, 2.0))
+    x = forward.random_input(net, task(height=50, width=60, batch=2), spec.Normalise(0.5, 2.0))
 
     assert x.shape == (2, 3, nets.fitting(net, 50), nets.fitting(net, 60))
     assert torch.equal(x[0], x[1])
@@ -253,7 +256,7 @@ def test_the_input_is_an_image_as_the_network_sees_it():
 def test_a_rougher_type_is_seen_in_the_answer():
     """bfloat16 has 8 bits: an error between its unit of rounding and some of them."""
     rough = replace(task(), mode=Mode("rough", "", dtype="bfloat16"))
-    found = forward.prepare(rough, Cpu()).answer()
+    found = forward.prepare(rough, Cpu()).accuracy()
 
     assert found["finite"]
     assert found["weights"] == "initial"
@@ -267,7 +270,7 @@ def test_an_answer_that_is_not_finite_is_said_and_not_measured(monkeypatch):
         torch.nan
     )
 
-    assert work.answer() == {"weights": "initial", "finite": False}
+    assert work.accuracy() == {"weights": "initial", "finite": False}
 
 
 @pytest.fixture
@@ -309,9 +312,9 @@ def test_the_change_of_psnr_is_that_of_the_authors_weights(shelf, tmp_path):
     """A mode that changes nothing changes nothing; one that rounds changes as much as scikit-image says."""
     run = replace(SMALL, weights="theirs")
     folder = tmp_path / "GOPRO_Large" / "test" / "GOPR0384_11_00"
-    exact = forward.prepare(task("channels_last", run, 48, 64), Cpu()).answer()
+    exact = forward.prepare(task("channels_last", run, 48, 64), Cpu()).accuracy()
     rough = replace(task("strict", run, 48, 64), mode=Mode("rough", "", dtype="bfloat16"))
-    rounded = forward.prepare(rough, Cpu()).answer()
+    rounded = forward.prepare(rough, Cpu()).accuracy()
     with torch.autocast("cpu", torch.bfloat16):
         after = psnr(shelf.eval(), folder)
 
@@ -323,7 +326,7 @@ def test_the_change_of_psnr_is_that_of_the_authors_weights(shelf, tmp_path):
 
 def test_real_images_of_another_size_are_left_alone(shelf):
     """What is timed has one size, and is what restores them."""
-    answer = forward.prepare(task("channels_last", replace(SMALL, weights="theirs")), Cpu()).answer()
+    answer = forward.prepare(task("channels_last", replace(SMALL, weights="theirs")), Cpu()).accuracy()
 
     assert answer["weights"] == "theirs"
     assert "psnr_change" not in answer
@@ -335,7 +338,7 @@ def test_weights_that_are_not_at_hand_are_not_asked_for(shelf, tmp_path, monkeyp
     next((tmp_path / "theirs").iterdir()).unlink()
     work = forward.prepare(task("channels_last", replace(SMALL, weights="theirs"), 48, 64), Cpu())
 
-    assert work.answer()["weights"] == "initial"
+    assert work.accuracy()["weights"] == "initial"
 
 
 def test_a_graph_mode_names_what_cannot_be_captured():
@@ -378,7 +381,7 @@ def test_a_graph_is_captured_once_after_three_calls_and_replayed_from_then_on(mo
     """As PyTorch's notes on CUDA graphs ask; the answer lies in the same memory each time."""
     graphs, calls = Graphs(), []
     graphs.patch(monkeypatch)
-    work = forward.Replayed(lambda: calls.append(1) or len(calls), "here")
+    work = forward.GraphCall(lambda: calls.append(1) or len(calls), "place")
 
     assert [work(), work(), work()] == [4, 4, 4]
     assert (len(calls), graphs.begun, graphs.replays) == (4, 1, 3)
@@ -390,7 +393,7 @@ def test_a_graph_without_memory_is_not_one_that_cannot_be(monkeypatch):
         Graphs(error).patch(monkeypatch)
         expected = torch.OutOfMemoryError if isinstance(error, torch.OutOfMemoryError) else ValueError
         with pytest.raises(expected, match=r"^(CUDA out of memory\.|no graph: not permitted)$"):
-            forward.captured(list)
+            forward.capture(list)
 
 
 def test_the_first_error_of_a_capture_is_the_one_that_is_told():
@@ -405,7 +408,7 @@ def test_the_first_error_of_a_capture_is_the_one_that_is_told():
     with pytest.raises(RuntimeError) as error:
         fail()
 
-    assert str(forward.root(error.value)) == "operation not permitted when stream is capturing"
+    assert str(forward.first_error(error.value)) == "operation not permitted when stream is capturing"
 
 
 def test_forward_needs_a_run():

@@ -1,4 +1,4 @@
-"""A timed training step against training itself, whose functions it uses."""
+"""A timed training step, against training itself, whose functions it uses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def nobody_elses_weights(monkeypatch):
 
 
 def task(name, mode="strict", batch=1, height=16, width=16):
-    """A step to measure."""
+    """Make the task of a step."""
     return Task("step", name, MODES[mode], height, width, batch, 1, "", run=RUNS.get(name))
 
 
@@ -116,7 +116,7 @@ def test_without_vgg19_a_step_says_that_it_does_less():
     [
         (task("identity"), "identity: it has no recipe"),
         (replace(task("dmphn_1"), run=None), "a ceiling: it has no recipe"),
-        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; known: strict, tf32"),
+        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; allowed: strict, tf32"),
         (task("dmphn_1", width=32), "dmphn_1: a crop of 32x16; allowed: a square of up to 720 pixels"),
         (task("deblurgan", height=361, width=361), "deblurgan: .*; allowed: a square of up to 360 pixels"),
         (task("dmphn_1", height=0, width=0), "dmphn_1: a crop of 0x0"),

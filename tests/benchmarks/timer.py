@@ -5,8 +5,8 @@
 All time the same call of the same network in one process, with as many threads, in turns of SECONDS (default
 0.7) whose order is random within each of PAIRS (default 15). What counts is the median of the pairs' ratios,
 with its 95 % interval: what slows the machine down for longer than a pair hits both sides alike. The exit
-status is 1 when it is off by more than 3 %, or 2 % beside do_bench. "A/A" is the largest difference between
-two turns of one side.
+status is 1 when it is off by more than 3 %, or 2 % beside do_bench. "A/A" is the A/A
+spread: the largest difference between two turns of one side.
 
 Run it in the project's root, when nothing else is running.
 
@@ -26,33 +26,36 @@ import torch
 from torch.utils.benchmark import Timer
 
 from benchmark import spec
-from benchmark.measure import clocks, forward
+from benchmark.measure import devices, forward
 from benchmark.measure.work import Task
+from benchmark.timing.comparison import spread
 from benchmark.timing.recording import MODES
 from benchmark.timing.rules import RULES
 from benchmark.timing.sampler import sample
-from benchmark.timing.stats import interval
+from benchmark.timing.stats import median_interval
 
 NETWORKS = ("dmphn_1", "mimo_unet", "deblurgan")
 SIZES = {"cpu": (128, 128), "cuda": (720, 1280)}  # on a GPU large enough that launching costs nothing
 PARAMS = Path(__file__).parents[2] / "params.yaml"
-Side = Callable[[], float]  # one turn; it gives the median in ms
+Side = Callable[[], float]  # takes one turn; returns the median in ms
 
 
 def ours(device: Any, call: Callable[[], Any], seconds: float, clock: str, cold: bool) -> float:
-    """By the project's own sampling loop, which may stop only when its turn is over."""
-    rules = replace(RULES[device.kind], warm_seconds=0.1, warm_max_seconds=0.5, target_half_width=0.0, max_seconds=seconds)
+    """Time by the project's own sampling loop, which may stop only when its turn is over."""
+    rules = replace(
+        RULES[device.kind], warm_seconds=0.1, warm_max_seconds=0.5, target_half_width=0.0, max_seconds=seconds
+    )
     return median(getattr(sample(device, call, rules, cold=cold), clock))
 
 
 def theirs(call: Callable[[], Any], seconds: float) -> float:
-    """By torch's own timer."""
+    """Time by torch's own timer."""
     timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
     return timer.blocked_autorange(min_run_time=seconds).median * 1000
 
 
 def tritons(call: Callable[[], Any], seconds: float) -> float:
-    """By Triton's."""
+    """Time by Triton's."""
     from triton.testing import do_bench
 
     return float(do_bench(call, rep=round(1000 * seconds), return_mode="median"))
@@ -61,7 +64,7 @@ def tritons(call: Callable[[], Any], seconds: float) -> float:
 def comparisons(
     device: Any, call: Callable[[], Any], seconds: float
 ) -> Iterator[tuple[str, Side, Side, float]]:
-    """Against whom, our side, theirs, and how far the ratio may be off."""
+    """Yield the opponent, our side, theirs, and how far the ratio may be off."""
     limit = 0.03 if device.kind == "cpu" else float("inf")
     yield (
         "Timer",
@@ -79,40 +82,35 @@ def comparisons(
 
 
 def turns(sides: tuple[Side, Side], pairs: int, dice: random.Random) -> list[tuple[float, float]]:
-    """The medians of each pair."""
-    found = []
+    """Return the medians of each pair."""
+    medians = []
     for _ in range(pairs):
-        made = {side: sides[side]() for side in dice.sample((0, 1), 2)}
-        found.append((made[0], made[1]))
-    return found
-
-
-def apart(medians: tuple[float, ...]) -> float:
-    """The largest difference between two, over the smaller: the A/A difference."""
-    return max(medians) / min(medians) - 1
+        turn = {side: sides[side]() for side in dice.sample((0, 1), 2)}
+        medians.append((turn[0], turn[1]))
+    return medians
 
 
 def main(pairs: int = 15, seconds: float = 0.7) -> int:
     """Print one line per network and opponent; 1 when a ratio is off."""
-    device, runs, dice = clocks.here(), spec.load(PARAMS)[1], random.Random(0)
+    device, runs, dice = devices.current(), spec.load(PARAMS)[1], random.Random(0)
     height, width = SIZES[device.kind]
     print(f"{device.name}: {height}x{width}, {pairs} pairs of turns of {seconds:g} s")
     off = False
     for name in NETWORKS:
         task = Task("forward", name, MODES["strict"], height, width, 1, 1, "", run=runs[name])
-        with clocks.applied(task.mode, device.kind):
+        with devices.applied(task.mode, device.kind):
             call = forward.prepare(task, device).call
             call()
             for opponent, mine, other, limit in comparisons(device, call, seconds):
-                found = turns((mine, other), pairs, dice)
-                ratios = [a / b for a, b in found]
-                low, high = interval(ratios)
-                our, their = zip(*found, strict=True)
+                pairs_of_medians = turns((mine, other), pairs, dice)
+                ratios = [a / b for a, b in pairs_of_medians]
+                low, high = median_interval(ratios)
+                our, their = zip(*pairs_of_medians, strict=True)
                 wrong = abs(median(ratios) - 1) > limit
                 off |= wrong
                 print(
-                    f"{name}: ours {median(our):.3f} ms (A/A {apart(our):.1%}), "
-                    f"{opponent} {median(their):.3f} ms (A/A {apart(their):.1%}), "
+                    f"{name}: ours {median(our):.3f} ms (A/A {spread(our):.1%}), "
+                    f"{opponent} {median(their):.3f} ms (A/A {spread(their):.1%}), "
                     f"ratio {median(ratios):.4f} ({low:.4f} to {high:.4f}){', OFF' if wrong else ''}",
                     flush=True,
                 )
