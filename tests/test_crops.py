@@ -1,4 +1,4 @@
-"""What a training step is given: crops that repeat, augmentations that keep images and extras in step."""
+"""What a training step receives: crops that repeat, augmentations that treat images and extras alike."""
 
 from dataclasses import replace
 
@@ -35,8 +35,8 @@ def test_batches_depend_on_seed_and_step_alone():
     assert one.blurry.max() <= 0.5
 
 
-def plainly(data, recipe, seed, step):
-    """`sample` in plain numpy: floats from the start, image by image."""
+def plain_sample(data, recipe, seed, step):
+    """Draw a batch as `sample` does, in plain numpy: floats from the start, image by image."""
 
     def colours(change, crop):
         return {k: change(np.ascontiguousarray(x)).astype(np.float32) for k, x in crop.items()}
@@ -93,12 +93,12 @@ def plainly(data, recipe, seed, step):
     ],
 )
 def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normalise):
-    """Keeping bytes until a colour changes, and writing into the same memory again, changes no bit."""
+    """Keeping bytes until a colour changes, and reusing the memory of the last step, changes no bit."""
     data, room = pairs(3, 40), {}
     recipe = replace(RECIPE, batch=8, crop=24, augment=tuple(augmentations), normalise=normalise)
     for step in range(4):
         batch = sample(data, recipe, 3, step, "cpu", room)
-        blurry, sharp = plainly(data, recipe, 3, step)
+        blurry, sharp = plain_sample(data, recipe, 3, step)
 
         assert np.array_equal(batch.blurry.numpy(), blurry)
         assert np.array_equal(batch.sharp.numpy(), sharp)
@@ -108,16 +108,16 @@ def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normal
 
 @pytest.mark.parametrize("name", AUGMENT)
 def test_bytes_and_floats_are_augmented_alike(name):
-    """A crop of bytes, which stay as they are, gives what its floats give, bit for bit."""
+    """A crop of bytes has the same result as its floats, bit for bit, and is not written to."""
     for seed in range(8):
         data = pairs(2, 20)
         images = {"blurry": data.blurry[0], "sharp": data.sharp[0], "level_3": data.blurry[1]}
-        given, before = ({kind: image.copy() for kind, image in images.items()} for _ in range(2))
-        floats = {kind: image.astype(np.float32) / 255 for kind, image in given.items()}
-        ours, theirs = (AUGMENT[name](crop, np.random.default_rng(seed)) for crop in (given, floats))
+        original, before = ({kind: image.copy() for kind, image in images.items()} for _ in range(2))
+        floats = {kind: image.astype(np.float32) / 255 for kind, image in original.items()}
+        ours, theirs = (AUGMENT[name](crop, np.random.default_rng(seed)) for crop in (original, floats))
 
-        assert all(np.array_equal(_colours.unit(ours[kind]), theirs[kind]) for kind in given)
-        assert all(np.array_equal(given[kind], before[kind]) for kind in given)
+        assert all(np.array_equal(_colours.unit(ours[kind]), theirs[kind]) for kind in original)
+        assert all(np.array_equal(original[kind], before[kind]) for kind in original)
 
 
 def test_images_are_shrunk_before_they_are_cropped():
@@ -138,7 +138,7 @@ def test_crops_larger_than_an_image_are_refused():
 
 
 def crop(rng, side=8):
-    """A crop whose images are equal, with an image, vectors and a mask beside them."""
+    """Make a crop whose images are equal, with vectors and a mask."""
     image = rng.random((side, side, 3)).astype(np.float32) * 0.5 + 0.25
     motion, moving = rng.random((side, side, 2)), rng.random((side, side, 1))
     plain = {"motion": motion.astype(np.float32), "moving": moving.astype(np.float32)}
@@ -147,49 +147,49 @@ def crop(rng, side=8):
 
 @pytest.mark.parametrize("name", AUGMENT)
 def test_augmentations_do_the_same_to_all_images(name):
-    """Whatever is drawn, images that were equal stay equal, and keep their size and type."""
+    """Whatever the random numbers, equal images stay equal, and keep their size and type."""
     rng = np.random.default_rng(0)
-    given = crop(rng)
+    original = crop(rng)
     for _ in range(10):
-        changed = AUGMENT[name](given, rng)
+        changed = AUGMENT[name](original, rng)
 
-        if name not in ("noise", "corrupt"):  # those are for the blurry image alone
+        if name not in ("noise", "corrupt"):  # they change the blurry image only
             assert np.array_equal(changed["blurry"], changed["sharp"])
         assert np.array_equal(changed["sharp"], changed["level_3"])
         assert {k: (v.shape, v.dtype) for k, v in changed.items()} == {
-            k: (v.shape, v.dtype) for k, v in given.items()
+            k: (v.shape, v.dtype) for k, v in original.items()
         }
 
 
 def test_rotation_never_leaves_a_crop_as_it_is():
     """DMPHN's stacks turn every crop by one, two or three quarters."""
     rng = np.random.default_rng(0)
-    given = crop(rng)
+    original = crop(rng)
     for _ in range(10):
-        turned = AUGMENT["rotate"](given, rng)["sharp"]
+        turned = AUGMENT["rotate"](original, rng)["sharp"]
 
-        assert any(np.array_equal(turned, np.rot90(given["sharp"], k)) for k in (1, 2, 3))
+        assert any(np.array_equal(turned, np.rot90(original["sharp"], k)) for k in (1, 2, 3))
 
 
 @pytest.mark.parametrize(("name", "unchanged"), [("dihedral", 1 / 8), ("dihedral_ninth", 2 / 9)])
-def test_the_squares_symmetries_are_as_likely_as_they_should(name, unchanged):
-    """All eight appear; MPRNet's draw leaves two crops in nine as they are, MS-CNN's one in eight."""
+def test_symmetries_of_the_square_have_their_probabilities(name, unchanged):
+    """All eight occur; MPRNet leaves two crops in nine unchanged, MS-CNN one in eight."""
     rng = np.random.default_rng(0)
-    given = crop(rng)
-    seen = [AUGMENT[name](given, rng)["sharp"].tobytes() for _ in range(3000)]
+    original = crop(rng)
+    results = [AUGMENT[name](original, rng)["sharp"].tobytes() for _ in range(3000)]
 
-    assert len(set(seen)) == 8
-    assert seen.count(given["sharp"].tobytes()) / 3000 == pytest.approx(unchanged, abs=0.03)
+    assert len(set(results)) == 8
+    assert results.count(original["sharp"].tobytes()) / 3000 == pytest.approx(unchanged, abs=0.03)
 
 
 def test_hsv_saturation_is_scikit_images():
     """Hue and value stay, saturation is scaled, as when converting there and back."""
     rng = np.random.default_rng(0)
-    given = crop(rng)
+    original = crop(rng)
     times = np.random.default_rng(7).uniform(0.5, 1.5)
-    hsv = skimage.color.rgb2hsv(given["sharp"].astype(float)) * [1, times, 1]
+    hsv = skimage.color.rgb2hsv(original["sharp"].astype(float)) * [1, times, 1]
 
-    changed = AUGMENT["saturate_hsv"](given, np.random.default_rng(7))["sharp"]
+    changed = AUGMENT["saturate_hsv"](original, np.random.default_rng(7))["sharp"]
 
     assert np.allclose(changed, skimage.color.hsv2rgb(hsv), atol=1e-6)
 
@@ -197,16 +197,16 @@ def test_hsv_saturation_is_scikit_images():
 def test_noise_is_for_the_blurry_image_alone():
     """Its standard deviation is |N(0, 1)| * 2 / 255, so 2 / 255 in the root mean square."""
     rng = np.random.default_rng(0)
-    given = crop(rng)
-    changed = [AUGMENT["noise"](given, rng) for _ in range(2000)]
-    spread = np.mean([np.square(c["blurry"] - given["blurry"]).mean() for c in changed]) ** 0.5
+    original = crop(rng)
+    changed = [AUGMENT["noise"](original, rng) for _ in range(2000)]
+    spread = np.mean([np.square(c["blurry"] - original["blurry"]).mean() for c in changed]) ** 0.5
 
-    assert np.array_equal(changed[0]["sharp"], given["sharp"])
+    assert np.array_equal(changed[0]["sharp"], original["sharp"])
     assert spread == pytest.approx(2 / 255, rel=0.1)
 
 
-def test_the_median_is_scipys():
-    """Whatever the size drawn, the borders and the number of strips, of bytes as of floats."""
+def test_median_is_that_of_scipy():
+    """It holds for all sizes, at the borders, across strips, of bytes as of floats."""
     image = np.random.default_rng(0).integers(0, 256, (70, 9, 3), np.uint8)
     sizes = set()
     for seed in range(12):
@@ -234,25 +234,27 @@ def test_temporal_augmentation_takes_a_shorter_exposure():
     """The blurry image becomes one of its levels, and so do all levels above; or all stay."""
     rng = np.random.default_rng(0)
     frames = {"level_11": 4, "level_3": 2, "level_7": 3, "blurry": 5, "sharp": 1}
-    given = {name: np.full((2, 2, 3), value, np.float32) for name, value in frames.items()}
+    original = {name: np.full((2, 2, 3), value, np.float32) for name, value in frames.items()}
     drawn = [
-        {name: int(image[0, 0, 0]) for name, image in AUGMENT["temporal"](given, rng).items()}
+        {name: int(image[0, 0, 0]) for name, image in AUGMENT["temporal"](original, rng).items()}
         for _ in range(400)
     ]
 
-    assert sorted({tuple(sorted(found.values())) for found in drawn}) == [
+    assert sorted({tuple(sorted(levels.values())) for levels in drawn}) == [
         (1, 2, 2, 2, 2), (1, 2, 3, 3, 3), (1, 2, 3, 4, 4), (1, 2, 3, 4, 5)
     ]  # fmt: skip
-    assert all(found == frames or found["blurry"] == found["level_11"] for found in drawn)
-    assert sum(found == frames for found in drawn) / 400 == pytest.approx(1 / 4, abs=0.07)
+    assert all(levels == frames or levels["blurry"] == levels["level_11"] for levels in drawn)
+    assert sum(levels == frames for levels in drawn) / 400 == pytest.approx(1 / 4, abs=0.07)
 
 
 def test_saturation_keeps_the_luma():
     """Only the distance from grey changes."""
     rng = np.random.default_rng(0)
-    given, luma = crop(rng), np.array([0.299, 0.587, 0.114])
+    original, luma = crop(rng), np.array([0.299, 0.587, 0.114])
 
-    assert np.allclose(AUGMENT["saturate"](given, rng)["sharp"] @ luma, given["sharp"] @ luma, atol=1e-5)
+    assert np.allclose(
+        AUGMENT["saturate"](original, rng)["sharp"] @ luma, original["sharp"] @ luma, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,20 +28,12 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A map at several steps of the training."""
-
-    name: str
-    tiles: tuple[Tile, ...]
-
-
-@dataclass(frozen=True)
 class Attention:
     """All maps of a run."""
 
     run: str
     about: str
-    rows: tuple[Row, ...]
+    maps: dict[str, tuple[Tile, ...]]  # by name of the map, over the steps of the training
 
 
 @dataclass(frozen=True)
@@ -92,14 +84,15 @@ def attention(inputs: Inputs, run: str) -> Attention | None:
     if not files:
         return None
     chosen = {step: read(files[step]) for step in spread_evenly(sorted(files))}
-    rows = []
-    for name in next(iter(chosen.values())):
-        tiles = [
+    first = next(iter(chosen.values()))
+    tiles = {
+        name: tuple(
             Tile(step, float(maps[name].min()), float(maps[name].max()), draw(maps[name]))
             for step, maps in chosen.items()
-        ]
-        rows.append(Row(name, tuple(tiles)))
-    return Attention(run, inputs.runs[run].about, tuple(rows))
+        )
+        for name in first
+    }
+    return Attention(run, inputs.runs[run].about, tiles)
 
 
 def maps(inputs: Inputs) -> Maps | None:

@@ -17,38 +17,21 @@ from benchmark.report.runtimes import FULL
 from benchmark.report.summary import Summary
 from benchmark.results.schema import PrintedTime
 
-SYMBOLS = {
-    # of claims
-    "agrees": "✓",
-    "close": "≈",
-    "explained": "≠",
-    "differs": "✗",
-    "untested": "○",
-    # of protocols
-    "decided": "✓",
-    "inconclusive": "?",
-    # of datasets
-    "complete": "✓",
-    "partial": "◐",
-    "broken": "✗",
-    "absent": "○",
-    # of printed run times
-    "possible": "✓",
-    "not credible": "?",
-    "impossible": "✗",
-    # of measured ones
-    "sound": "✓",
-    "unsettled": "~",
-    "drifting": "~",
-    "throttled": "↓",
-    "unsynchronised": "✗",
-    "unmeasured": "○",
-    # of a mode beside another
-    "faster": "▲",
-    "slower": "▼",
-    "same": "=",
-    "ambiguous": "?",
+_NAMES_BY_SYMBOL = {
+    "✓": ("agrees", "decided", "complete", "possible", "sound"),
+    "≈": ("close",),
+    "≠": ("explained",),
+    "✗": ("differs", "broken", "impossible", "unsynchronised"),
+    "○": ("untested", "absent", "unmeasured"),
+    "?": ("inconclusive", "not credible", "ambiguous"),
+    "◐": ("partial",),
+    "~": ("unsettled", "drifting"),
+    "↓": ("throttled",),
+    "▲": ("faster",),
+    "▼": ("slower",),
+    "=": ("same",),
 }
+SYMBOLS = {name: symbol for symbol, names in _NAMES_BY_SYMBOL.items() for name in names}  # of all verdicts
 SEES = {
     "rounded": "rounded to 8 bits",
     "truncated": "truncated to 8 bits",

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -118,10 +117,6 @@ def summarise(inputs: Inputs) -> Summary:
     """Collect everything that the page says."""
     papers, quality = printed.papers(inputs), tuple(measured.quality(inputs))
     ablations, weights = tuple(ablation.tables(inputs)), tuple(author_weights.tables(inputs))
-    totals, authors_totals = Counter(dict.fromkeys(VERDICTS, 0)), Counter(dict.fromkeys(VERDICTS, 0))
-    for paper in papers:
-        totals.update(paper.counts)
-        authors_totals.update(paper.authors)
     times = runtimes.times(inputs)
     protocols = measured.protocols(pd.concat([inputs.authors, inputs.measurements]))
     return Summary(
@@ -131,8 +126,8 @@ def summarise(inputs: Inputs) -> Summary:
         left_out=tuple(name for name in inputs.runs if name not in inputs.chosen),
         environment=environment(inputs),
         headlines=headlines.six(inputs, papers, ablations, quality, weights, times),
-        totals=dict(totals),
-        authors_totals=dict(authors_totals),
+        totals={verdict: sum(p.counts.get(verdict, 0) for p in papers) for verdict in VERDICTS},
+        authors_totals={verdict: sum(p.authors.get(verdict, 0) for p in papers) for verdict in VERDICTS},
         bands=bands(),
         compared=bool(inputs.findings),
         waiting=sum(paper.waiting for paper in papers),

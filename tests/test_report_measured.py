@@ -1,0 +1,165 @@
+"""The report on retrained networks: ablations, quality, curves, crops and attention maps."""
+
+import base64
+import io
+import re
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.report import ablation, crops, figures, inputs, page, summary
+from benchmark.report.measured import TrainingCurve
+from benchmark.results import Results, write
+from benchmark.results.schema import CurvePoint
+from tests.invented import CHOSEN, DATA, IMAGES, PROFILE, RUNS, fill, keep_maps, mean_psnr, psnr, read
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with every input, to change."""
+    fill(tmp_path)
+    return tmp_path
+
+
+def pixels(tile):
+    """Decode the image of a tile."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(tile.uri.split(",")[1]))))
+
+
+def test_ablation_steps_are_differences(filled, full_summary):
+    """Printed steps subtract printed numbers exactly; measured ones subtract means, with the paired error."""
+    table = next(table for table in full_summary.ablations if table.table == "Table 3")
+    difference = ablation.difference(read(filled), "dmphn_1", "cdgnet", DATA)
+    gains = [psnr("cdgnet", image) - psnr("dmphn_1", image) for image in IMAGES]
+    first = table.steps[0]
+
+    assert (first.before, first.after, first.printed) == ("DMPHN 1", "DMPHN+ACDA", Decimal("0.01"))
+    assert table.steps[-1].measured is None
+    assert table.whole.printed == Decimal("1.89")
+    assert difference == table.whole.measured
+    assert difference.value == pytest.approx(np.mean(gains), abs=1e-5)
+    assert difference.error == pytest.approx(np.std(gains, ddof=1) / 3**0.5, abs=1e-6)
+    assert table.whole.sign == ("same" if difference.value > 0 else "opposite")
+
+
+def test_every_variant_is_grouped(full_summary):
+    """Each run with `ablates` is in the group of the run it is a variant of."""
+    grouped = {(group.run, variant.run) for group in full_summary.groups for variant in group.variants}
+
+    assert grouped == {(run.ablates, name) for name, run in RUNS.items() if run.ablates}
+
+
+def test_studies_change_one_setting(full_summary):
+    """A study of the recipes has its parent and its variants, in order of value, with or without curve."""
+    labels = {s.title: {*s.points["label"], *s.absent} for s in full_summary.studies}
+    study = next(study for study in full_summary.studies if study.title.startswith("Distance"))
+
+    assert labels["Weight λ of the branch losses"] == {"λ 0", "λ 0.01", "λ 0.1", "λ 1"}
+    assert labels["Threshold μ of the sharpness mask"] >= {"μ 0.9", "μ 0.96", "μ 0.99"}
+    assert list(study.points["label"].unique()) == ["distance mse", "distance ssim"]
+    assert study.absent == ("distance l1",)
+
+
+def test_quality_is_beside_the_blurred_input(full_summary):
+    """The blurred input comes first; every other run shows its gain over it and the spread over images."""
+    (table,) = full_summary.quality
+    measured = table.runs[table.runs["images"] > 0]
+    left_out = table.runs[table.runs["images"] == 0]
+
+    assert table.runs.index[0] == "identity"
+    assert list(measured.index) == [name for name in RUNS if name in CHOSEN]
+    assert (left_out["note"] == f"left out by profile {PROFILE}").all()
+    assert table.spread["psnr"]["cdgnet"] == pytest.approx(
+        np.std([psnr("cdgnet", image) for image in IMAGES], ddof=1), abs=1e-5
+    )
+    assert table.gain["psnr"]["cdgnet"] == pytest.approx(
+        mean_psnr("cdgnet") - mean_psnr("identity"), abs=1e-5
+    )
+    assert np.isnan(table.gain["psnr"]["identity"])
+
+
+def test_crops_show_the_same_window(filled, full_summary):
+    """Each tile of a strip is the same window of its own image, and has that image's PSNR."""
+    first = full_summary.strips[0]
+    sequence, frame = first.image.split("/")
+    sharp = np.asarray(Image.open(filled / "data" / PROFILE / "test" / sequence / "sharp" / f"{frame}.png"))
+
+    assert [strip.rank for strip in full_summary.strips] == list(crops.RANKS)
+    assert (first.tiles[0].run, first.tiles[-1].label) == ("identity", "sharp original")
+    assert first.tiles[0].psnr == pytest.approx(psnr("identity", first.image))
+    assert all(pixels(tile).shape == (40, 48, 3) for tile in first.tiles)
+    np.testing.assert_array_equal(pixels(first.tiles[-1]), sharp)
+
+
+def test_images_that_cannot_be_shown_have_a_reason(folder):
+    """Images are not in git: a missing, truncated or resized one leaves a reason in its place."""
+    images = folder / "results" / PROFILE / "images"
+    for path in (folder / "data").rglob("*.png"):
+        path.unlink()
+    for path in (images / "identity").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:100])
+    network = summary.summarise(read(folder)).strips[0].tiles[2].run
+    for path in (images / network).rglob("*.png"):
+        Image.open(path).resize((8, 8)).save(path)
+    tiles = summary.summarise(read(folder)).strips[0].tiles
+
+    assert "cannot be read" in tiles[0].reason
+    assert tiles[1].uri
+    assert (tiles[2].uri, tiles[2].reason) == ("", "has another size")
+    assert "dvc repro" in tiles[-1].reason
+
+
+def test_attention_maps_are_shown_through_training(folder):
+    """First, last and two steps between; each map from its smallest to its largest value."""
+    kept = keep_maps(folder)
+    content = summary.summarise(read(folder))
+    (run,) = content.maps.runs
+    tiles = run.maps["large_map"]
+    image = pixels(tiles[-1])
+
+    assert run.run == "cdgnet"
+    assert list(run.maps) == ["large_map", "small_map"]
+    assert [tile.step for tile in tiles] == [10, 30, 40, 60]
+    assert [(tile.smallest, tile.largest) for tile in tiles] == [(0, kept[t.step].max()) for t in tiles]
+    assert image.shape[0] * 4 == image.shape[1] * 3
+    assert image[0, 0].astype(int).sum() < image[-1, -1].astype(int).sum()  # dark to bright
+    assert "large_map of cdgnet at step 60" in page.render(content)
+
+
+def test_a_broken_map_is_named(folder):
+    """A truncated file ends in one line that names it."""
+    keep_maps(folder)
+    (Results(PROFILE, folder / "results").train("cdgnet") / "maps" / "0000010.npz").write_bytes(b"torn")
+
+    with pytest.raises(ValueError, match=r"0000010.npz: cannot be read as maps"):
+        summary.summarise(read(folder))
+
+
+def test_figures_keep_text_and_follow_the_theme(full_summary):
+    """Labels of a plot are text, its ids carry its name, its ink is the page's, and it has no date."""
+    curves = [curve.run for curve in full_summary.curves if len(curve.points)]
+    studies = [study.name for study in full_summary.studies if study.comparable]
+    plots = figures.curves(full_summary)
+
+    assert list(plots) == curves + studies
+    assert curves == [name for name in RUNS if name in CHOSEN and RUNS[name].train]
+    for name, plot in plots.items():
+        prefix = name if name in studies else f"curve-{name}"
+        assert "PSNR (dB)</text>" in plot
+        assert "var(--ink)" in plot
+        assert not re.search(r"#(0\d0\d|000000|0a0b0c)|dc:date|<metadata", plot)
+        assert set(re.findall(rf'\bid="(?!{prefix}-)[^"]*"', plot)) == set()
+
+
+def test_a_loss_below_zero_does_not_stretch_its_axis(tmp_path):
+    """Losses with an adversary can fall below zero; their axis keeps its range and its ticks."""
+    losses = [2.0, 0.5, -3.0]
+    points = [CurvePoint("mscnn_gan", step, 1e-4, loss, None) for step, loss in enumerate(losses, 1)]
+    write(tmp_path / "curves.csv", CurvePoint, points)
+    curve = TrainingCurve("mscnn_gan", "", inputs.read_curves(tmp_path / "curves.csv"), "")
+    plot = figures.panel(curve, None, curve.points)
+
+    assert list(curve.points["relative"]) == [1, 0.25, 0.01]
+    assert all(f'">{tick}</text>' in plot for tick in (0.01, 0.1, 1))
