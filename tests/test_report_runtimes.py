@@ -1,25 +1,21 @@
-"""The report's run times: printed ones beside physics, and what devices were measured to do."""
+"""The report's run times: printed ones beside physics, and measurements on devices."""
 
+import csv
 import html
 import math
 import re
 import shutil
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
-from benchmark.compare import physics
-from benchmark.compare.findings import Finding
-from benchmark.compare.times import Timed, sources, times
+from benchmark.compare.times import sources, times
 from benchmark.report import cells, figures, headlines, inputs, page, printed, summary
 from benchmark.report import runtimes as section
 from benchmark.report.__main__ import main
-from benchmark.results import COMPLEXITY, Results
-from benchmark.results.legacy import columns, write
-from benchmark.results.legacy import read as table
-from benchmark.timing.analyse import Timing, unmeasured
-from benchmark.timing.prices import Price
+from benchmark.results import COMPLEXITY, Results, read_rows, write
+from benchmark.results.schema import PHYSICS_VERDICTS, Complexity, Finding, Price, PrintedTime, Timing
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read
 
 GPU, CPU = 'A card <fast> & "loud"', 'a processor\'s "name"'
@@ -28,96 +24,95 @@ PRINTED = [c for paper in PAPERS for c in paper.claims() if c.quantity == "secon
 COMMITTED = Results("embedded", ROOT / "results")
 
 
-def timing(device, run, mode, size, ms, batch=1, **more):
-    """A measured forward pass; rates follow from its time."""
-    known = {
-        "verdict": "sound",
-        "ms": f"{ms}",
-        "low": f"{0.99 * ms}",
-        "high": f"{1.01 * ms}",
-        "images_per_second": f"{1e3 * batch / ms}",
-        "same": "0.004",
-        "n": "60",
-        "dropped": "2",
-        "rounds": "2",
-        "torch": "9.8.7",
-    }
-    return replace(unmeasured(device, "forward", run, mode, *size, batch, ""), **known | more)
+def timing(device, run, mode, size, ms, batch=1, verdict="sound", reason="", **more):
+    """Make a measured forward pass; its rate follows from its time."""
+    cells = {"median_ms": ms, "ci_low_ms": 0.99 * ms, "ci_high_ms": 1.01 * ms, "aa_spread": 0.004}
+    cells |= {"images_per_second": 1e3 * batch / ms, "samples": 60, "dropped": 2, "rounds": 2}
+    return Timing(
+        device, "forward", run, mode, *size, batch, verdict, reason, **cells | {"torch": "9.8.7"} | more
+    )
 
 
-def ceiling(device, name, **more):
-    """A measured ceiling."""
-    return replace(unmeasured(device, "ceiling", name, "strict", 0, 0, 1, ""), **{"verdict": "sound"} | more)
+def ceiling(name, verdict="sound", reason="", **more):
+    """Make a measured ceiling."""
+    return Timing(GPU, "ceiling", name, "strict", 0, 0, 1, verdict, reason, **more)
 
 
+EARLY = {"verdict": "unsynchronised"}
 TIMINGS = [
-    ceiling(GPU, "matmul_float32", tflops="50", gbs="40"),
-    ceiling(GPU, "matmul_float16", tflops="9000", gbs="1", verdict="unsynchronised", reason=HOSTILE),
-    ceiling(GPU, "conv_float32", tflops="60", gbs="50"),
-    ceiling(GPU, "copy", gbs="2000", ms="1.1"),
-    timing(GPU, "cdgnet", "strict", FULL, 80, tflops="20", gbs="400", events_ms="79", lie="12.5"),
-    timing(GPU, "cdgnet", "fast", FULL, 16, against="faster", error="0.00083", psnr_change="-0.012"),
-    unmeasured(GPU, "forward", "cdgnet", "compiled", *FULL, 1, f"no compiler: {HOSTILE}"),
-    timing(GPU, "mprnet", "strict", FULL, 900, tflops="25", gbs="250", events_ms="890", lie="19.8"),
-    timing(GPU, "srn", "strict", FULL, 0.5, tflops="9999", gbs="1", verdict="unsynchronised"),
+    ceiling("matmul_float32", tflops=50.0, gb_per_s=40.0),
+    ceiling("matmul_float16", tflops=9000.0, gb_per_s=1.0, reason=HOSTILE, **EARLY),
+    ceiling("conv_float32", tflops=60.0, gb_per_s=50.0),
+    ceiling("copy", gb_per_s=2000.0, median_ms=1.1),
+    timing(
+        GPU, "cdgnet", "strict", FULL, 80, tflops=20.0, gb_per_s=400.0, events_ms=79.0, wall_over_async=12.5
+    ),
+    timing(
+        GPU, "cdgnet", "fast", FULL, 16, versus_strict="faster", relative_error=0.00083, psnr_change_db=-0.012
+    ),
+    Timing(GPU, "forward", "cdgnet", "compiled", *FULL, 1, "unmeasured", f"no compiler: {HOSTILE}"),
+    timing(
+        GPU, "mprnet", "strict", FULL, 900, tflops=25.0, gb_per_s=250.0, events_ms=890.0, wall_over_async=19.8
+    ),
+    timing(GPU, "srn", "strict", FULL, 0.5, tflops=9999.0, gb_per_s=1.0, **EARLY),
     timing(GPU, "cdgnet", "tf32", (256, 256), 5),
     timing(GPU, "cdgnet", "tf32", (256, 256), 16, batch=4),
     timing(CPU, "dmphn_1", "strict", SMALL, 400, verdict="inconclusive", reason="known to 2 %"),
 ]
 
 
-def price(run, **more):
-    """What training a run takes; nothing when nothing is given."""
-    known = dict.fromkeys(columns(Price), "") | {"device": GPU, "run": run, "mode": "tf32"}
-    return Price(**known | {"batch": 8, "crop": 256, "verdict": "sound" if more else "unmeasured"} | more)
+def price(run, hours=None, cost=None, kwh=None, reason=""):
+    """Make a price; without hours it is unmeasured."""
+    verdict = "unmeasured" if hours is None else "sound"
+    return Price(GPU, run, "tf32", 8, 256, 1000, None, None, None, hours, None, cost, kwh, verdict, reason)
 
 
 PRICES = [
-    price("cdgnet", hours="10.5", cost="31.5", kwh="6.25", steps="1000"),
-    price("dmphn_1_2_4", hours="2.25", cost="6.75", kwh="1.5"),
-    price("mprnet", hours="100", reason="no price per hour"),
-    price("sgenet", reason=HOSTILE, verdict="unmeasured"),
-    price("srn", reason=HOSTILE, verdict="unmeasured"),
+    price("cdgnet", 10.5, 31.5, 6.25),
+    price("dmphn_1_2_4", 2.25, 6.75, 1.5),
+    price("mprnet", 100.0, reason="no price per hour"),
+    price("sgenet", reason=HOSTILE),
+    price("srn", reason=HOSTILE),
 ]
 
 
 def judged():
-    """Every printed time as physics and the committed counts judge it, two reasons hostile."""
-    rows = [row for _, row in times(PAPERS, sources(table(ROOT / COMPLEXITY)))]
+    """Judge every printed time by the committed counts, and make a reason hostile."""
+    rows = [row for _, row in times(PAPERS, sources(read_rows(ROOT / COMPLEXITY, Complexity)))]
     return [replace(row, reason=HOSTILE) if row.row == "SRN 2018 [14]" else row for row in rows]
 
 
-def keep(root, timed=(), timings=(), prices=()):
+def write_tables(root, printed_times=(), timings=(), prices=()):
     """Write the three tables."""
-    results, runtime = Results(PROFILE, root / "results"), root / "results" / "runtime"
-    write(results.times, columns(Timed), map(asdict, timed))
-    write(runtime / "timings.csv", columns(Timing), map(asdict, timings))
-    write(runtime / "prices.csv", columns(Price), map(asdict, prices))
+    runtime = root / "results" / "runtime"
+    write(Results(PROFILE, root / "results").times, PrintedTime, printed_times)
+    write(runtime / "timings.csv", Timing, timings)
+    write(runtime / "prices.csv", Price, prices)
 
 
-def marked(found, timed):
-    """Findings with what physics says of their times."""
-    law = {(t.paper, t.table, t.row, t.column): t for t in timed}
-    for one in found:
-        row = law.get((one.paper, one.table, one.row, one.column)) if one.quantity == "seconds" else None
-        yield replace(one, physics=row.verdict, physics_reason=row.reason) if row else one
+def with_physics(rows, printed_times):
+    """Add the verdicts of physics to the findings on run times."""
+    by_cell = {(t.paper, t.table, t.row, t.column): t for t in printed_times}
+    for row in rows:
+        law = by_cell.get((row.paper, row.table, row.row, row.column))
+        is_time = row.quantity == "seconds" and law
+        yield replace(row, physics=law.verdict, physics_reason=law.reason) if is_time else row
 
 
 @pytest.fixture(scope="module")
-def clocked(tmp_path_factory):
+def folder(tmp_path_factory):
     """A folder with every table of run times."""
     root = tmp_path_factory.mktemp("times")
     fill(root)
-    keep(root, judged(), TIMINGS, PRICES)
-    rows = marked(findings(), judged())
-    write(Results(PROFILE, root / "results").findings, columns(Finding), map(asdict, rows))
+    write_tables(root, judged(), TIMINGS, PRICES)
+    write(Results(PROFILE, root / "results").findings, Finding, with_physics(findings(), judged()))
     return root
 
 
 @pytest.fixture(scope="module")
-def whole(clocked):
-    """Its summary, without what other tests look at."""
-    return replace(summary.summarise(read(clocked)), curves=(), studies=(), strips=())
+def whole(folder):
+    """Its summary, without what other tests cover."""
+    return replace(summary.summarise(read(folder)), curves=(), studies=(), strips=())
 
 
 @pytest.fixture(scope="module")
@@ -127,32 +122,32 @@ def text(whole):
 
 
 def part(text):
-    """The section's markup."""
-    found = text[text.index('<section id="times"') :]
-    return found[: found.index("</section>")]
+    """Return the section's markup."""
+    markup = text[text.index('<section id="times"') :]
+    return markup[: markup.index("</section>")]
 
 
-def seen(markup):
-    """What a reader sees: text without tags and drawings, with single spaces."""
+def visible(markup):
+    """Return the visible text: without tags and drawings, with single spaces."""
     bare = re.sub(r"(?s)<svg.*?</svg>|</?code>", " ", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", bare)).split())
 
 
 def under(text, heading):
-    """What a reader sees under a heading of the section, to the next one."""
-    found = part(text)[part(text).index(f"<h3>{heading}</h3>") :]
-    return seen(found[: found.find("<h3>", 4)])
+    """Return the visible text below a heading of the section."""
+    markup = part(text)[part(text).index(f"<h3>{heading}</h3>") :]
+    return visible(markup[: markup.find("<h3>", 4)])
 
 
 def uses(drawing, gid):
-    """Where a drawing has the marks of one group: x and y of each, as drawn."""
+    """Return x and y of each mark of a drawing's group."""
     group = drawing[drawing.index(f'id="{gid}"') :]
     marks = re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group[: group.index("</g>\n</g>")])
     return [(float(x), float(y)) for x, y in marks]
 
 
-def straight(values, positions):
-    """The largest distance, in points, of positions from the line through the outermost of log(values)."""
+def distance_from_line(values, positions):
+    """Return the largest distance, in points, of positions from a line through the ends of log(values)."""
     logs = [math.log(value) for value in values]
     ends = [logs.index(end(logs)) for end in (min, max)]
     (a, b), (p, q) = ([logs[k] for k in ends], [positions[k] for k in ends])
@@ -176,7 +171,7 @@ def test_verdicts_are_those_of_the_table(whole, text):
     counts = Counter(row.verdict for row in judged() if row.seconds)
     shown = under(text, "Printed times and the laws of physics")
 
-    assert whole.times.totals == {verdict: counts[verdict] for verdict in physics.VERDICTS}
+    assert whole.times.totals == {verdict: counts[verdict] for verdict in PHYSICS_VERDICTS}
     assert sum(whole.times.totals.values()) == len(PRINTED)
     for verdict, count in counts.items():
         assert f"{page.SYMBOLS[verdict]} {verdict} {count} {page.LAWS[verdict]}" in shown
@@ -212,11 +207,11 @@ def test_reasons_are_escaped(text):
     found = part(text)
 
     assert "<script" not in found
-    assert seen(found).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
+    assert visible(found).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
     for row in judged():
         if row.seconds:
-            assert " ".join(row.reason.split()) in seen(found)
-    assert GPU in seen(found)
+            assert " ".join(row.reason.split()) in visible(found)
+    assert GPU in visible(found)
     assert "<fast>" not in text
 
 
@@ -230,11 +225,11 @@ def test_printed_times_lie_on_a_logarithmic_axis(whole, text):
     order = [dot for verdict in drawn for dot in dots if dot.verdict == verdict]
     at = [x for marks in drawn.values() for x, _ in marks]
 
-    assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.floor_s])
-    assert straight([dot.printed for dot in order], at) < 0.01
+    assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.at_peak_s])
+    assert distance_from_line([dot.printed for dot in order], at) < 0.01
     for group, name in (("floor", "floor"), ("least", "least")):
         marks = uses(drawing, f"clocks-{group}")
-        assert straight([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
+        assert distance_from_line([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
         assert [y for _, y in marks] == sorted(y for _, y in marks)  # one line each, in printed order
     impossible = [dot for dot in dots if dot.verdict == "impossible"]
     assert all(dot.printed < dot.least for dot in impossible)
@@ -265,15 +260,15 @@ def test_a_device_with_one_clock_says_so(whole):
     only = tuple(one for one in whole.times.devices if one.name == CPU)
     bare = page.render(replace(whole, times=replace(whole.times, devices=only)))
 
-    assert f"Measured here: only {CPU}, whose calls return with the answer" in under(bare, "Two clocks")
-    assert "A processor without a clock of its own" in under(bare, "Measured here")
-    assert "Images are not the papers’ 720 × 1280." in under(bare, "Measured here")
+    assert f"Measured: only {CPU}, whose calls return when they are done" in under(bare, "Two clocks")
+    assert "A processor without a clock of its own" in under(bare, "Measured times")
+    assert "Images are not the papers’ 720 × 1280." in under(bare, "Measured times")
 
 
 def test_modes_of_a_run_stand_together(whole, text):
     """The largest size first; what failed keeps its reason; other sizes are folded away."""
     gpu, cpu = whole.times.devices
-    shown = under(text, "Measured here")
+    shown = under(text, "Measured times")
     first = shown.index("cdgnet strict ✓ sound 80.00 79.20 to 80.80 – 0.40 % 2 60 (2) 86.8")
 
     assert (gpu.height, gpu.width, gpu.batch, gpu.torch) == (*FULL, 1, "9.8.7")
@@ -347,7 +342,7 @@ def test_prices_are_summed_by_paper(whole, text):
     assert f"CDGNet 2 {len(runs) - 2} 12.8 38.2 7.75" in shown
     sgenet = next(one for one in found.totals if one.short == "SGENet")
     assert (sgenet.priced, sgenet.hours, sgenet.cost) == (1, 100, None)  # MPRNet's hour has no price
-    assert found.lacks == (section.Lack(("sgenet", "srn"), HOSTILE),)
+    assert found.unpriced == (section.Unpriced(("sgenet", "srn"), HOSTILE),)
     assert f"No price for sgenet, srn: {HOSTILE}" in shown
 
 
@@ -356,12 +351,12 @@ def test_without_rows_the_section_waits(tmp_path, made):
     """Missing files and files without a row say the same: not measured yet."""
     fill(tmp_path)
     if made:
-        keep(tmp_path)
+        write_tables(tmp_path)
     bare = summary.summarise(read(tmp_path))
-    shown = seen(part(page.render(replace(bare, curves=(), studies=(), strips=()))))
+    shown = visible(part(page.render(replace(bare, curves=(), studies=(), strips=()))))
 
     assert shown.count("not measured yet") == 3
-    assert "No device with two clocks was measured here." in shown
+    assert "No device with two clocks was measured." in shown
     assert headlines.WAITING in bare.headlines[5].text
     assert (bare.times.dots, bare.times.devices, bare.times.prices) == ((), (), ())
 
@@ -370,7 +365,7 @@ def test_a_newer_print_waits(tmp_path):
     """A time whose printed text is no longer the row's is not shown under the old verdict."""
     fill(tmp_path)
     old = [replace(row, printed="5") if row.row == "Ours" else row for row in judged()]
-    keep(tmp_path, old)
+    write_tables(tmp_path, old)
     made = summary.summarise(read(tmp_path))
 
     assert made.times.waiting == 2  # CDGNet's and SAPHNet's own
@@ -378,12 +373,12 @@ def test_a_newer_print_waits(tmp_path):
     assert "2 printed times are newer than times.csv" in page.render(replace(made, curves=(), studies=()))
 
 
-def test_a_time_of_another_card_is_no_stand_in_image(clocked):
+def test_a_time_of_another_card_is_no_stand_in_image(folder):
     """A time measured here is grey, and its footnote speaks of the card, not of images."""
-    known = read(clocked)
+    known = read(folder)
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in findings() if f.quantity == "seconds" and f.run == "cdgnet")
-    untested = replace(found, measured="0.075", verdict="untested", reason="not on the paper's card")
+    untested = replace(found, measured=0.075, verdict="untested", reason="not on the paper's card")
     made, reasons = printed.Join(known).cell(claim, untested)
 
     assert (made.ours, made.stand_in) == ("75", True)
@@ -401,44 +396,35 @@ def test_traffic_stands_beside_arithmetic(whole):
 
 
 @pytest.mark.parametrize(
-    ("file", "row", "column", "bad", "message"),
+    ("file", "row", "column", "bad", "allowed"),
     [
-        (f"{PROFILE}/times.csv", 3, "verdict", "likely", "verdict 'likely'; known: possible, not credible"),
-        (f"{PROFILE}/times.csv", 2, "seconds", "fast", "seconds 'fast' is not a number"),
-        (f"{PROFILE}/times.csv", 2, "floor_s", "-1", "floor_s is -1; allowed: numbers from 0 on"),
-        (
-            f"{PROFILE}/times.csv",
-            1,
-            "resembles",
-            "both",
-            "resembles 'both'; known: asynchronous, true, neither",
-        ),
-        (f"{PROFILE}/findings.csv", 4, "physics", "odd", "physics 'odd'; known: possible, not credible"),
-        ("runtime/timings.csv", 5, "ms", "nan", "ms is nan; allowed: numbers from 0 on"),
-        ("runtime/timings.csv", 5, "height", "tall", "height 'tall' is not a number"),
-        ("runtime/timings.csv", 6, "kind", "backward", "kind 'backward'; known: forward, step, ceiling"),
-        ("runtime/timings.csv", 6, "mode", "turbo", "mode 'turbo'; known: strict, tf32"),
-        ("runtime/prices.csv", 1, "hours", "inf", "hours is inf; allowed: numbers from 0 on"),
-        ("runtime/prices.csv", 2, "verdict", "cheap", "verdict 'cheap'; known: sound, unsettled"),
+        (f"{PROFILE}/times.csv", 3, "verdict", "likely", "possible, not credible"),
+        (f"{PROFILE}/times.csv", 2, "lower_bound_s", "-1", "numbers >= 0"),
+        (f"{PROFILE}/times.csv", 1, "likely_clock", "both", "asynchronous, true, neither"),
+        (f"{PROFILE}/findings.csv", 4, "physics", "odd", "possible, not credible"),
+        ("runtime/timings.csv", 5, "median_ms", "fast", "numbers"),
+        ("runtime/timings.csv", 5, "height", "tall", "whole numbers"),
+        ("runtime/timings.csv", 6, "kind", "backward", "forward, step, ceiling"),
+        ("runtime/prices.csv", 2, "verdict", "cheap", "sound, unsettled"),
     ],
 )
-def test_bad_cells_are_one_line(clocked, tmp_path, monkeypatch, capsys, file, row, column, bad, message):
-    """A malformed cell ends the command with 2 and one line that names file, row and column."""
-    for path in (clocked / "results").rglob("*.csv"):
-        target = tmp_path / "results" / path.relative_to(clocked / "results")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
-    shutil.copytree(clocked / "benchmark", tmp_path / "benchmark")
-    shutil.copy(clocked / "params.yaml", tmp_path)
-    rows = table(tmp_path / "results" / file)
-    rows[row - 1][column] = bad
-    write(tmp_path / "results" / file, rows[0], rows)
+def test_a_malformed_cell_is_reported_in_one_line(
+    folder, tmp_path, monkeypatch, capsys, file, row, column, bad, allowed
+):
+    """The command exits with 2; the line names file, line, column and allowed values."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "results" / file
+    with path.open(newline="") as lines:
+        header, *rows = csv.reader(lines)
+    rows[row - 1][header.index(column)] = bad
+    with path.open("w", newline="") as lines:
+        csv.writer(lines).writerows([header, *rows])
     monkeypatch.chdir(tmp_path)
 
     assert main(["--profile", PROFILE]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"{file}, row {row}: {message}" in said
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{file}, line {row + 1}: {column} {bad!r}; allowed: {allowed}" in error
 
 
 def test_sources_are_named(whole):
@@ -454,12 +440,12 @@ def test_committed_results_are_shown():
     """Every committed verdict and measured row is on the page of the committed results."""
     known = inputs.read("embedded", ROOT / "results", ROOT / "params.yaml", ROOT / "data")
     made = section.times(known)
-    counts = Counter(row["verdict"] for row in table(COMMITTED.times) if row["seconds"])
+    counts = Counter(row.verdict for row in read_rows(COMMITTED.times, PrintedTime) if row.seconds)
 
-    assert made.totals == {verdict: counts[verdict] for verdict in physics.VERDICTS}
+    assert made.totals == {verdict: counts[verdict] for verdict in PHYSICS_VERDICTS}
     assert made.waiting == 0
     shown = [row for d in made.devices for groups in (d.main, d.others) for _, rows in groups for row in rows]
     assert sorted(map(id, shown)) == sorted(id(t) for t in known.timings if t.kind == "forward")
-    assert sum(len(one.rows) + sum(len(lack.runs) for lack in one.lacks) for one in made.prices) == len(
+    assert sum(len(one.rows) + sum(len(group.runs) for group in one.unpriced) for one in made.prices) == len(
         known.prices
     )

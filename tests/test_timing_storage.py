@@ -78,7 +78,7 @@ def test_what_a_device_lacks_stays_empty():
 
 
 def test_keys_on_disk_are_those_of_the_committed_files():
-    """Fields that were renamed keep their keys; states are rows of numbers, so that hours of them stay small."""
+    """Renamed fields keep their keys; states are rows of numbers, so that hours of them stay small."""
     entry = json.loads(storage.dump(recording()))
 
     assert entry["version"] == storage.VERSION
