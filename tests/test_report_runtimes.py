@@ -10,93 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.compare.times import sources, times
 from benchmark.report import cells, figures, headlines, inputs, page, printed, summary
 from benchmark.report import runtimes as section
 from benchmark.report.__main__ import main
-from benchmark.results import COMPLEXITY, Results, read_rows, write
-from benchmark.results.schema import PHYSICS_VERDICTS, Complexity, Finding, Price, PrintedTime, Timing
+from benchmark.results import Results, read_rows, write
+from benchmark.results.schema import PHYSICS_VERDICTS, Finding, PrintedTime
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read
+from tests.invented_times import CPU, FULL, GPU, PRICES, TIMINGS, judged, with_physics, write_tables
 
-GPU, CPU = 'A card <fast> & "loud"', 'a processor\'s "name"'
-FULL, SMALL = (720, 1280), (128, 128)
 PRINTED = [c for paper in PAPERS for c in paper.claims() if c.quantity == "seconds" and not c.blank]
 COMMITTED = Results("embedded", ROOT / "results")
-
-
-def timing(device, run, mode, size, ms, batch=1, verdict="sound", reason="", **more):
-    """Make a measured forward pass; its rate follows from its time."""
-    cells = {"median_ms": ms, "ci_low_ms": 0.99 * ms, "ci_high_ms": 1.01 * ms, "aa_spread": 0.004}
-    cells |= {"images_per_second": 1e3 * batch / ms, "samples": 60, "dropped": 2, "rounds": 2}
-    return Timing(
-        device, "forward", run, mode, *size, batch, verdict, reason, **cells | {"torch": "9.8.7"} | more
-    )
-
-
-def ceiling(name, verdict="sound", reason="", **more):
-    """Make a measured ceiling."""
-    return Timing(GPU, "ceiling", name, "strict", 0, 0, 1, verdict, reason, **more)
-
-
-EARLY = {"verdict": "unsynchronised"}
-TIMINGS = [
-    ceiling("matmul_float32", tflops=50.0, gb_per_s=40.0),
-    ceiling("matmul_float16", tflops=9000.0, gb_per_s=1.0, reason=HOSTILE, **EARLY),
-    ceiling("conv_float32", tflops=60.0, gb_per_s=50.0),
-    ceiling("copy", gb_per_s=2000.0, median_ms=1.1),
-    timing(
-        GPU, "cdgnet", "strict", FULL, 80, tflops=20.0, gb_per_s=400.0, events_ms=79.0, wall_over_async=12.5
-    ),
-    timing(
-        GPU, "cdgnet", "fast", FULL, 16, versus_strict="faster", relative_error=0.00083, psnr_change_db=-0.012
-    ),
-    Timing(GPU, "forward", "cdgnet", "compiled", *FULL, 1, "unmeasured", f"no compiler: {HOSTILE}"),
-    timing(
-        GPU, "mprnet", "strict", FULL, 900, tflops=25.0, gb_per_s=250.0, events_ms=890.0, wall_over_async=19.8
-    ),
-    timing(GPU, "srn", "strict", FULL, 0.5, tflops=9999.0, gb_per_s=1.0, **EARLY),
-    timing(GPU, "cdgnet", "tf32", (256, 256), 5),
-    timing(GPU, "cdgnet", "tf32", (256, 256), 16, batch=4),
-    timing(CPU, "dmphn_1", "strict", SMALL, 400, verdict="inconclusive", reason="known to 2 %"),
-]
-
-
-def price(run, hours=None, cost=None, kwh=None, reason=""):
-    """Make a price; without hours it is unmeasured."""
-    verdict = "unmeasured" if hours is None else "sound"
-    return Price(GPU, run, "tf32", 8, 256, 1000, None, None, None, hours, None, cost, kwh, verdict, reason)
-
-
-PRICES = [
-    price("cdgnet", 10.5, 31.5, 6.25),
-    price("dmphn_1_2_4", 2.25, 6.75, 1.5),
-    price("mprnet", 100.0, reason="no price per hour"),
-    price("sgenet", reason=HOSTILE),
-    price("srn", reason=HOSTILE),
-]
-
-
-def judged():
-    """Judge every printed time by the committed counts, and make a reason hostile."""
-    rows = [row for _, row in times(PAPERS, sources(read_rows(ROOT / COMPLEXITY, Complexity)))]
-    return [replace(row, reason=HOSTILE) if row.row == "SRN 2018 [14]" else row for row in rows]
-
-
-def write_tables(root, printed_times=(), timings=(), prices=()):
-    """Write the three tables."""
-    runtime = root / "results" / "runtime"
-    write(Results(PROFILE, root / "results").times, PrintedTime, printed_times)
-    write(runtime / "timings.csv", Timing, timings)
-    write(runtime / "prices.csv", Price, prices)
-
-
-def with_physics(rows, printed_times):
-    """Add the verdicts of physics to the findings on run times."""
-    by_cell = {(t.paper, t.table, t.row, t.column): t for t in printed_times}
-    for row in rows:
-        law = by_cell.get((row.paper, row.table, row.row, row.column))
-        is_time = row.quantity == "seconds" and law
-        yield replace(row, physics=law.verdict, physics_reason=law.reason) if is_time else row
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +62,15 @@ def under(text, heading):
     return visible(markup[: markup.find("<h3>", 4)])
 
 
-def uses(drawing, gid):
-    """Return x and y of each mark of a drawing's group."""
+def marks_of(drawing, gid):
+    """Return x and y of each mark of a drawing's group: where it is used, or the centre of its own path."""
     group = drawing[drawing.index(f'id="{gid}"') :]
-    marks = re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group[: group.index("</g>\n</g>")])
-    return [(float(x), float(y)) for x, y in marks]
+    group = re.sub(r"(?s)<defs>.*?</defs>", "", group[: group.index("</g>\n<g id=")])
+    marks = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group)]
+    for path in re.findall(r'<path d="([^"]*)"', group):
+        numbers = [float(number) for number in re.findall(r"[-\d.]+", path)]
+        marks.append(tuple((min(side) + max(side)) / 2 for side in (numbers[::2], numbers[1::2])))
+    return marks
 
 
 def distance_from_line(values, positions):
@@ -219,7 +146,7 @@ def test_printed_times_lie_on_a_logarithmic_axis(whole, text):
     """Marks are drawn where the logarithms of their seconds are, in the group of their verdict."""
     dots, drawing = whole.times.dots, figures.clocks(whole.times.dots)
     drawn = {
-        verdict: uses(drawing, f"clocks-{verdict.replace(' ', '-')}")
+        verdict: marks_of(drawing, f"clocks-{verdict.replace(' ', '-')}")
         for verdict in ("possible", "not credible", "impossible")
     }
     order = [dot for verdict in drawn for dot in dots if dot.verdict == verdict]
@@ -227,12 +154,12 @@ def test_printed_times_lie_on_a_logarithmic_axis(whole, text):
 
     assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.at_peak_s])
     assert distance_from_line([dot.printed for dot in order], at) < 0.01
-    for group, name in (("floor", "floor"), ("least", "least")):
-        marks = uses(drawing, f"clocks-{group}")
+    for group, name in (("at-peak", "at_peak"), ("lower-bound", "lower_bound")):
+        marks = marks_of(drawing, f"clocks-{group}")
         assert distance_from_line([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
         assert [y for _, y in marks] == sorted(y for _, y in marks)  # one line each, in printed order
     impossible = [dot for dot in dots if dot.verdict == "impossible"]
-    assert all(dot.printed < dot.least for dot in impossible)
+    assert all(dot.printed < dot.lower_bound for dot in impossible)
     assert 'aria-label="Printed run times' in text
     assert not re.search(r"#0\d0\d0\d|#0[0-9a-f]0[0-9a-f]0[0-9a-f]|<metadata", drawing)
 
@@ -292,8 +219,8 @@ def test_modes_of_a_run_stand_together(whole, text):
 def test_runs_lie_beneath_measured_limits(whole, text):
     """FLOP per byte is TFLOP/s over GB/s; a clock read too early makes neither a roof nor a point."""
     roofline = whole.times.devices[0].roofline
-    drawing = figures.beneath(roofline)
-    drawn = uses(drawing, "roofline-1-runs")
+    drawing = figures.roofline_plot(roofline)
+    drawn = marks_of(drawing, "roofline-1-runs")
 
     assert [(p.run, p.intensity, p.tflops) for p in roofline.points] == [
         ("cdgnet", 50, 20),
@@ -374,22 +301,21 @@ def test_a_newer_print_waits(tmp_path):
 
 
 def test_a_time_of_another_card_is_no_stand_in_image(folder):
-    """A time measured here is grey, and its footnote speaks of the card, not of images."""
-    known = read(folder)
+    """A time measured on another card is grey, and its footnote names the card, not images."""
+    inputs = read(folder)
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in findings() if f.quantity == "seconds" and f.run == "cdgnet")
     untested = replace(found, measured=0.075, verdict="untested", reason="not on the paper's card")
-    made, reasons = printed.Join(known).cell(claim, untested)
+    cell, reasons = printed.Cells(inputs).cell(claim, untested)
 
-    assert (made.ours, made.stand_in) == ("75", True)
-    assert reasons[-1] == f"{printed.ELSEWHERE}: not on the paper's card"
+    assert (cell.ours, cell.stand_in) == ("75", True)
+    assert reasons[-1] == f"{printed.OTHER_CARD}: not on the paper's card"
 
 
 def test_traffic_stands_beside_arithmetic(whole):
     """Bytes that a network moves are in the table of sizes, in units of 10^9."""
-    moved = {"traffic_720p": 12_340_000_000}
     sizes = tuple(
-        replace(size, counted=inputs.Counted(size.counted.counts | moved, "")) for size in whole.sizes
+        replace(size, counted=replace(size.counted, traffic_720p=12_340_000_000)) for size in whole.sizes
     )
 
     assert page.render(replace(whole, sizes=sizes)).count("<td>12.34</td>") == len(sizes)
