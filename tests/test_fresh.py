@@ -1,4 +1,4 @@
-"""A function in a process of its own: what it gives, what it raises, and that nothing is shared."""
+"""A function in a fresh process: its result, its errors, and that nothing is shared."""
 
 import os
 import time
@@ -12,31 +12,31 @@ CHANGED = []  # by a test; a fresh process has the module as it is written
 
 
 def doubled(number):
-    """Twice the number, the folder, the process, and what this module's state is there."""
+    """Return twice the number, the folder, the process, and this module's state."""
     return 2 * number, Path.cwd(), os.getpid(), list(CHANGED)
 
 
-def complain(kind, words):
-    """Raise it."""
+def fail(kind, words):
+    """Raise an error."""
     raise kind(words)
 
 
 def vanish(status):
-    """End without an answer."""
+    """Exit without a result."""
     os._exit(status)
 
 
 def sleep(seconds):
-    """Take long."""
+    """Wait."""
     time.sleep(seconds)
 
 
 def call(function, *arguments, limit=60.0):
-    """In a process that imports nothing beforehand."""
+    """Call in a fresh process that imports nothing beforehand."""
     return fresh.call(function, arguments, [], limit)
 
 
-def test_it_gives_what_the_function_gives_in_the_same_folder(tmp_path, monkeypatch):
+def test_it_returns_the_functions_result_in_the_same_folder(tmp_path, monkeypatch):
     """In a process of its own each time."""
     monkeypatch.chdir(tmp_path)
     first, second = call(doubled, 21), call(doubled, 1)
@@ -45,7 +45,7 @@ def test_it_gives_what_the_function_gives_in_the_same_folder(tmp_path, monkeypat
     assert len({first[2], second[2], os.getpid()}) == 3
 
 
-def test_nothing_of_the_asking_process_is_there():
+def test_nothing_of_the_parent_is_shared():
     """Its modules were imported anew."""
     CHANGED.append("changed")
     try:
@@ -65,16 +65,16 @@ def test_nothing_of_the_asking_process_is_there():
 def test_an_error_is_one_line(kind, words, message):
     """Ours as it is, others with their kind and first line."""
     with pytest.raises(ValueError, match=message):
-        call(complain, kind, words)
+        call(fail, kind, words)
 
 
-def test_a_process_that_ends_without_an_answer_says_how():
+def test_a_process_that_exits_is_reported_with_its_status():
     """Such as one that was killed for its memory."""
     with pytest.raises(ValueError, match="its process ended with status 3"):
         call(vanish, 3)
 
 
-def test_a_process_that_takes_too_long_is_ended():
+def test_a_process_that_takes_too_long_is_killed():
     """At the limit, not when it is done."""
     begin = time.monotonic()
     with pytest.raises(ValueError, match="stopped after 1 s"):

@@ -1,16 +1,19 @@
 """Cards against their closed forms, laws against arithmetic done by hand, and the entries' mistakes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmark.compare import physics
 from benchmark.compare.physics import Card, Load, judge
-from benchmark.results.legacy import read
+from benchmark.results import COMPLEXITY, read_rows
+from benchmark.results.schema import Complexity
 
+ROOT = Path(__file__).parents[1]
 CARDS, CLOCKED = physics.read()
-CARD = Card("c", "Card", 1000, 1000, 1000, 2.0, 100, 8, ())  # 2 TFLOP/s, 100 GB/s
+CARD = Card("Card", 1000, 1000, 1000, 2.0, 100, 8, ())  # 2 TFLOP/s, 100 GB/s
 # Tensor cores, their float16 multiply-adds a clock, and their clock: from the architecture whitepapers.
 TENSOR = {
     "rtx_2080_ti": (544, 64, 1545),
@@ -31,39 +34,39 @@ def test_single_precision_is_two_operations_per_core_and_clock(card):
     assert card.sources
 
 
-@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
-def test_half_precision_is_that_of_the_tensor_cores(card):
+@pytest.mark.parametrize(("key", "card"), CARDS.items(), ids=CARDS)
+def test_half_precision_is_that_of_the_tensor_cores(key, card):
     """Cores x multiply-adds a clock x clock, dense; cards without tensor cores have none."""
-    cores, products, mhz = TENSOR.get(card.key, (0, 0, 0))
+    cores, products, mhz = TENSOR.get(key, (0, 0, 0))
 
     assert card.half == pytest.approx(2 * cores * products * mhz * 1e6 / 1e12, rel=1e-3)
     assert card.half_fp32 in (card.half, pytest.approx(card.half / 2, rel=1e-3))  # GeForce cards halve it
     assert card.tf32 <= card.half / 2 + 0.1
 
 
-def test_least_time_is_winograd_at_the_highest_clock():
+def test_the_lower_bound_is_winograd_at_the_highest_clock():
     """GTX 1080 Ti: 3,584 cores x 2 x 2.1 GHz x 4; an H100's half precision is faster than Winograd."""
-    assert GTX.most == pytest.approx(3584 * 2 * 2.1e9 * 4, rel=1e-3)
-    assert CARDS["h100_sxm"].most == pytest.approx(989.4e12)
+    assert GTX.max_flops == pytest.approx(3584 * 2 * 2.1e9 * 4, rel=1e-3)
+    assert CARDS["h100_sxm"].max_flops == pytest.approx(989.4e12)
     assert physics.WINOGRAD == 4
 
 
 def test_names_are_whole_names():
     """A 3090 Ti is another card; case and spaces do not matter."""
-    assert RTX.named("NVIDIA GeForce RTX 3090")
-    assert GTX.named("nvidia rtx 1080ti")
-    assert not RTX.named("NVIDIA GeForce RTX 3090 Ti")
-    assert not CARDS["h100_sxm"].named("NVIDIA H100 PCIe")
-    aliases = [physics.plain(name) for card in CARDS.values() for name in (card.name, *card.aliases)]
+    assert RTX.has_name("NVIDIA GeForce RTX 3090")
+    assert GTX.has_name("nvidia rtx 1080ti")
+    assert not RTX.has_name("NVIDIA GeForce RTX 3090 Ti")
+    assert not CARDS["h100_sxm"].has_name("NVIDIA H100 PCIe")
+    aliases = [physics.normalised(name) for card in CARDS.values() for name in (card.name, *card.aliases)]
     assert len(set(aliases)) == len(aliases)
 
 
-def test_floors_by_hand():
+def test_bounds_by_hand():
     """10^12 MACs on 2 TFLOP/s take 1 s, 0.25 s with Winograd; memory and traffic are bytes over bandwidth."""
-    found = physics.floors(CARD, Load(1e12, weights=50e6, traffic=4e10))
+    bounds = physics.bounds(CARD, Load(1e12, weights=50e6, traffic=4e10))
 
-    assert (found.usual, found.least, found.eager) == pytest.approx((1.0, 0.25, 0.4))
-    assert found.memory == pytest.approx((2 * 6 * 720 * 1280 + 2 * 50e6) / 100e9)
+    assert (bounds.at_peak, bounds.lower_bound, bounds.eager) == pytest.approx((1.0, 0.25, 0.4))
+    assert bounds.memory == pytest.approx((2 * 6 * 720 * 1280 + 2 * 50e6) / 100e9)
 
 
 @pytest.mark.parametrize(
@@ -79,31 +82,27 @@ def test_floors_by_hand():
     ],
 )
 def test_each_law_has_its_verdict(seconds, load, verdict):
-    """Below the least time or the compulsory memory: impossible; below the peak: not credible."""
+    """Below the lower bound or the compulsory memory: impossible; below the peak: not credible."""
     assert judge(seconds, CARD, load).verdict == verdict
 
 
-def test_the_largest_image_is_a_share_of_the_pixels():
-    """A quarter of the least time is enough for a quarter of the pixels; a long time is enough for all."""
-    assert judge(0.0625, CARD, Load(1e12)).largest == pytest.approx(0.25)
-    assert judge(5.0, CARD, Load(1e12)).largest == 1.0
+def test_the_possible_image_is_a_share_of_the_pixels():
+    """A quarter of the lower bound is enough for a quarter of the pixels; a long time is enough for all."""
+    assert judge(0.0625, CARD, Load(1e12)).possible_share == pytest.approx(0.25)
+    assert judge(5.0, CARD, Load(1e12)).possible_share == 1.0
 
 
 def test_the_milder_verdict_counts():
     """Of two counts the one that is kinder to the print; of equals the smaller."""
-    one, other, same = (
-        judge(0.3, CARD, Load(1e12)),
-        judge(0.3, CARD, Load(2e12)),
-        judge(0.3, CARD, Load(9e11)),
-    )
+    mild, grave, smaller = (judge(0.3, CARD, Load(macs)) for macs in (1e12, 2e12, 9e11))
 
-    assert (one.verdict, other.verdict) == ("not credible", "impossible")
-    assert physics.milder([other, one]) is one
-    assert physics.milder([one, same]) is same
+    assert (mild.verdict, grave.verdict) == ("not credible", "impossible")
+    assert physics.milder([grave, mild]) is mild
+    assert physics.milder([mild, smaller]) is smaller
 
 
 @pytest.mark.parametrize(
-    ("card", "seconds", "gmac", "least", "times_peak", "verdict"),
+    ("card", "seconds", "gmac", "lower_bound", "share_of_peak", "verdict"),
     [
         (GTX, 6.5e-3, 292.57, 9.7e-3, 7.9, "impossible"),  # CDGNet, by its own table
         (GTX, 7.5e-3, 689.20, 22.9e-3, 16.2, "impossible"),  # its DMPHN
@@ -118,26 +117,23 @@ def test_the_milder_verdict_counts():
         (GTX, 1.135, 842.50, 27.9e-3, 0.13, "possible"),  # BAG
     ],
 )
-def test_the_papers_times(card, seconds, gmac, least, times_peak, verdict):
+def test_the_papers_times(card, seconds, gmac, lower_bound, share_of_peak, verdict):
     """The arithmetic of every printed time that matters, with the print's rounding in its favour."""
-    found = judge(seconds, card, Load(gmac * 1e9))
+    judged = judge(seconds, card, Load(gmac * 1e9))
 
-    assert found.verdict == verdict
-    assert found.floors.least == pytest.approx(least, rel=0.01)
-    assert found.of_peak == pytest.approx(times_peak, rel=0.02)
-    assert 2 * gmac * 1e9 / seconds / card.usual == pytest.approx(found.of_peak)
+    assert judged.verdict == verdict
+    assert judged.bounds.lower_bound == pytest.approx(lower_bound, rel=0.01)
+    assert judged.share_of_peak == pytest.approx(share_of_peak, rel=0.02)
+    assert 2 * gmac * 1e9 / seconds / card.peak_flops == pytest.approx(judged.share_of_peak)
 
 
-def test_synchronised_clocks_see_a_quarter_to_two_fifths_of_the_peak():
-    """The pairs published for the RTX 3090, over the committed counts: no one came near a printed rate."""
-    macs = {
-        row["run"]: float(row["macs_720p"])
-        for row in read(physics.LIST.parents[1] / "results/complexity.csv")
-    }
+def test_synchronised_clocks_measure_a_quarter_to_two_fifths_of_the_peak():
+    """The pairs published for the RTX 3090, over the committed counts: none is near a printed rate."""
+    macs = {row.run: row.macs_720p for row in read_rows(ROOT / COMPLEXITY, Complexity)}
     shares = [
-        2 * macs[pair.run] / pair.synchronised / RTX.usual
+        2 * macs[pair.run] / pair.synchronised / RTX.peak_flops
         for pair in CLOCKED
-        if pair.run and pair.card == RTX.key
+        if pair.run and pair.card == "rtx_3090"
     ]
 
     assert len(shares) == 6
@@ -145,8 +141,8 @@ def test_synchronised_clocks_see_a_quarter_to_two_fifths_of_the_peak():
 
 
 def test_published_pairs_are_those_of_their_sources():
-    """The factors between both clocks that the literature shows: 1.9 to 22.8 on the RTX 3090."""
-    factors = [pair.synchronised / pair.asynchronous for pair in CLOCKED if pair.card == RTX.key]
+    """The factors between both clocks in the literature: 1.9 to 22.8 on the RTX 3090."""
+    factors = [pair.synchronised / pair.asynchronous for pair in CLOCKED if pair.card == "rtx_3090"]
 
     assert (min(factors), max(factors)) == pytest.approx((1.91, 22.8), rel=0.005)
     assert all(pair.source for pair in CLOCKED)
@@ -159,24 +155,27 @@ def test_published_pairs_are_those_of_their_sources():
         (lambda raw: raw["cards"]["rtx_3090"].update(cuda=1), "cards.rtx_3090: unknown key 'cuda'"),
         (
             lambda raw: raw["cards"]["rtx_3090"].update(bandwidth=0),
-            "bandwidth must be a number above 0, is 0",
+            "cards.rtx_3090.bandwidth: 0; allowed: numbers > 0",
         ),
-        (lambda raw: raw["cards"].update(rtx_3090=[]), "cards.rtx_3090: expected a mapping, got []"),
-        (lambda raw: raw["clocked"][0].update(card="rtx"), "clocked 1: no card 'rtx'; known: a100"),
+        (
+            lambda raw: raw["cards"].update(rtx_3090=[]),
+            "cards.rtx_3090: []; allowed: a mapping of name, cores",
+        ),
+        (lambda raw: raw["clocked"][0].update(card="rtx"), "].card: 'rtx'; allowed: a100"),
         (
             lambda raw: raw["clocked"][1].update(synchronised="fast"),
-            "clocked 2: synchronised must be a number",
+            "].synchronised: 'fast'; allowed: numbers",
         ),
     ],
 )
 def test_mistakes_name_the_place(tmp_path, change, message):
     """One line that names file and entry."""
-    raw = yaml.safe_load(physics.LIST.read_text())
+    raw = yaml.safe_load(physics.CARDS.read_text())
     change(raw)
     file = tmp_path / "cards.yaml"
     file.write_text(yaml.safe_dump(raw))
 
-    with pytest.raises(ValueError, match=r"^benchmark/compare/cards.yaml, ") as caught:
+    with pytest.raises(ValueError, match=r"^benchmark/compare/cards.yaml: ") as caught:
         physics.read(file)
 
     assert message in str(caught.value)
@@ -184,5 +183,5 @@ def test_mistakes_name_the_place(tmp_path, change, message):
 
 def test_a_card_without_tensor_cores_is_granted_winograd_alone():
     """Half precision counts where it is faster, and never both."""
-    assert replace(CARD, half=7.0).most == CARD.most == 8e12
-    assert replace(CARD, half=9.0).most == 9e12
+    assert replace(CARD, half=7.0).max_flops == CARD.max_flops == 8e12
+    assert replace(CARD, half=9.0).max_flops == 9e12

@@ -1,123 +1,41 @@
-"""The report's run times: printed ones beside physics, and what devices were measured to do."""
+"""The report's run times: printed ones beside physics, and measurements on devices."""
 
+import csv
 import html
 import math
 import re
 import shutil
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
-from benchmark.timing.analyse import Timing, unmeasured
 
-from benchmark.compare import physics
-from benchmark.compare.findings import Finding
-from benchmark.compare.times import Timed, sources, times
 from benchmark.report import cells, figures, headlines, inputs, page, printed, summary
 from benchmark.report import runtimes as section
 from benchmark.report.__main__ import main
-from benchmark.results import COMPLEXITY, Results
-from benchmark.results.legacy import columns, write
-from benchmark.results.legacy import read as table
-from benchmark.timing.prices import Price
+from benchmark.results import Results, read_rows, write
+from benchmark.results.schema import PHYSICS_VERDICTS, Finding, PrintedTime
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read
+from tests.invented_times import CPU, FULL, GPU, PRICES, TIMINGS, judged, with_physics, write_tables
 
-GPU, CPU = 'A card <fast> & "loud"', 'a processor\'s "name"'
-FULL, SMALL = (720, 1280), (128, 128)
 PRINTED = [c for paper in PAPERS for c in paper.claims() if c.quantity == "seconds" and not c.blank]
 COMMITTED = Results("embedded", ROOT / "results")
 
 
-def timing(device, run, mode, size, ms, batch=1, **more):
-    """A measured forward pass; rates follow from its time."""
-    known = {
-        "verdict": "sound",
-        "ms": f"{ms}",
-        "low": f"{0.99 * ms}",
-        "high": f"{1.01 * ms}",
-        "images_per_second": f"{1e3 * batch / ms}",
-        "same": "0.004",
-        "n": "60",
-        "dropped": "2",
-        "rounds": "2",
-        "torch": "9.8.7",
-    }
-    return replace(unmeasured(device, "forward", run, mode, *size, batch, ""), **known | more)
-
-
-def ceiling(device, name, **more):
-    """A measured ceiling."""
-    return replace(unmeasured(device, "ceiling", name, "strict", 0, 0, 1, ""), **{"verdict": "sound"} | more)
-
-
-TIMINGS = [
-    ceiling(GPU, "matmul_float32", tflops="50", gbs="40"),
-    ceiling(GPU, "matmul_float16", tflops="9000", gbs="1", verdict="unsynchronised", reason=HOSTILE),
-    ceiling(GPU, "conv_float32", tflops="60", gbs="50"),
-    ceiling(GPU, "copy", gbs="2000", ms="1.1"),
-    timing(GPU, "cdgnet", "strict", FULL, 80, tflops="20", gbs="400", events_ms="79", lie="12.5"),
-    timing(GPU, "cdgnet", "fast", FULL, 16, against="faster", error="0.00083", psnr_change="-0.012"),
-    unmeasured(GPU, "forward", "cdgnet", "compiled", *FULL, 1, f"no compiler: {HOSTILE}"),
-    timing(GPU, "mprnet", "strict", FULL, 900, tflops="25", gbs="250", events_ms="890", lie="19.8"),
-    timing(GPU, "srn", "strict", FULL, 0.5, tflops="9999", gbs="1", verdict="unsynchronised"),
-    timing(GPU, "cdgnet", "tf32", (256, 256), 5),
-    timing(GPU, "cdgnet", "tf32", (256, 256), 16, batch=4),
-    timing(CPU, "dmphn_1", "strict", SMALL, 400, verdict="inconclusive", reason="known to 2 %"),
-]
-
-
-def price(run, **more):
-    """What training a run takes; nothing when nothing is given."""
-    known = dict.fromkeys(columns(Price), "") | {"device": GPU, "run": run, "mode": "tf32"}
-    return Price(**known | {"batch": 8, "crop": 256, "verdict": "sound" if more else "unmeasured"} | more)
-
-
-PRICES = [
-    price("cdgnet", hours="10.5", cost="31.5", kwh="6.25", steps="1000"),
-    price("dmphn_1_2_4", hours="2.25", cost="6.75", kwh="1.5"),
-    price("mprnet", hours="100", reason="no price per hour"),
-    price("sgenet", reason=HOSTILE, verdict="unmeasured"),
-    price("srn", reason=HOSTILE, verdict="unmeasured"),
-]
-
-
-def judged():
-    """Every printed time as physics and the committed counts judge it, two reasons hostile."""
-    rows = [row for _, row in times(PAPERS, sources(table(ROOT / COMPLEXITY)))]
-    return [replace(row, reason=HOSTILE) if row.row == "SRN 2018 [14]" else row for row in rows]
-
-
-def keep(root, timed=(), timings=(), prices=()):
-    """Write the three tables."""
-    results, runtime = Results(PROFILE, root / "results"), root / "results" / "runtime"
-    write(results.times, columns(Timed), map(asdict, timed))
-    write(runtime / "timings.csv", columns(Timing), map(asdict, timings))
-    write(runtime / "prices.csv", columns(Price), map(asdict, prices))
-
-
-def marked(found, timed):
-    """Findings with what physics says of their times."""
-    law = {(t.paper, t.table, t.row, t.column): t for t in timed}
-    for one in found:
-        row = law.get((one.paper, one.table, one.row, one.column)) if one.quantity == "seconds" else None
-        yield replace(one, physics=row.verdict, physics_reason=row.reason) if row else one
-
-
 @pytest.fixture(scope="module")
-def clocked(tmp_path_factory):
+def folder(tmp_path_factory):
     """A folder with every table of run times."""
     root = tmp_path_factory.mktemp("times")
     fill(root)
-    keep(root, judged(), TIMINGS, PRICES)
-    rows = marked(findings(), judged())
-    write(Results(PROFILE, root / "results").findings, columns(Finding), map(asdict, rows))
+    write_tables(root, judged(), TIMINGS, PRICES)
+    write(Results(PROFILE, root / "results").findings, Finding, with_physics(findings(), judged()))
     return root
 
 
 @pytest.fixture(scope="module")
-def whole(clocked):
-    """Its summary, without what other tests look at."""
-    return replace(summary.summarise(read(clocked)), curves=(), studies=(), strips=())
+def whole(folder):
+    """Its summary, without what other tests cover."""
+    return replace(summary.summarise(read(folder)), curves=(), studies=(), strips=())
 
 
 @pytest.fixture(scope="module")
@@ -127,32 +45,36 @@ def text(whole):
 
 
 def part(text):
-    """The section's markup."""
-    found = text[text.index('<section id="times"') :]
-    return found[: found.index("</section>")]
+    """Return the section's markup."""
+    markup = text[text.index('<section id="times"') :]
+    return markup[: markup.index("</section>")]
 
 
-def seen(markup):
-    """What a reader sees: text without tags and drawings, with single spaces."""
+def visible(markup):
+    """Return the visible text: without tags and drawings, with single spaces."""
     bare = re.sub(r"(?s)<svg.*?</svg>|</?code>", " ", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", bare)).split())
 
 
 def under(text, heading):
-    """What a reader sees under a heading of the section, to the next one."""
-    found = part(text)[part(text).index(f"<h3>{heading}</h3>") :]
-    return seen(found[: found.find("<h3>", 4)])
+    """Return the visible text below a heading of the section."""
+    markup = part(text)[part(text).index(f"<h3>{heading}</h3>") :]
+    return visible(markup[: markup.find("<h3>", 4)])
 
 
-def uses(drawing, gid):
-    """Where a drawing has the marks of one group: x and y of each, as drawn."""
+def marks_of(drawing, gid):
+    """Return x and y of each mark of a drawing's group: where it is used, or the centre of its own path."""
     group = drawing[drawing.index(f'id="{gid}"') :]
-    marks = re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group[: group.index("</g>\n</g>")])
-    return [(float(x), float(y)) for x, y in marks]
+    group = re.sub(r"(?s)<defs>.*?</defs>", "", group[: group.index("</g>\n<g id=")])
+    marks = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group)]
+    for path in re.findall(r'<path d="([^"]*)"', group):
+        numbers = [float(number) for number in re.findall(r"[-\d.]+", path)]
+        marks.append(tuple((min(side) + max(side)) / 2 for side in (numbers[::2], numbers[1::2])))
+    return marks
 
 
-def straight(values, positions):
-    """The largest distance, in points, of positions from the line through the outermost of log(values)."""
+def distance_from_line(values, positions):
+    """Return the largest distance, in points, of positions from a line through the ends of log(values)."""
     logs = [math.log(value) for value in values]
     ends = [logs.index(end(logs)) for end in (min, max)]
     (a, b), (p, q) = ([logs[k] for k in ends], [positions[k] for k in ends])
@@ -176,7 +98,7 @@ def test_verdicts_are_those_of_the_table(whole, text):
     counts = Counter(row.verdict for row in judged() if row.seconds)
     shown = under(text, "Printed times and the laws of physics")
 
-    assert whole.times.totals == {verdict: counts[verdict] for verdict in physics.VERDICTS}
+    assert whole.times.totals == {verdict: counts[verdict] for verdict in PHYSICS_VERDICTS}
     assert sum(whole.times.totals.values()) == len(PRINTED)
     for verdict, count in counts.items():
         assert f"{page.SYMBOLS[verdict]} {verdict} {count} {page.LAWS[verdict]}" in shown
@@ -186,37 +108,37 @@ def test_verdicts_are_those_of_the_table(whole, text):
 
 def test_six_milliseconds_are_impossible_where_they_are_printed(whole, text):
     """CDGNet's own 6 ms: 2 x 292.57 GMAC, four times fewer at best, need 9.7 ms at 2,100 MHz."""
-    (one,) = (t for paper in whole.papers for t in paper.tables if t.anchor == "cdgnet-1")
-    cell = next(row[-1] for head, row in one.rows if head.text == "Ours")
+    (table,) = (t for paper in whole.papers for t in paper.tables if t.anchor == "cdgnet-1")
+    cell = next(row[-1] for head, row in table.rows if head.text == "Ours")
 
     assert 2 * 292.57e9 / (4 * 2 * 3584 * 2100e6) > 0.0065
     assert (cell.text, cell.physics) == ("6", "impossible")
-    assert any(one.footnotes[n - 1].startswith("laws of physics: 6 is at most 6.5 ms") for n in cell.notes)
+    assert any(table.footnotes[n - 1].startswith("laws of physics: 6 is at most 6.5 ms") for n in cell.notes)
     assert re.search(r'printed">6</span>\s*<span class="law impossible"><span class="verdict">✗ imp', text)
 
 
 def test_times_in_sentences_are_marked(whole, text):
     """A time in the running text has its mark and arithmetic too; an undecided one has neither."""
-    said = [one for paper in whole.papers for one in paper.prose if one.cell.physics]
-    known = [row for row in judged() if row.table.startswith("Sec.")]
+    sentences = [each for paper in whole.papers for each in paper.prose if each.cell.physics]
+    rows = [row for row in judged() if row.table.startswith("Sec.")]
 
-    assert [one.cell.physics for one in said] == [row.verdict for row in known]
-    for one, row in zip(said, known, strict=True):
-        assert f"laws of physics: {row.reason}" in one.reason
+    assert [each.cell.physics for each in sentences] == [row.verdict for row in rows]
+    for each, row in zip(sentences, rows, strict=True):
+        assert f"laws of physics: {row.reason}" in each.reason
     assert cells.physics(replace(findings()[0], physics="untested", physics_reason="no card")) == ("", "")
     assert text.count('<span class="law impossible">') >= 6
 
 
 def test_reasons_are_escaped(text):
     """Text of the tables cannot become markup; every reason is there to read."""
-    found = part(text)
+    markup = part(text)
 
-    assert "<script" not in found
-    assert seen(found).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
+    assert "<script" not in markup
+    assert visible(markup).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
     for row in judged():
         if row.seconds:
-            assert " ".join(row.reason.split()) in seen(found)
-    assert GPU in seen(found)
+            assert " ".join(row.reason.split()) in visible(markup)
+    assert GPU in visible(markup)
     assert "<fast>" not in text
 
 
@@ -224,20 +146,20 @@ def test_printed_times_lie_on_a_logarithmic_axis(whole, text):
     """Marks are drawn where the logarithms of their seconds are, in the group of their verdict."""
     dots, drawing = whole.times.dots, figures.clocks(whole.times.dots)
     drawn = {
-        verdict: uses(drawing, f"clocks-{verdict.replace(' ', '-')}")
+        verdict: marks_of(drawing, f"clocks-{verdict.replace(' ', '-')}")
         for verdict in ("possible", "not credible", "impossible")
     }
     order = [dot for verdict in drawn for dot in dots if dot.verdict == verdict]
     at = [x for marks in drawn.values() for x, _ in marks]
 
-    assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.floor_s])
-    assert straight([dot.printed for dot in order], at) < 0.01
-    for group, name in (("floor", "floor"), ("least", "least")):
-        marks = uses(drawing, f"clocks-{group}")
-        assert straight([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
+    assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.at_peak_s])
+    assert distance_from_line([dot.printed for dot in order], at) < 0.01
+    for group, name in (("at-peak", "at_peak"), ("lower-bound", "lower_bound")):
+        marks = marks_of(drawing, f"clocks-{group}")
+        assert distance_from_line([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
         assert [y for _, y in marks] == sorted(y for _, y in marks)  # one line each, in printed order
     impossible = [dot for dot in dots if dot.verdict == "impossible"]
-    assert all(dot.printed < dot.least for dot in impossible)
+    assert all(dot.printed < dot.lower_bound for dot in impossible)
     assert 'aria-label="Printed run times' in text
     assert not re.search(r"#0\d0\d0\d|#0[0-9a-f]0[0-9a-f]0[0-9a-f]|<metadata", drawing)
 
@@ -262,18 +184,18 @@ def test_published_pairs_have_their_factor(text):
 
 def test_a_device_with_one_clock_says_so(whole):
     """Where only a processor was measured, one sentence takes the place of its factors."""
-    only = tuple(one for one in whole.times.devices if one.name == CPU)
+    only = tuple(device for device in whole.times.devices if device.name == CPU)
     bare = page.render(replace(whole, times=replace(whole.times, devices=only)))
 
-    assert f"Measured here: only {CPU}, whose calls return with the answer" in under(bare, "Two clocks")
-    assert "A processor without a clock of its own" in under(bare, "Measured here")
-    assert "Images are not the papers’ 720 × 1280." in under(bare, "Measured here")
+    assert f"Measured: only {CPU}, whose calls return when they are done" in under(bare, "Two clocks")
+    assert "A processor without a clock of its own" in under(bare, "Measured times")
+    assert "Images are not the papers’ 720 × 1280." in under(bare, "Measured times")
 
 
 def test_modes_of_a_run_stand_together(whole, text):
     """The largest size first; what failed keeps its reason; other sizes are folded away."""
     gpu, cpu = whole.times.devices
-    shown = under(text, "Measured here")
+    shown = under(text, "Measured times")
     first = shown.index("cdgnet strict ✓ sound 80.00 79.20 to 80.80 – 0.40 % 2 60 (2) 86.8")
 
     assert (gpu.height, gpu.width, gpu.batch, gpu.torch) == (*FULL, 1, "9.8.7")
@@ -297,8 +219,8 @@ def test_modes_of_a_run_stand_together(whole, text):
 def test_runs_lie_beneath_measured_limits(whole, text):
     """FLOP per byte is TFLOP/s over GB/s; a clock read too early makes neither a roof nor a point."""
     roofline = whole.times.devices[0].roofline
-    drawing = figures.beneath(roofline)
-    drawn = uses(drawing, "roofline-1-runs")
+    drawing = figures.roofline_plot(roofline)
+    drawn = marks_of(drawing, "roofline-1-runs")
 
     assert [(p.run, p.intensity, p.tflops) for p in roofline.points] == [
         ("cdgnet", 50, 20),
@@ -327,41 +249,41 @@ def test_fast_modes_stand_beside_strict(text):
 
 def test_batches_need_two_sizes(whole, text):
     """Throughput over batch sizes, of what was measured at more than one of the same image size."""
-    (found,) = whole.times.devices[0].batches
+    (run,) = whole.times.devices[0].batches
 
-    assert (found.run, found.mode, list(found.rates)) == ("cdgnet", "tf32", [1, 4])
+    assert (run.run, run.mode, list(run.rates)) == ("cdgnet", "tf32", [1, 4])
     assert "Run Mode Size 1 4 cdgnet tf32 256 × 256 200 250" in under(text, "Batch")
     assert whole.times.devices[1].batches == ()
 
 
 def test_prices_are_summed_by_paper(whole, text):
     """A paper's total is over the runs of its tables that have a price, and says how many have none."""
-    (found,) = whole.times.prices
+    (prices,) = whole.times.prices
     shown = under(text, "Price list")
-    total = next(one for one in found.totals if one.short == "CDGNet")
+    total = next(total for total in prices.totals if total.short == "CDGNet")
     (cdgnet,) = (paper for paper in PAPERS if paper.key == "cdgnet")
     runs = {c.run for t in cdgnet.tables for c in t.claims.values() if c.run and RUNS[c.run].train}
 
     assert (total.priced, total.runs) == (2, len(runs))
     assert (total.hours, total.cost, total.kwh) == (12.75, 38.25, 7.75)
     assert f"CDGNet 2 {len(runs) - 2} 12.8 38.2 7.75" in shown
-    sgenet = next(one for one in found.totals if one.short == "SGENet")
+    sgenet = next(total for total in prices.totals if total.short == "SGENet")
     assert (sgenet.priced, sgenet.hours, sgenet.cost) == (1, 100, None)  # MPRNet's hour has no price
-    assert found.lacks == (section.Lack(("sgenet", "srn"), HOSTILE),)
+    assert prices.unpriced == (section.Unpriced(("sgenet", "srn"), HOSTILE),)
     assert f"No price for sgenet, srn: {HOSTILE}" in shown
 
 
-@pytest.mark.parametrize("made", [False, True])
-def test_without_rows_the_section_waits(tmp_path, made):
+@pytest.mark.parametrize("empty_files", [False, True])
+def test_without_rows_the_section_waits(tmp_path, empty_files):
     """Missing files and files without a row say the same: not measured yet."""
     fill(tmp_path)
-    if made:
-        keep(tmp_path)
+    if empty_files:
+        write_tables(tmp_path)
     bare = summary.summarise(read(tmp_path))
-    shown = seen(part(page.render(replace(bare, curves=(), studies=(), strips=()))))
+    shown = visible(part(page.render(replace(bare, curves=(), studies=(), strips=()))))
 
     assert shown.count("not measured yet") == 3
-    assert "No device with two clocks was measured here." in shown
+    assert "No device with two clocks was measured." in shown
     assert headlines.WAITING in bare.headlines[5].text
     assert (bare.times.dots, bare.times.devices, bare.times.prices) == ((), (), ())
 
@@ -370,7 +292,7 @@ def test_a_newer_print_waits(tmp_path):
     """A time whose printed text is no longer the row's is not shown under the old verdict."""
     fill(tmp_path)
     old = [replace(row, printed="5") if row.row == "Ours" else row for row in judged()]
-    keep(tmp_path, old)
+    write_tables(tmp_path, old)
     made = summary.summarise(read(tmp_path))
 
     assert made.times.waiting == 2  # CDGNet's and SAPHNet's own
@@ -378,67 +300,57 @@ def test_a_newer_print_waits(tmp_path):
     assert "2 printed times are newer than times.csv" in page.render(replace(made, curves=(), studies=()))
 
 
-def test_a_time_of_another_card_is_no_stand_in_image(clocked):
-    """A time measured here is grey, and its footnote speaks of the card, not of images."""
-    known = read(clocked)
+def test_a_time_of_another_card_is_no_stand_in_image(folder):
+    """A time measured on another card is grey, and its footnote names the card, not images."""
+    inputs = read(folder)
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in findings() if f.quantity == "seconds" and f.run == "cdgnet")
-    untested = replace(found, measured="0.075", verdict="untested", reason="not on the paper's card")
-    made, reasons = printed.Join(known).cell(claim, untested)
+    untested = replace(found, measured=0.075, verdict="untested", reason="not on the paper's card")
+    cell, reasons = printed.Cells(inputs).cell(claim, untested)
 
-    assert (made.ours, made.stand_in) == ("75", True)
-    assert reasons[-1] == f"{printed.ELSEWHERE}: not on the paper's card"
+    assert (cell.ours, cell.stand_in) == ("75", True)
+    assert reasons[-1] == f"{printed.OTHER_CARD}: not on the paper's card"
 
 
 def test_traffic_stands_beside_arithmetic(whole):
     """Bytes that a network moves are in the table of sizes, in units of 10^9."""
-    moved = {"traffic_720p": 12_340_000_000}
     sizes = tuple(
-        replace(size, counted=inputs.Counted(size.counted.counts | moved, "")) for size in whole.sizes
+        replace(size, counted=replace(size.counted, traffic_720p=12_340_000_000)) for size in whole.sizes
     )
 
     assert page.render(replace(whole, sizes=sizes)).count("<td>12.34</td>") == len(sizes)
 
 
 @pytest.mark.parametrize(
-    ("file", "row", "column", "bad", "message"),
+    ("file", "row", "column", "bad", "allowed"),
     [
-        (f"{PROFILE}/times.csv", 3, "verdict", "likely", "verdict 'likely'; known: possible, not credible"),
-        (f"{PROFILE}/times.csv", 2, "seconds", "fast", "seconds 'fast' is not a number"),
-        (f"{PROFILE}/times.csv", 2, "floor_s", "-1", "floor_s is -1; allowed: numbers from 0 on"),
-        (
-            f"{PROFILE}/times.csv",
-            1,
-            "resembles",
-            "both",
-            "resembles 'both'; known: asynchronous, true, neither",
-        ),
-        (f"{PROFILE}/findings.csv", 4, "physics", "odd", "physics 'odd'; known: possible, not credible"),
-        ("runtime/timings.csv", 5, "ms", "nan", "ms is nan; allowed: numbers from 0 on"),
-        ("runtime/timings.csv", 5, "height", "tall", "height 'tall' is not a number"),
-        ("runtime/timings.csv", 6, "kind", "backward", "kind 'backward'; known: forward, step, ceiling"),
-        ("runtime/timings.csv", 6, "mode", "turbo", "mode 'turbo'; known: strict, tf32"),
-        ("runtime/prices.csv", 1, "hours", "inf", "hours is inf; allowed: numbers from 0 on"),
-        ("runtime/prices.csv", 2, "verdict", "cheap", "verdict 'cheap'; known: sound, unsettled"),
+        (f"{PROFILE}/times.csv", 3, "verdict", "likely", "possible, not credible"),
+        (f"{PROFILE}/times.csv", 2, "lower_bound_s", "-1", "numbers >= 0"),
+        (f"{PROFILE}/times.csv", 1, "likely_clock", "both", "asynchronous, true, neither"),
+        (f"{PROFILE}/findings.csv", 4, "physics", "odd", "possible, not credible"),
+        ("runtime/timings.csv", 5, "median_ms", "fast", "numbers"),
+        ("runtime/timings.csv", 5, "height", "tall", "whole numbers"),
+        ("runtime/timings.csv", 6, "kind", "backward", "forward, step, ceiling"),
+        ("runtime/prices.csv", 2, "verdict", "cheap", "sound, unsettled"),
     ],
 )
-def test_bad_cells_are_one_line(clocked, tmp_path, monkeypatch, capsys, file, row, column, bad, message):
-    """A malformed cell ends the command with 2 and one line that names file, row and column."""
-    for path in (clocked / "results").rglob("*.csv"):
-        target = tmp_path / "results" / path.relative_to(clocked / "results")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
-    shutil.copytree(clocked / "benchmark", tmp_path / "benchmark")
-    shutil.copy(clocked / "params.yaml", tmp_path)
-    rows = table(tmp_path / "results" / file)
-    rows[row - 1][column] = bad
-    write(tmp_path / "results" / file, rows[0], rows)
+def test_a_malformed_cell_is_reported_in_one_line(
+    folder, tmp_path, monkeypatch, capsys, file, row, column, bad, allowed
+):
+    """The command exits with 2; the line names file, line, column and allowed values."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "results" / file
+    with path.open(newline="") as lines:
+        header, *rows = csv.reader(lines)
+    rows[row - 1][header.index(column)] = bad
+    with path.open("w", newline="") as lines:
+        csv.writer(lines).writerows([header, *rows])
     monkeypatch.chdir(tmp_path)
 
     assert main(["--profile", PROFILE]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"{file}, row {row}: {message}" in said
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{file}, line {row + 1}: {column} {bad!r}; allowed: {allowed}" in error
 
 
 def test_sources_are_named(whole):
@@ -454,12 +366,12 @@ def test_committed_results_are_shown():
     """Every committed verdict and measured row is on the page of the committed results."""
     known = inputs.read("embedded", ROOT / "results", ROOT / "params.yaml", ROOT / "data")
     made = section.times(known)
-    counts = Counter(row["verdict"] for row in table(COMMITTED.times) if row["seconds"])
+    counts = Counter(row.verdict for row in read_rows(COMMITTED.times, PrintedTime) if row.seconds)
 
-    assert made.totals == {verdict: counts[verdict] for verdict in physics.VERDICTS}
+    assert made.totals == {verdict: counts[verdict] for verdict in PHYSICS_VERDICTS}
     assert made.waiting == 0
     shown = [row for d in made.devices for groups in (d.main, d.others) for _, rows in groups for row in rows]
     assert sorted(map(id, shown)) == sorted(id(t) for t in known.timings if t.kind == "forward")
-    assert sum(len(one.rows) + sum(len(lack.runs) for lack in one.lacks) for one in made.prices) == len(
+    assert sum(len(one.rows) + sum(len(group.runs) for group in one.unpriced) for one in made.prices) == len(
         known.prices
     )

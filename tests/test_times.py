@@ -1,53 +1,52 @@
-"""Printed times: verdicts with their arithmetic, ratios, clocks, and tables that know the answer."""
+"""Printed times: verdicts with their arithmetic, ratios and likely clocks."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmark.timing.analyse import Timing
 
-from benchmark import claims, results
+from benchmark import claims
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import times
 from benchmark.compare.times import Clocks, Setting
-from benchmark.results.legacy import read
+from benchmark.results import COMPLEXITY, read_rows, write
+from benchmark.results.schema import PHYSICS_VERDICTS, Complexity, Timing
 
 ROOT = Path(__file__).parents[1]
 GTX, H100 = "NVIDIA GeForce GTX 1080 Ti", "NVIDIA H100 80GB HBM3"
-COMPLEXITY = [
-    {"run": "old", "params": "1000000", "macs_720p": "1000000000000", "macs_720p_deformable": "0"},
-    {"run": "new", "params": "1000000", "macs_720p": "1500000000000", "macs_720p_deformable": "500000000000"},
-    {"run": "identity", "params": "0", "macs_720p": "0", "macs_720p_deformable": "0"},
+COUNTS = [
+    Complexity("old", 10**6, 0, 10**12, "", 0, 0, 0),
+    Complexity("new", 10**6, 0, 1_500_000_000_000, "", 0, 500_000_000_000, 0),
+    Complexity("identity", 0, 0, 0, "", 0, 0, 0),
 ]
 OLD = Claim("p", "Table 1", "Old", "Time", "old", "gopro", "seconds", "0.40", card="gtx_1080_ti")
 NEW = replace(OLD, row="New", run="new", printed="0.10")
-NOWHERE = Path("no such file")  # whatever is committed under results/runtime
-SOURCES = times.sources(COMPLEXITY, NOWHERE)
+MISSING = Path("no such file")  # in place of the committed results/runtime/timings.csv
+SOURCES = times.sources(COUNTS, MISSING)
 
 
 def paper(*printed, anchor="Old"):
-    """A paper with one table of these claims."""
+    """Make a paper with one table of these claims."""
     cells = {(i, 0): claim for i, claim in enumerate(printed)}
     table = Table("p", "Table 1", "", ["Time"], [], anchor=anchor, claims=cells)
     return Paper("p", "", "", None, [table], [])
 
 
-def one(*printed, known=SOURCES, **changes):
-    """The last of these printed times, judged."""
-    return [timed for _, timed in times.times([paper(*printed, **changes)], known)][-1]
+def judge(*printed, sources=SOURCES, **changes):
+    """Judge the last of these printed times."""
+    return [timed for _, timed in times.times([paper(*printed, **changes)], sources)][-1]
 
 
 def measured(**clocks):
-    """Sources with these times of runs, in s: (synchronised, asynchronous) by run, on an H100."""
+    """Make sources with these times of runs in s, (synchronised, asynchronous), on an H100."""
     at = {run: Clocks(*pair) for run, pair in clocks.items()}
     return replace(SOURCES, measured={Setting(H100, "strict", 720, 1280): at})
 
 
 def committed():
-    """Every printed time of the four papers by paper, row and column, with the committed counts."""
-    found = times.times(claims.read(), times.sources(read(ROOT / results.COMPLEXITY), NOWHERE))
-    return {(t.paper, t.row): t for _, t in found}
+    """Judge every printed time of the four papers, with the committed counts; by paper and row."""
+    rows = times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING))
+    return {(t.paper, t.row): t for _, t in rows}
 
 
 @pytest.mark.parametrize(
@@ -81,10 +80,10 @@ def test_cdgnets_time_is_impossible_by_its_own_operations():
     """2 x 292.57 GFLOP in at most 6.5 ms are 90 TFLOP/s; the whole arithmetic is in the reason."""
     timed = committed()["cdgnet", "Ours"]
 
-    assert timed.macs_printed == "292570000000"
-    assert float(timed.floor_s) == pytest.approx(2 * 292.57e9 / 11.34e12)
-    assert float(timed.least_s) == pytest.approx(2 * 292.57e9 / (4 * 2 * 3584 * 2.1e9), rel=1e-3)
-    assert float(timed.of_peak) == pytest.approx(2 * 292.57e9 / 6.5e-3 / 11.34e12)
+    assert timed.macs_printed == 292.57e9
+    assert timed.at_peak_s == pytest.approx(2 * 292.57e9 / 11.34e12)
+    assert timed.lower_bound_s == pytest.approx(2 * 292.57e9 / (4 * 2 * 3584 * 2.1e9), rel=1e-3)
+    assert timed.share_of_peak == pytest.approx(2 * 292.57e9 / 6.5e-3 / 11.34e12)
     assert (
         "292.57 GMAC printed need 90 TFLOP/s, 7.9 times the peak of NVIDIA GeForce GTX 1080 Ti"
         in timed.reason
@@ -95,14 +94,14 @@ def test_cdgnets_time_is_impossible_by_its_own_operations():
 
 def test_every_printed_time_has_a_card_and_one_row():
     """41 in tables and sentences, blank ones too; 15 lack a network or a number."""
-    found = list(times.times(claims.read(), times.sources(read(ROOT / results.COMPLEXITY), NOWHERE)))
+    rows = list(times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING)))
     printed = [claim for paper in claims.read() for claim in paper.claims() if claim.quantity == "seconds"]
 
-    assert [claim for claim, _ in found] == printed
+    assert [claim for claim, _ in rows] == printed
     assert len(set(printed)) == len(printed) == 41
-    assert all(timed.card for _, timed in found)
-    assert {timed.verdict for _, timed in found} == set(times.VERDICTS)
-    assert sum(timed.verdict == "untested" for _, timed in found) == 15
+    assert all(timed.card for _, timed in rows)
+    assert {timed.verdict for _, timed in rows} == set(PHYSICS_VERDICTS)
+    assert sum(timed.verdict == "untested" for _, timed in rows) == 15
 
 
 @pytest.mark.parametrize(
@@ -115,24 +114,24 @@ def test_every_printed_time_has_a_card_and_one_row():
         (replace(NEW, run="lost"), "lost is not in results/complexity.csv"),
     ],
 )
-def test_what_physics_cannot_judge_says_why(claim, reason):
+def test_what_physics_cannot_judge_has_a_reason(claim, reason):
     """A reason each, and no numbers."""
-    timed = one(claim)
+    timed = judge(claim)
 
-    assert (timed.verdict, timed.reason, timed.least_s) == ("untested", reason, "")
+    assert (timed.verdict, timed.reason, timed.lower_bound_s) == ("untested", reason, None)
 
 
 def test_rounding_is_in_the_prints_favour():
     """2 x 2 TMAC at 11.34 TFLOP/s take 0.353 s: 0.3 s may be 0.350, which is too short, 0.35 may be 0.355."""
-    assert one(replace(NEW, printed="0.3")).verdict == "not credible"
-    assert one(replace(NEW, printed="0.4")).verdict == "possible"
-    assert one(replace(NEW, printed="0.35")).verdict == "possible"
-    assert one(replace(NEW, printed="0.350")).verdict == "not credible"
+    assert judge(replace(NEW, printed="0.3")).verdict == "not credible"
+    assert judge(replace(NEW, printed="0.4")).verdict == "possible"
+    assert judge(replace(NEW, printed="0.35")).verdict == "possible"
+    assert judge(replace(NEW, printed="0.350")).verdict == "not credible"
 
 
 def test_deformable_convolutions_are_work():
     """They are counted beside the others, and both are in the sum."""
-    assert one(NEW).macs_counted == "2000000000000"
+    assert judge(NEW).macs_counted == 2e12
 
 
 def test_the_milder_of_two_counts_is_the_verdict():
@@ -143,41 +142,41 @@ def test_the_milder_of_two_counts_is_the_verdict():
         replace(operations, printed="9000", scale=1e9),
     )
 
-    assert one(NEW).verdict == "not credible"
-    assert one(fewer, NEW).verdict == "possible"
-    assert one(more, NEW).verdict == "not credible"
-    assert "100.00 GMAC printed" in one(fewer, NEW).reason
-    assert "2,000.00 GMAC counted" in one(fewer, NEW).reason
+    assert judge(NEW).verdict == "not credible"
+    assert judge(fewer, NEW).verdict == "possible"
+    assert judge(more, NEW).verdict == "not credible"
+    assert "100.00 GMAC printed" in judge(fewer, NEW).reason
+    assert "2,000.00 GMAC counted" in judge(fewer, NEW).reason
 
 
 def test_eager_traffic_is_shown_and_decides_nothing():
-    """210 GB at 484 GB/s are longer than 0.41 s, in this implementation; older counts have no such column."""
-    heavy = [{**row, "traffic_720p": "210000000000"} for row in COMPLEXITY]
+    """210 GB at 484 GB/s are longer than 0.41 s, in this implementation."""
+    heavy = [replace(row, traffic_720p=210 * 10**9) for row in COUNTS]
     slow = replace(NEW, printed="0.41")
-    timed = one(slow, known=times.sources(heavy, NOWHERE))
+    timed = judge(slow, sources=times.sources(heavy, MISSING))
 
-    assert (one(slow).verdict, one(slow).eager_memory_s) == ("possible", "")
+    assert (judge(slow).verdict, judge(slow).eager_memory_s) == ("possible", None)
     assert timed.verdict == "possible"
-    assert float(timed.eager_memory_s) == pytest.approx(210 / 484, abs=1e-6)
+    assert timed.eager_memory_s == pytest.approx(210 / 484, abs=1e-6)
     assert "run eagerly as here, its operators move data for 434 ms" in timed.reason
 
 
 def test_an_unknown_card_names_the_place():
     """A card that cards.yaml does not have is a mistake of the claims file."""
     with pytest.raises(
-        ValueError, match=r"^benchmark/claims/p.yaml, Table 1, 'New': no card 'gtx'; known: a100"
+        ValueError, match=r"^benchmark/claims/p.yaml, Table 1, 'New': card 'gtx'; allowed: a100"
     ):
-        one(replace(NEW, card="gtx"))
+        judge(replace(NEW, card="gtx"))
 
 
 def test_ratios_are_to_the_anchors_time():
     """Printed 0.10 over 0.40, counted 2 over 1; a sentence has no anchor."""
-    timed = one(OLD, NEW)
+    timed = judge(OLD, NEW)
 
-    assert (timed.anchor, float(timed.claimed_ratio), float(timed.macs_ratio)) == ("Old", 0.25, 2.0)
-    assert one(OLD, NEW, anchor="").claimed_ratio == ""
-    assert one(OLD, replace(NEW, table="Sec. 4")).anchor == ""
-    assert one(replace(OLD, run="identity"), NEW).macs_ratio == ""
+    assert (timed.anchor, timed.claimed_ratio, timed.macs_ratio) == ("Old", 0.25, 2.0)
+    assert judge(OLD, NEW, anchor="").claimed_ratio is None
+    assert judge(OLD, replace(NEW, table="Sec. 4")).anchor == ""
+    assert judge(replace(OLD, run="identity"), NEW).macs_ratio is None
 
 
 @pytest.mark.parametrize(
@@ -190,27 +189,27 @@ def test_ratios_are_to_the_anchors_time():
         ((0.040, None), ""),  # a CPU has one clock
     ],
 )
-def test_a_ratio_resembles_the_clock_it_was_read_from(new, verdict):
+def test_a_ratio_shows_the_likely_clock(new, verdict):
     """Printed 0.25, beside ratios to the anchor's 0.04 s and 0.02 s; the evidence is in the reason."""
-    known = measured(old=(0.040, 0.020), new=new)
-    timed = one(OLD, NEW, known=known)
+    sources = measured(old=(0.040, 0.020), new=new)
+    timed = judge(OLD, NEW, sources=sources)
 
-    assert timed.resembles == verdict
-    assert timed.measured == f"{H100} (strict, 720x1280)"
-    assert (timed.measured_s, timed.own_card) == (results.text(new[0]), "")
-    assert float(timed.measured_ratio) == pytest.approx(new[0] / 0.040)
+    assert timed.likely_clock == verdict
+    assert timed.measured_on == f"{H100} (strict, 720x1280)"
+    assert (timed.measured_s, timed.own_card) == (new[0], "")
+    assert timed.measured_ratio == pytest.approx(new[0] / 0.040)
     if verdict:
-        assert float(timed.asynchronous_ratio) == pytest.approx(new[1] / 0.020)
-        assert "printed 0.25 times the time of Old" in timed.resembles_reason
-    assert one(NEW, OLD, known=known).resembles == ""  # the anchor's ratio to itself
+        assert timed.async_ratio == pytest.approx(new[1] / 0.020)
+        assert "printed 0.25 times the time of Old" in timed.likely_clock_reason
+    assert judge(NEW, OLD, sources=sources).likely_clock == ""  # the anchor's ratio to itself
 
 
-def test_published_pairs_speak_first():
+def test_published_pairs_come_first():
     """SGENet's times beside those of MIMO-UNet's README and Stripformer's authors, on the same card."""
-    found = {row: timed for (paper, row), timed in committed().items() if paper == "sgenet"}
+    rows = {row: timed for (paper, row), timed in committed().items() if paper == "sgenet"}
 
     assert {
-        row: found[row].resembles for row in ("MIMO-UNet [4]", "MT-RNN [19]", "MPRNet [27]", "DMPHN [28]")
+        row: rows[row].likely_clock for row in ("MIMO-UNet [4]", "MT-RNN [19]", "MPRNet [27]", "DMPHN [28]")
     } == {
         "MIMO-UNet [4]": "asynchronous",
         "MT-RNN [19]": "asynchronous",
@@ -218,46 +217,37 @@ def test_published_pairs_speak_first():
         "DMPHN [28]": "neither",
     }
     assert (
-        "25 ms asynchronous and 282 ms synchronised; printed 18 ms" in found["MIMO-UNet [4]"].resembles_reason
+        "25 ms asynchronous and 282 ms synchronised; printed 18 ms"
+        in rows["MIMO-UNet [4]"].likely_clock_reason
     )
-    assert "Stripformer" in found["MPRNet [27]"].resembles_reason
-    assert found["SGENet"].resembles == ""
-
-
-ROW = dict.fromkeys(results.columns(Timing), "") | {
-    "device": H100, "kind": "forward", "run": "new", "mode": "strict", "height": "720", "width": "1280",
-    "batch": "1", "verdict": "sound", "ms": "80.0", "asynchronous_ms": "5.0",
-}  # fmt: skip
-
-
-def table(path, *changes):
-    """A timings.csv of such rows."""
-    results.write(path, ROW, [ROW | change for change in changes])
-    return times.sources(COMPLEXITY, path)
+    assert "Stripformer" in rows["MPRNet [27]"].likely_clock_reason
+    assert rows["SGENet"].likely_clock == ""
 
 
 def test_timings_are_read_where_they_count(tmp_path):
-    """Sound forward times of one image in the papers' modes; nothing else, and nothing without the file."""
+    """Sound forward times of single images in the papers' modes; none without the file."""
     path = tmp_path / "timings.csv"
+    row = Timing(H100, "forward", "new", "strict", 720, 1280, 1, "sound", "", median_ms=80.0, async_ms=5.0)
     others = [
-        {"kind": "step"}, {"batch": "4"}, {"mode": "fast"}, {"verdict": "drifting"},
-        {"verdict": "unmeasured", "ms": ""}, {"kind": "ceiling", "height": "0"},
+        {"kind": "step"}, {"batch": 4}, {"mode": "fast"}, {"verdict": "drifting"},
+        {"verdict": "unmeasured", "median_ms": None}, {"kind": "ceiling", "height": 0},
     ]  # fmt: skip
-    known = table(path, {}, *({"run": f"other {i}", **other} for i, other in enumerate(others)))
+    write(path, Timing, [row, *(replace(row, run=f"other {i}", **other) for i, other in enumerate(others))])
 
-    assert known.measured == {Setting(H100, "strict", 720, 1280): {"new": Clocks(0.080, 0.005)}}
-    assert times.clocks(tmp_path / "none.csv") == {}
+    assert times.sources(COUNTS, path).measured == {
+        Setting(H100, "strict", 720, 1280): {"new": Clocks(0.080, 0.005)}
+    }
+    assert times.read_clocks(tmp_path / "none.csv") == {}
 
 
-def test_a_broken_timing_names_file_and_line(tmp_path):
-    """A number that is none, and a table without the column."""
+def test_a_malformed_timing_names_file_and_line(tmp_path):
+    """As every table does."""
     path = tmp_path / "timings.csv"
-    with pytest.raises(ValueError, match=r"timings.csv, line 3: no timing \(could not convert"):
-        table(path, {}, {"ms": "fast"})
-    with path.open("w") as file:
-        csv.writer(file).writerows([["device"], [H100]])
-    with pytest.raises(ValueError, match=r"timings.csv, line 2: no timing \('kind'\)"):
-        times.clocks(path)
+    write(path, Timing, [Timing(H100, "forward", "new", "strict", 720, 1280, 1, "sound", "", median_ms=8.0)])
+    path.write_text(path.read_text().replace(",8,", ",fast,"))
+
+    with pytest.raises(ValueError, match=r"timings.csv, line 2: median_ms 'fast'"):
+        times.read_clocks(path)
 
 
 @pytest.mark.parametrize(
@@ -274,12 +264,12 @@ def test_a_broken_timing_names_file_and_line(tmp_path):
 )
 def test_the_best_measurement_is_the_papers_own_card(settings, chosen, own):
     """Then any GPU, then a CPU; of a card without TensorFloat-32 the strict mode; of sizes the largest."""
-    found = {
+    rows = {
         Setting(device, mode, h, 1280): {"new": Clocks(1.0, early)} for device, mode, h, early in settings
     }
-    timed = one(OLD, NEW, known=replace(SOURCES, measured=found))
+    timed = judge(OLD, NEW, sources=replace(SOURCES, measured=rows))
 
-    assert (timed.measured, timed.own_card) == (chosen, own)
+    assert (timed.measured_on, timed.own_card) == (chosen, own)
 
 
 def test_a_card_with_tensorfloat_convolves_in_it_by_default():
@@ -288,5 +278,5 @@ def test_a_card_with_tensorfloat_convolves_in_it_by_default():
     with_anchor = {Setting("cpu", "strict", 256, 256): {"new": Clocks(2.0, None), "old": Clocks(1.0, None)}}
     ampere = replace(NEW, card="rtx_3090")
 
-    assert "tf32" in one(OLD, ampere, known=replace(SOURCES, measured=both)).measured
-    assert one(OLD, ampere, known=replace(SOURCES, measured=both | with_anchor)).measured_ratio == "2.000000"
+    assert "tf32" in judge(OLD, ampere, sources=replace(SOURCES, measured=both)).measured_on
+    assert judge(OLD, ampere, sources=replace(SOURCES, measured=both | with_anchor)).measured_ratio == 2

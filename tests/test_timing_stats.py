@@ -1,4 +1,4 @@
-"""Intervals of medians, slopes and trends: against tables of the sign test, counting, simulation and SciPy."""
+"""Intervals of medians, slopes and trends: against tables of the sign test, counting and SciPy."""
 
 import math
 import random

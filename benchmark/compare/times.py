@@ -194,8 +194,9 @@ def explain(claim: Claim, longest: float, card: Card, judged: Mapping[str, Judge
     for source, each in judged.items():
         rate = each.load.flop / longest / 1e12
         part = (
-            f"{each.load.macs / 1e9:,.2f} GMAC {source} need {rate:.3g} TFLOP/s, {each.share_of_peak:.2g} "
-            f"times the peak of {card.name}; they take {in_words(each.bounds.at_peak)} at that peak, "
+            f"{each.load.macs / 1e9:,.2f} GMAC {source} need {rate:.3g} TFLOP/s, "
+            f"{each.share_of_peak:.2g} times the peak of {card.name}; "
+            f"they take {in_words(each.bounds.at_peak)} at that peak, "
             f"{in_words(each.bounds.lower_bound)} with all that software can do"
         )
         if longest < each.bounds.eager:

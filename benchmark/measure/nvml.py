@@ -98,7 +98,7 @@ class Nvml:
         return None if millijoules is None else millijoules / 1e3
 
     def processes(self) -> dict[int, int | None]:
-        """Return the bytes of each process that computes on the card, by its id; None if hidden."""
+        """Return the bytes of each process on the card, by its id; None where they are hidden."""
         # The name without a version is an error of another kind where the driver is older.
         function = "nvmlDeviceGetComputeRunningProcesses"
         processes = self.read(f"{function}_v3", f"{function}_v2") or []

@@ -197,11 +197,11 @@ def clocks(dots: Sequence[Dot]) -> str:
     times = pd.DataFrame(dots).rename_axis("row").reset_index()
     with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
         figure, plot = axes(8.0, 1.2 + 0.22 * len(times))
-        plot.hlines(times["row"], times["floor"], times["printed"], color=LINE, lw=1.2, zorder=1)
+        plot.hlines(times["row"], times["at_peak"], times["printed"], color=LINE, lw=1.2, zorder=1)
         bar = {"marker": "|", "s": 81, "linewidth": 1.5}
         triangle = {"marker": "<", "s": 25, "facecolor": "none", "edgecolor": INK, "linewidth": 1.0}
-        scatter(plot, times, "floor", "row", "floor", "lower bound at the card’s peak", color=INK, **bar)
-        scatter(plot, times, "least", "row", "least", "lower bound", **triangle)
+        scatter(plot, times, "at_peak", "row", "at-peak", "time at the card’s peak", color=INK, **bar)
+        scatter(plot, times, "lower_bound", "row", "lower-bound", "lower bound", **triangle)
         for verdict, (marker, colour) in PHYSICS.items():
             rows = times[times["verdict"] == verdict]
             if len(rows):

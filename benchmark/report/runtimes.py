@@ -30,8 +30,8 @@ class Dot:
     label: str
     verdict: PhysicsVerdict
     printed: float
-    floor: float  # the work at the card's peak
-    least: float  # the lower bound: the highest clock and an ideal algorithm
+    at_peak: float  # the work at the card's peak
+    lower_bound: float  # with the highest clock and an ideal algorithm
 
 
 @dataclass(frozen=True)

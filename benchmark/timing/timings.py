@@ -219,8 +219,8 @@ def check_ceiling(row: Timing, ceilings: Mapping[tuple[str, str], float]) -> Tim
     assert row.median_ms is not None
     gmac, ms, tflops, limit = map(significant, (row.gmac, row.median_ms, row.tflops, ceiling))
     reason = (
-        f"2 x {gmac} GMAC in {ms} ms are {tflops} TFLOP/s, {significant(row.tflops / ceiling)} times the {limit} "
-        f"of {name}; Winograd's convolutions could do {WINOGRAD:g} times"
+        f"2 x {gmac} GMAC in {ms} ms are {tflops} TFLOP/s, {significant(row.tflops / ceiling)} times the "
+        f"{limit} of {name}; Winograd's convolutions could do {WINOGRAD:g} times"
     )
     return replace(row, verdict="unsynchronised", reason="; ".join(filter(None, (reason, row.reason))))
 
