@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from benchmark.claims import Claim, Paper, Table
-from benchmark.compare.decode import FAMILIES
+from benchmark.compare.decode import FAMILIES, other_protocol
 from benchmark.report.cells import AuthorsValue, Cell, authors, cell, format_like, part, physics
 from benchmark.report.inputs import KEY, Inputs
 from benchmark.results.schema import DecodedColumn, Finding
@@ -161,11 +161,10 @@ def remark(claim: Claim, table: Table) -> str:
     return "; ".join(text for text in (claim.note, hardware) if text)
 
 
-def other_protocol(claim: Claim, decoded: Iterable[DecodedColumn], reasons: Iterable[str]) -> str:
+def outlier_note(claim: Claim, decoded: Iterable[DecodedColumn], reasons: Iterable[str]) -> str:
     """Say that a number fits another protocol than its column's; nothing for most, or if a reason says so."""
     for column in decoded:
-        odd = dict(text.rsplit(": ", 1) for text in column.mixed.split("; ") if text)
-        name = odd.get(claim.row) or odd.get(claim.column)
+        name = other_protocol(column, claim)
         if name and (column.dataset, column.family) == (claim.dataset, claim.quantity):
             repeated = any(f"fits {name} instead" in reason for reason in reasons)
             return "" if repeated else f"the protocol decoder: this number fits `{name}` instead"
@@ -212,8 +211,8 @@ def lay_out(table: Table, anchor: str, cells: Cells) -> PrintedTable:
             finding = cells.finding(claim)
             filled, reasons = cells.cell(claim, finding)
             own = remark(claim, table)
-            odd = other_protocol(claim, decoded, reasons)
-            numbers = notes.number(*reasons, odd, "" if own == remarks[j] else own)
+            outlier = outlier_note(claim, decoded, reasons)
+            numbers = notes.number(*reasons, outlier, "" if own == remarks[j] else own)
             row.append(replace(filled, notes=numbers))
             if claim.quantity in FAMILIES:
                 lines[j if by_row else i].append((claim, finding.protocol if finding else ""))
