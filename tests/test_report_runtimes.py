@@ -108,37 +108,37 @@ def test_verdicts_are_those_of_the_table(whole, text):
 
 def test_six_milliseconds_are_impossible_where_they_are_printed(whole, text):
     """CDGNet's own 6 ms: 2 x 292.57 GMAC, four times fewer at best, need 9.7 ms at 2,100 MHz."""
-    (one,) = (t for paper in whole.papers for t in paper.tables if t.anchor == "cdgnet-1")
-    cell = next(row[-1] for head, row in one.rows if head.text == "Ours")
+    (table,) = (t for paper in whole.papers for t in paper.tables if t.anchor == "cdgnet-1")
+    cell = next(row[-1] for head, row in table.rows if head.text == "Ours")
 
     assert 2 * 292.57e9 / (4 * 2 * 3584 * 2100e6) > 0.0065
     assert (cell.text, cell.physics) == ("6", "impossible")
-    assert any(one.footnotes[n - 1].startswith("laws of physics: 6 is at most 6.5 ms") for n in cell.notes)
+    assert any(table.footnotes[n - 1].startswith("laws of physics: 6 is at most 6.5 ms") for n in cell.notes)
     assert re.search(r'printed">6</span>\s*<span class="law impossible"><span class="verdict">✗ imp', text)
 
 
 def test_times_in_sentences_are_marked(whole, text):
     """A time in the running text has its mark and arithmetic too; an undecided one has neither."""
-    said = [one for paper in whole.papers for one in paper.prose if one.cell.physics]
-    known = [row for row in judged() if row.table.startswith("Sec.")]
+    sentences = [each for paper in whole.papers for each in paper.prose if each.cell.physics]
+    rows = [row for row in judged() if row.table.startswith("Sec.")]
 
-    assert [one.cell.physics for one in said] == [row.verdict for row in known]
-    for one, row in zip(said, known, strict=True):
-        assert f"laws of physics: {row.reason}" in one.reason
+    assert [each.cell.physics for each in sentences] == [row.verdict for row in rows]
+    for each, row in zip(sentences, rows, strict=True):
+        assert f"laws of physics: {row.reason}" in each.reason
     assert cells.physics(replace(findings()[0], physics="untested", physics_reason="no card")) == ("", "")
     assert text.count('<span class="law impossible">') >= 6
 
 
 def test_reasons_are_escaped(text):
     """Text of the tables cannot become markup; every reason is there to read."""
-    found = part(text)
+    markup = part(text)
 
-    assert "<script" not in found
-    assert visible(found).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
+    assert "<script" not in markup
+    assert visible(markup).count(HOSTILE) >= 4  # of a print, a ceiling, a mode that failed, a price
     for row in judged():
         if row.seconds:
-            assert " ".join(row.reason.split()) in visible(found)
-    assert GPU in visible(found)
+            assert " ".join(row.reason.split()) in visible(markup)
+    assert GPU in visible(markup)
     assert "<fast>" not in text
 
 
@@ -184,7 +184,7 @@ def test_published_pairs_have_their_factor(text):
 
 def test_a_device_with_one_clock_says_so(whole):
     """Where only a processor was measured, one sentence takes the place of its factors."""
-    only = tuple(one for one in whole.times.devices if one.name == CPU)
+    only = tuple(device for device in whole.times.devices if device.name == CPU)
     bare = page.render(replace(whole, times=replace(whole.times, devices=only)))
 
     assert f"Measured: only {CPU}, whose calls return when they are done" in under(bare, "Two clocks")
@@ -249,35 +249,35 @@ def test_fast_modes_stand_beside_strict(text):
 
 def test_batches_need_two_sizes(whole, text):
     """Throughput over batch sizes, of what was measured at more than one of the same image size."""
-    (found,) = whole.times.devices[0].batches
+    (run,) = whole.times.devices[0].batches
 
-    assert (found.run, found.mode, list(found.rates)) == ("cdgnet", "tf32", [1, 4])
+    assert (run.run, run.mode, list(run.rates)) == ("cdgnet", "tf32", [1, 4])
     assert "Run Mode Size 1 4 cdgnet tf32 256 × 256 200 250" in under(text, "Batch")
     assert whole.times.devices[1].batches == ()
 
 
 def test_prices_are_summed_by_paper(whole, text):
     """A paper's total is over the runs of its tables that have a price, and says how many have none."""
-    (found,) = whole.times.prices
+    (prices,) = whole.times.prices
     shown = under(text, "Price list")
-    total = next(one for one in found.totals if one.short == "CDGNet")
+    total = next(total for total in prices.totals if total.short == "CDGNet")
     (cdgnet,) = (paper for paper in PAPERS if paper.key == "cdgnet")
     runs = {c.run for t in cdgnet.tables for c in t.claims.values() if c.run and RUNS[c.run].train}
 
     assert (total.priced, total.runs) == (2, len(runs))
     assert (total.hours, total.cost, total.kwh) == (12.75, 38.25, 7.75)
     assert f"CDGNet 2 {len(runs) - 2} 12.8 38.2 7.75" in shown
-    sgenet = next(one for one in found.totals if one.short == "SGENet")
+    sgenet = next(total for total in prices.totals if total.short == "SGENet")
     assert (sgenet.priced, sgenet.hours, sgenet.cost) == (1, 100, None)  # MPRNet's hour has no price
-    assert found.unpriced == (section.Unpriced(("sgenet", "srn"), HOSTILE),)
+    assert prices.unpriced == (section.Unpriced(("sgenet", "srn"), HOSTILE),)
     assert f"No price for sgenet, srn: {HOSTILE}" in shown
 
 
-@pytest.mark.parametrize("made", [False, True])
-def test_without_rows_the_section_waits(tmp_path, made):
+@pytest.mark.parametrize("empty_files", [False, True])
+def test_without_rows_the_section_waits(tmp_path, empty_files):
     """Missing files and files without a row say the same: not measured yet."""
     fill(tmp_path)
-    if made:
+    if empty_files:
         write_tables(tmp_path)
     bare = summary.summarise(read(tmp_path))
     shown = visible(part(page.render(replace(bare, curves=(), studies=(), strips=()))))

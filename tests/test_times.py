@@ -32,9 +32,9 @@ def paper(*printed, anchor="Old"):
     return Paper("p", "", "", None, [table], [])
 
 
-def judge(*printed, known=SOURCES, **changes):
+def judge(*printed, sources=SOURCES, **changes):
     """Judge the last of these printed times."""
-    return [timed for _, timed in times.times([paper(*printed, **changes)], known)][-1]
+    return [timed for _, timed in times.times([paper(*printed, **changes)], sources)][-1]
 
 
 def measured(**clocks):
@@ -45,8 +45,8 @@ def measured(**clocks):
 
 def committed():
     """Judge every printed time of the four papers, with the committed counts; by paper and row."""
-    found = times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING))
-    return {(t.paper, t.row): t for _, t in found}
+    rows = times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING))
+    return {(t.paper, t.row): t for _, t in rows}
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_cdgnets_time_is_impossible_by_its_own_operations():
 
 def test_every_printed_time_has_a_card_and_one_row():
     """41 in tables and sentences, blank ones too; 15 lack a network or a number."""
-    found = list(times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING)))
+    rows = list(times.times(claims.read(), times.sources(read_rows(ROOT / COMPLEXITY, Complexity), MISSING)))
     printed = [claim for paper in claims.read() for claim in paper.claims() if claim.quantity == "seconds"]
 
-    assert [claim for claim, _ in found] == printed
+    assert [claim for claim, _ in rows] == printed
     assert len(set(printed)) == len(printed) == 41
-    assert all(timed.card for _, timed in found)
-    assert {timed.verdict for _, timed in found} == set(PHYSICS_VERDICTS)
-    assert sum(timed.verdict == "untested" for _, timed in found) == 15
+    assert all(timed.card for _, timed in rows)
+    assert {timed.verdict for _, timed in rows} == set(PHYSICS_VERDICTS)
+    assert sum(timed.verdict == "untested" for _, timed in rows) == 15
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_eager_traffic_is_shown_and_decides_nothing():
     """210 GB at 484 GB/s are longer than 0.41 s, in this implementation."""
     heavy = [replace(row, traffic_720p=210 * 10**9) for row in COUNTS]
     slow = replace(NEW, printed="0.41")
-    timed = judge(slow, known=times.sources(heavy, MISSING))
+    timed = judge(slow, sources=times.sources(heavy, MISSING))
 
     assert (judge(slow).verdict, judge(slow).eager_memory_s) == ("possible", None)
     assert timed.verdict == "possible"
@@ -191,8 +191,8 @@ def test_ratios_are_to_the_anchors_time():
 )
 def test_a_ratio_shows_the_likely_clock(new, verdict):
     """Printed 0.25, beside ratios to the anchor's 0.04 s and 0.02 s; the evidence is in the reason."""
-    known = measured(old=(0.040, 0.020), new=new)
-    timed = judge(OLD, NEW, known=known)
+    sources = measured(old=(0.040, 0.020), new=new)
+    timed = judge(OLD, NEW, sources=sources)
 
     assert timed.likely_clock == verdict
     assert timed.measured_on == f"{H100} (strict, 720x1280)"
@@ -201,15 +201,15 @@ def test_a_ratio_shows_the_likely_clock(new, verdict):
     if verdict:
         assert timed.async_ratio == pytest.approx(new[1] / 0.020)
         assert "printed 0.25 times the time of Old" in timed.likely_clock_reason
-    assert judge(NEW, OLD, known=known).likely_clock == ""  # the anchor's ratio to itself
+    assert judge(NEW, OLD, sources=sources).likely_clock == ""  # the anchor's ratio to itself
 
 
 def test_published_pairs_come_first():
     """SGENet's times beside those of MIMO-UNet's README and Stripformer's authors, on the same card."""
-    found = {row: timed for (paper, row), timed in committed().items() if paper == "sgenet"}
+    rows = {row: timed for (paper, row), timed in committed().items() if paper == "sgenet"}
 
     assert {
-        row: found[row].likely_clock for row in ("MIMO-UNet [4]", "MT-RNN [19]", "MPRNet [27]", "DMPHN [28]")
+        row: rows[row].likely_clock for row in ("MIMO-UNet [4]", "MT-RNN [19]", "MPRNet [27]", "DMPHN [28]")
     } == {
         "MIMO-UNet [4]": "asynchronous",
         "MT-RNN [19]": "asynchronous",
@@ -218,10 +218,10 @@ def test_published_pairs_come_first():
     }
     assert (
         "25 ms asynchronous and 282 ms synchronised; printed 18 ms"
-        in found["MIMO-UNet [4]"].likely_clock_reason
+        in rows["MIMO-UNet [4]"].likely_clock_reason
     )
-    assert "Stripformer" in found["MPRNet [27]"].likely_clock_reason
-    assert found["SGENet"].likely_clock == ""
+    assert "Stripformer" in rows["MPRNet [27]"].likely_clock_reason
+    assert rows["SGENet"].likely_clock == ""
 
 
 def test_timings_are_read_where_they_count(tmp_path):
@@ -264,10 +264,10 @@ def test_a_malformed_timing_names_file_and_line(tmp_path):
 )
 def test_the_best_measurement_is_the_papers_own_card(settings, chosen, own):
     """Then any GPU, then a CPU; of a card without TensorFloat-32 the strict mode; of sizes the largest."""
-    found = {
+    rows = {
         Setting(device, mode, h, 1280): {"new": Clocks(1.0, early)} for device, mode, h, early in settings
     }
-    timed = judge(OLD, NEW, known=replace(SOURCES, measured=found))
+    timed = judge(OLD, NEW, sources=replace(SOURCES, measured=rows))
 
     assert (timed.measured_on, timed.own_card) == (chosen, own)
 
@@ -278,5 +278,5 @@ def test_a_card_with_tensorfloat_convolves_in_it_by_default():
     with_anchor = {Setting("cpu", "strict", 256, 256): {"new": Clocks(2.0, None), "old": Clocks(1.0, None)}}
     ampere = replace(NEW, card="rtx_3090")
 
-    assert "tf32" in judge(OLD, ampere, known=replace(SOURCES, measured=both)).measured_on
-    assert judge(OLD, ampere, known=replace(SOURCES, measured=both | with_anchor)).measured_ratio == 2
+    assert "tf32" in judge(OLD, ampere, sources=replace(SOURCES, measured=both)).measured_on
+    assert judge(OLD, ampere, sources=replace(SOURCES, measured=both | with_anchor)).measured_ratio == 2
