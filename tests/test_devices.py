@@ -147,7 +147,7 @@ def test_the_names_are_those_of_the_package():
 
 
 def test_no_package_is_a_reason_too(monkeypatch):
-    """The package is asked for where it is needed alone."""
+    """It is imported only where it is needed."""
 
     def missing(name):
         raise ImportError(name)
@@ -192,7 +192,7 @@ def test_the_machine_is_described_in_words():
 
 
 def test_nothing_is_ever_set():
-    """Everything is asked for: the fake fails on what it does not list, and it lists nothing that sets."""
+    """Everything is read: the fake fails on functions that it does not list, and it lists none that sets."""
     driver = Driver()
     card = Nvml(UUID, BUS, driver)
     for ask in (card.joules, card.other_processes, card.used, card.machine, partial(card.state, 0.0)):
@@ -231,13 +231,13 @@ def test_memory_is_of_the_process_or_of_the_device(monkeypatch, pids, mib, whose
 def new_names():
     """What torch's second set of names says of TensorFloat-32: convolutions, recurrent layers, products."""
     cudnn, cuda = torch.backends.cudnn, torch.backends.cuda
-    found = (cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision, cuda.matmul.fp32_precision)
-    return [precision == "tf32" for precision in found]
+    precisions = (cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision, cuda.matmul.fp32_precision)
+    return [precision == "tf32" for precision in precisions]
 
 
 @pytest.mark.parametrize("name", [*MODES])
 def test_a_mode_is_applied_and_taken_back(name):
-    """Both of torch's sets of names say what the mode declares, and what they said before after it."""
+    """Both of torch's sets of names have the declared values, and their old values after it."""
     mode, before = MODES[name], new_names()
     old = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
 
@@ -253,7 +253,7 @@ def test_a_mode_is_applied_and_taken_back(name):
 
 
 def test_settings_come_back_after_an_error_and_out_of_each_other():
-    """The strict answer is made in the middle of another mode."""
+    """Mode strict is applied inside another mode, to compare restored images."""
     with applied(MODES["fast"], "cuda"):
         with applied(MODES["strict"], "cuda"):
             assert new_names() == [False] * 3

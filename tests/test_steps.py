@@ -24,7 +24,7 @@ PAIRS = steps.images(replace(RUNS["dmphn_1"].train, extras=tuple(sorted(ASKED)))
 
 @pytest.fixture(autouse=True)
 def nobody_elses_weights(monkeypatch):
-    """Whether VGG19 is at hand on this machine decides nothing here."""
+    """Make VGG19 unavailable, whatever this machine has."""
     monkeypatch.setattr(pretrained, "path", lambda name, folder=None: None)
 
 
@@ -112,7 +112,7 @@ def test_without_vgg19_a_step_says_that_it_does_less():
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("task", "message"),
     [
         (task("identity"), "identity: it has no recipe"),
         (replace(task("dmphn_1"), run=None), "a ceiling: it has no recipe"),
@@ -122,7 +122,7 @@ def test_without_vgg19_a_step_says_that_it_does_less():
         (task("dmphn_1", height=0, width=0), "dmphn_1: a crop of 0x0"),
     ],
 )
-def test_what_cannot_be_a_step_is_refused(asked, message):
+def test_what_cannot_be_a_step_is_refused(task, message):
     """With what can."""
     with pytest.raises(ValueError, match="^" + message):
-        steps.prepare(asked, CPU)
+        steps.prepare(task, CPU)

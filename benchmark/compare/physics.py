@@ -13,7 +13,7 @@ eager        what the operators of an eager float32 forward pass read and write,
 Below `lower_bound` or `memory` a time is impossible. Below `at_peak` it is not credible: it would need
 near-ideal Winograd everywhere, while synchronised clocks measure 26 to 43 % of an RTX 3090's peak (`clocked`
 in cards.yaml, over the MACs of results/complexity.csv). `eager` decides nothing, it is shown beside: traffic
-belongs to an implementation, not to a network. SAPHNet, for one, unfolds every pixel's neighbours for filters
+belongs to an implementation, not to a network. SAPHNet unfolds every pixel's neighbours for filters
 of their own, and moves 458 GB; a specialised kernel would move far less.
 """
 
@@ -67,7 +67,7 @@ class Card:
         Winograd and half precision are not granted together. Winograd on tensor cores writes and reads its
         tiles: F(4x4, 3x3) moves 11 numbers per pixel and channel, 22 bytes, where a direct 3x3 convolution
         of C channels has 18 C operations. At an RTX 3090's 936 GB/s that takes longer than half precision
-        without Winograd up to 230 channels; nearly all convolutions of the networks timed on one have 16 to
+        without Winograd up to 230 channels; nearly all convolutions of the networks timed on it have 16 to
         192.
         """
         return 1e12 * self.highest_mhz / self.boost_mhz * max(WINOGRAD * self.fp32, self.tf32, self.half)
@@ -144,12 +144,12 @@ def bounds(card: Card, load: Load) -> Bounds:
 
 def judge(seconds: float, card: Card, load: Load) -> Judgement:
     """Judge a time in s, the longest that the print can stand for."""
-    found = bounds(card, load)
-    shortest = max(found.lower_bound, found.memory)
-    verdict: PhysicsVerdict = "not credible" if seconds < found.at_peak else "possible"
+    limits = bounds(card, load)
+    shortest = max(limits.lower_bound, limits.memory)
+    verdict: PhysicsVerdict = "not credible" if seconds < limits.at_peak else "possible"
     if seconds < shortest:
         verdict = "impossible"
-    return Judgement(verdict, load, found, found.at_peak / seconds, min(1.0, seconds / shortest))
+    return Judgement(verdict, load, limits, limits.at_peak / seconds, min(1.0, seconds / shortest))
 
 
 def milder(judgements: list[Judgement]) -> Judgement:

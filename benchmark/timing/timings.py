@@ -112,21 +112,25 @@ def judge_rounds(tries: Sequence[Recording]) -> tuple[TimingVerdict, list[str]]:
     for number, (_, reasons) in judged.items():
         for reason in reasons:
             rounds_by_reason[reason].append(number)
-    found = []
+    reasons_with_rounds = []
     levels, limit = round_medians(rounds), RULES[rounds[-1].kind_of_device].same_within
     if len(levels) > 1 and spread(levels) > limit:
         verdict = max(verdict, "inconclusive", key=VERDICTS.index)
-        found.append(f"medians of rounds differ by {percent(spread(levels))}, more than {percent(limit)}")
+        reasons_with_rounds.append(
+            f"medians of rounds differ by {percent(spread(levels))}, more than {percent(limit)}"
+        )
     for reason, numbers in rounds_by_reason.items():
         where = "" if len(numbers) == len(rounds) else f"round {', '.join(map(str, numbers))}: "
-        found.append(where + reason)
+        reasons_with_rounds.append(where + reason)
     if len(rounds) == 1:
-        found.append("one round: repeatability is not known")
+        reasons_with_rounds.append("one round: repeatability is not known")
     repeats = Counter(each.round for each in tries if each.fingerprint == tries[-1].fingerprint)
     for number, count in sorted(repeats.items()):
         if count > 1:
-            found.append(f"round {number} was measured {'twice' if count == 2 else f'{count} times'}")
-    return verdict, found
+            reasons_with_rounds.append(
+                f"round {number} was measured {'twice' if count == 2 else f'{count} times'}"
+            )
+    return verdict, reasons_with_rounds
 
 
 def clock_cells(rounds: Sequence[Recording]) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def judge(recording: Recording, rules: Rules | None = None) -> tuple[TimingVerdi
         The gravest of VERDICTS that applies; and in words every flaw, the gravest first, then remarks.
     """
     rules = rules or RULES[recording.kind_of_device]
-    found = sorted(flaws(recording, rules), key=lambda flaw: VERDICTS.index(flaw[0]), reverse=True)
-    verdict = found[0][0] if found else "sound"
-    return verdict, [words for _, words in found] + list(remarks(recording, rules))
+    ordered = sorted(flaws(recording, rules), key=lambda flaw: VERDICTS.index(flaw[0]), reverse=True)
+    verdict = ordered[0][0] if ordered else "sound"
+    return verdict, [words for _, words in ordered] + list(remarks(recording, rules))
 
 
 def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, str]]:
