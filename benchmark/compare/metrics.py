@@ -18,7 +18,7 @@ def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
     """Return each run's PSNR on each dataset with `gain`, its difference to the blurred input's, in dB."""
     rows = evidence.measured[evidence.measured["quantity"] == "psnr"].dropna(subset="value")
     rows = rows[rows["run"].isin(evidence.runs)]
-    trained = rows["run"].map(lambda name: evidence.runs[name].train is not None)
+    trained = rows["run"].map(lambda name: evidence.runs[name].train is not None).astype(bool)
     blurred = rows[~trained].set_index("dataset")["value"]
     return rows.assign(trained=trained, gain=rows["value"] - rows["dataset"].map(blurred))
 
