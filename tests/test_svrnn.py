@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.models.svrnn import DIRECTIONS, Config, Net, Recurrence, all_ways, double, scan
+from benchmark.models.svrnn import DIRECTIONS, Config, Net, Recurrence, all_ways, convert, double, scan
+from tests import golden
 
 
 def looped(x: np.ndarray, g: np.ndarray) -> np.ndarray:
