@@ -52,11 +52,11 @@ def test_dense_block_sees_all_earlier_features():
     for layer in [*dense.layers, dense.join]:
         layer.register_forward_hook(keep)
 
-    answer = dense(x)
+    restored = dense(x)
 
     for k in range(7):
         torch.testing.assert_close(given[k], torch.cat([x, *(y.clamp(min=0) for y in made[:k])], dim=1))
-    torch.testing.assert_close(answer, made[6])
+    torch.testing.assert_close(restored, made[6])
     assert [features.shape[1] for features in given] == [8, 13, 18, 23, 28, 33, 38]
 
 
@@ -135,9 +135,9 @@ def test_residual_connections(residual, times):
     net.blur_attention = nn.ModuleList(Times(k) for k in (0.5, 2, 1, 4))
     blurry = torch.rand(1, 3, 16, 16) * 2 - 1
 
-    answer, maps = net.attended(blurry)
+    restored, maps = net.attended(blurry)
 
-    torch.testing.assert_close(answer, times * net.encoder(blurry))
+    torch.testing.assert_close(restored, times * net.encoder(blurry))
     assert maps == [None] * 4
 
 

@@ -96,12 +96,12 @@ def test_outputs_are_in_order():
     net = Net(Config().thin(8))
     blurry = torch.rand(1, 3, 16, 24) - 0.5
 
-    large, small, answer = net(blurry)
+    large, small, restored = net(blurry)
 
     shown = net.attention(blurry)
     torch.testing.assert_close(large, net.heads["large"](shown["large_features"]))
     torch.testing.assert_close(small, net.heads["small"](shown["small_features"]))
-    torch.testing.assert_close(answer, net.fuse[0](shown["large_features"], shown["small_features"]))
+    torch.testing.assert_close(restored, net.fuse[0](shown["large_features"], shown["small_features"]))
 
 
 def test_attention_shows_maps_and_features():

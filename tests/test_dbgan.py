@@ -54,7 +54,7 @@ def test_a_convolution_sees_all_that_was_found_before():
 
 
 def test_it_finds_what_to_add():
-    """Without its last layer it hands the image on; answers never leave the range, and teach inside alone."""
+    """Without its last layer it hands the image on; outputs never leave the range, and teach inside alone."""
     net, blurry = Net(SMALL), torch.rand(2, 3, 5, 7)
     last = net.last[2]
     nn.init.zeros_(last.weight)
@@ -63,10 +63,10 @@ def test_it_finds_what_to_add():
 
     with torch.no_grad():
         last.bias += torch.tensor([2.0, -2.0, 0.0])
-    (answer,) = net(blurry)
-    answer.sum().backward()
-    torch.testing.assert_close(answer[:, 0], torch.ones(2, 5, 7), rtol=0, atol=0)
-    torch.testing.assert_close(answer[:, 1], torch.zeros(2, 5, 7), rtol=0, atol=0)
+    (restored,) = net(blurry)
+    restored.sum().backward()
+    torch.testing.assert_close(restored[:, 0], torch.ones(2, 5, 7), rtol=0, atol=0)
+    torch.testing.assert_close(restored[:, 1], torch.zeros(2, 5, 7), rtol=0, atol=0)
     assert last.bias.grad.tolist() == [0, 0, 2 * 5 * 7]  # clipped values teach nothing
 
 

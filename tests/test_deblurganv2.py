@@ -47,9 +47,9 @@ def test_levels_fit_each_other(config, height, width):
 def test_no_smaller_image_will_do(config):
     """At `least` it works, one stride below it does not."""
     net = on_meta(config)
-    answer = net(torch.empty(1, 3, net.smallest_side, net.smallest_side, device="meta"))[-1]
+    restored = net(torch.empty(1, 3, net.smallest_side, net.smallest_side, device="meta"))[-1]
 
-    assert answer.shape == (1, 3, net.smallest_side, net.smallest_side)
+    assert restored.shape == (1, 3, net.smallest_side, net.smallest_side)
     with pytest.raises((ValueError, RuntimeError)):
         net(torch.empty(1, 3, net.smallest_side - net.stride, net.smallest_side - net.stride, device="meta"))
 

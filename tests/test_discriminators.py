@@ -26,10 +26,10 @@ def test_it_judges_places(layers, side, places):
     """H / 2^layers + 3 of them each way; small crops leave something to normalise, too."""
     critic, image = PatchGAN(4, layers), torch.rand(1, 3, side, 2 * side)
 
-    answer = critic(image)
+    restored = critic(image)
 
-    assert answer.shape[:3] == (1, 1, places)
-    assert answer.std() > 0
+    assert restored.shape[:3] == (1, 1, places)
+    assert restored.std() > 0
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -57,7 +57,7 @@ def test_start_is_the_authors():
 
 
 def test_last_layer():
-    """Linear answers are any numbers; with a sigmoid they are probabilities."""
+    """Linear outputs are any numbers; with a sigmoid they are probabilities."""
     torch.manual_seed(0)
     image = torch.rand(1, 3, 32, 32)
     linear, sigmoid = PatchGAN(4), PatchGAN(4, last="sigmoid")

@@ -74,46 +74,46 @@ def test_a_level_adds_the_finer_levels_image():
     whole = torch.rand(2, 3, 8, 8)
     stage = recorded(2, times=1.0, keep=0.5)
 
-    answer, features = stage(whole, [], None)
+    restored, features = stage(whole, [], None)
 
     # Level 2 decodes x / 2; level 1 encodes 3x / 2, adds level 2's x, decodes half of 5x / 2.
     torch.testing.assert_close(stage.encoders[0].seen[0], 1.5 * whole)
-    torch.testing.assert_close(answer, 1.25 * whole)
+    torch.testing.assert_close(restored, 1.25 * whole)
     torch.testing.assert_close(features, [2.5 * whole, whole])
 
 
 def test_a_later_stage_takes_up_the_earlier_ones():
-    """It encodes the previous answer, adds previous features, and adds stage 1's answer at level 2."""
+    """It encodes the previous image, adds previous features, and adds stage 1's image at level 2."""
     whole, first = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     earlier = [torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)]
     stage = recorded(2, times=1.0, keep=1.0)
 
-    answer, features = stage(whole, earlier, first)
+    restored, features = stage(whole, earlier, first)
 
     at_level_2 = whole + earlier[1]
     image = at_level_2 + first
     torch.testing.assert_close(features, [whole + image + at_level_2 + earlier[0], at_level_2])
-    torch.testing.assert_close(answer, features[0])
+    torch.testing.assert_close(restored, features[0])
 
 
 def test_every_later_stage_adds_the_first_answer():
-    """Stage 3 is given stage 2's answer and features, but stage 1's answer to add (the authors' slip)."""
+    """Stage 3 takes stage 2's image and features, but adds stage 1's image (a mistake of the authors)."""
     given = []
     net = Net(Config("1-2", stacks=3).thin(8))
     for stage in net.stages:
         stage.register_forward_pre_hook(lambda stage, inputs: given.append(inputs))
     blurry = torch.rand(1, 3, 8, 8)
 
-    answers = net(blurry)
+    outputs = net(blurry)
 
     images, earlier, firsts = zip(*given, strict=True)
     assert images[0] is blurry
-    assert images[1] is answers[0]
-    assert images[2] is answers[1]
+    assert images[1] is outputs[0]
+    assert images[2] is outputs[1]
     assert [len(features) for features in earlier] == [0, 2, 2]
     assert firsts[0] is None
-    assert firsts[1] is answers[0]
-    assert firsts[2] is answers[0]
+    assert firsts[1] is outputs[0]
+    assert firsts[2] is outputs[0]
 
 
 def test_patches_do_not_see_each_other():
@@ -176,9 +176,9 @@ def test_the_authors_weights_restore_the_authors_image():
     blurry = torch.tensor(image(FRAMES / "blur" / "000001.png")).permute(2, 0, 1)[None] / 255 - 0.5
 
     with torch.no_grad():
-        answer = net(blurry.contiguous(memory_format=torch.channels_last))[-1]
+        restored = net(blurry.contiguous(memory_format=torch.channels_last))[-1]
 
-    levels = ((answer[0].permute(1, 2, 0) + 0.5) * 255).clamp(0, 255).numpy()
+    levels = ((restored[0].permute(1, 2, 0) + 0.5) * 255).clamp(0, 255).numpy()
     truncated, rounded = levels.astype(np.uint8), levels.round().astype(np.uint8)
     theirs = image(WEIGHTS / "restored" / "000001.png").astype(int)
     sharp = image(FRAMES / "sharp" / "000001.png").astype(float)

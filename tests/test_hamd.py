@@ -86,7 +86,7 @@ def test_nothing_leaks_past_the_mask(mask, hidden):
 @pytest.mark.parametrize("domain", ["foreground", "background"])
 @pytest.mark.parametrize("scale", [0, 1, 2])
 def test_the_answer_fuses_both_domains_at_every_scale(domain, scale):
-    """A change of one decoder's features at one scale changes the answer, and no other output."""
+    """A change of one decoder's features at one scale changes the restored image, and no other output."""
     net = Net(ONE)
     blurry = torch.rand(1, 3, 16, 24)
     before = net(blurry)
@@ -103,7 +103,7 @@ def test_the_answer_fuses_both_domains_at_every_scale(domain, scale):
 
 
 def test_sizes_follow_from_coarse_to_fine():
-    """Quarter, half and full size by means of 2x2; the first sees its image twice, others the last answer."""
+    """Quarter, half and full size by means of 2x2; each estimate is the previous size's restored image."""
     net = Net(Config().thin(8))
     given = []
     net.size.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
@@ -119,11 +119,11 @@ def test_sizes_follow_from_coarse_to_fine():
         for rows, columns in ((8, 12), (16, 24), (32, 48))
         for channels, part in ((3, 1), (3, 1), (1, 4), (3, 1))
     ]
-    for (image, guess), expected, answer in zip(
+    for (image, guess), expected, restored in zip(
         given, (quarter, half, blurry), (None, outputs[3], outputs[7]), strict=True
     ):
         torch.testing.assert_close(image, expected)
-        up = image if answer is None else interpolate(answer, scale_factor=2.0, mode="bilinear")
+        up = image if restored is None else interpolate(restored, scale_factor=2.0, mode="bilinear")
         torch.testing.assert_close(guess, up)
 
 
@@ -148,7 +148,7 @@ def test_attention_shows_the_largest_mask_and_both_domains():
 
 
 def test_loss_is_its_sum_written_out():
-    """At each size: squares of the answer, of each decoder in its domain and of the mask, weighted."""
+    """At each size: squares of the restored image, each decoder in its domain and the mask, weighted."""
     rng = np.random.default_rng(0)
     sharp = rng.random((2, 3, 8, 8))
     people = (rng.random((2, 1, 8, 8)) > 0.6).astype(float)
@@ -168,9 +168,9 @@ def test_loss_is_its_sum_written_out():
 
     expected = 0.0
     for first, size in ((0, 4), (4, 8)):
-        of_people, of_rest, mask, answer = outputs[first : first + 4]
+        of_people, of_rest, mask, restored = outputs[first : first + 4]
         truth, human = mean(sharp, size), mean(people, size)
-        expected += ((answer - truth) ** 2).mean()
+        expected += ((restored - truth) ** 2).mean()
         expected += 2.0 * ((mask - mean(people, size // 4)) ** 2).mean()
         for b, c, y, x in np.ndindex(of_people.shape):
             share, count = human[b, 0, y, x], of_people.size

@@ -14,7 +14,7 @@ SMALL = Config(blocks=2, width=8)
 
 
 def test_coarser_answers_start_at_subsampled_inputs():
-    """With nothing learned each answer is its input: every pixel, every second, every fourth."""
+    """With nothing learned each restored image is its input: every pixel, every second, every fourth."""
     net = Net(SMALL)
     for layer in net.restore:
         nn.init.zeros_(layer.weight)

@@ -30,7 +30,7 @@ def test_all_blocks_share_one_slope():
 
 
 def recorded(net: Net, blurry: Tensor) -> tuple[dict[str, list[Tensor]], list[Tensor]]:
-    """What encoders and decoders give, the finest scale of each, and the answers."""
+    """What encoders and decoders give, the finest scale of each, and the outputs."""
     seen: dict[str, list[Tensor]] = {}
     hooks = []
     for half in ("encoders", "decoders"):
@@ -40,10 +40,10 @@ def recorded(net: Net, blurry: Tensor) -> tuple[dict[str, list[Tensor]], list[Te
                 module.register_forward_hook(lambda m, given, gives, name=name: seen.update({name: gives}))
             )
     with torch.inference_mode():
-        answers = net(blurry)
+        restored_images = net(blurry)
     for hook in hooks:
         hook.remove()
-    return seen, answers
+    return seen, restored_images
 
 
 def test_patches_see_each_other_later_and_later():
@@ -57,7 +57,7 @@ def test_patches_see_each_other_later_and_later():
     changed = blurry.clone()
     changed[..., :8, 16:] += 0.5  # upper right
 
-    (before, answers), (after, others) = recorded(net, blurry), recorded(net, changed)
+    (before, restored_images), (after, others) = recorded(net, blurry), recorded(net, changed)
 
     shapes = {name: (len(x), *x.shape[2:]) for name, (x, *_) in before.items()}
     assert shapes == {
@@ -74,19 +74,23 @@ def test_patches_see_each_other_later_and_later():
     assert differ["decoders.0"] == [True, False]  # top, bottom
     assert differ["encoders.1"] == [True, False]
     assert differ["decoders.1"] == [True]
-    bottom = [not torch.equal(a[..., 8:, :], b[..., 8:, :]) for a, b in zip(answers, others, strict=True)]
+    bottom = [
+        not torch.equal(a[..., 8:, :], b[..., 8:, :]) for a, b in zip(restored_images, others, strict=True)
+    ]
     assert bottom == [False, True, True]
-    assert torch.equal(answers[0][..., :8, :], recorded(net, blurry[..., :8, :].tile(2, 1))[1][0][..., 8:, :])
+    assert torch.equal(
+        restored_images[0][..., :8, :], recorded(net, blurry[..., :8, :].tile(2, 1))[1][0][..., 8:, :]
+    )
 
 
 def test_stages_start_at_the_blurry_image():
-    """With nothing learned that makes images, each stage answers with its input."""
+    """With nothing learned that makes images, each stage outputs with its input."""
     net = Net(THIN)
     for layer in (net.sams[0].residual, net.sams[1].residual, net.tail):
         nn.init.zeros_(layer.weight)
     blurry = torch.rand(2, 3, 16, 8)
 
-    assert [torch.equal(answer, blurry) for answer in net(blurry)] == [True, True, True]
+    assert [torch.equal(restored, blurry) for restored in net(blurry)] == [True, True, True]
 
 
 def test_attention_modules_are_their_formulas():

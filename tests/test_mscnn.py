@@ -46,21 +46,21 @@ class Record(nn.Module):
 
 
 def test_each_scale_sees_its_image_and_the_coarser_answer():
-    """Three channels of its own level, then three of the coarser answer after 5x5 and pixel shuffle."""
+    """Three channels of its own level, then three of the coarser image after 5x5 and pixel shuffle."""
     net = Net(SMALL)
     net.scales = nn.ModuleList(Record(level) for level in (1.0, 2.0, 3.0))
     blurry = torch.rand(1, 3, 16, 24)
 
-    answers = net(blurry)
+    outputs = net(blurry)
 
     half = halve(blurry)
     torch.testing.assert_close(net.scales[0].seen, halve(half))
     torch.testing.assert_close(net.scales[1].seen[:, :3], half)
     torch.testing.assert_close(net.scales[2].seen[:, :3], blurry)
     for k in range(2):
-        enlarged = pixel_shuffle(net.enlarge[k][0](answers[k]), 2)
+        enlarged = pixel_shuffle(net.enlarge[k][0](outputs[k]), 2)
         torch.testing.assert_close(net.scales[k + 1].seen[:, 3:], enlarged)
-    assert [answer.unique().tolist() for answer in answers] == [[1.0], [2.0], [3.0]]
+    assert [restored.unique().tolist() for restored in outputs] == [[1.0], [2.0], [3.0]]
 
 
 def test_scales_do_not_share_weights():

@@ -14,18 +14,18 @@ RANGE = Normalise(scale=255)
 
 
 def test_every_iteration_starts_at_the_blurry_image():
-    """With nothing learned each answer is the blurry image, not the previous answer plus something."""
+    """With a last layer of zero each restored image is the blurry one plus the bias, not the previous one."""
     net = Net(Config().thin(8))
     nn.init.zeros_(net.leave.weight)
     nn.init.ones_(net.leave.bias)
     blurry = 255 * torch.rand(2, 3, 8, 12)
 
-    for answer in net(blurry):
-        torch.testing.assert_close(answer, blurry + 1)
+    for restored in net(blurry):
+        torch.testing.assert_close(restored, blurry + 1)
 
 
 def test_an_iteration_hands_on_its_answer_and_features():
-    """The second is given the blurry image, the first's answer, and its features at a half and a quarter."""
+    """The second's inputs: the blurry image, the first's restored image and features of half and quarter."""
     net = Net(Config(iterations=2).thin(8))
     seen: dict[str, list[Tensor]] = {name: [] for name, _ in net.named_modules()}
     for name, module in net.named_modules():

@@ -48,8 +48,8 @@ def abroad(net, dtype=torch.float32):
                         tensors[name] = nn.Parameter(there) if isinstance(x, nn.Parameter) else there
         x = torch.empty(1, 3, nets.round_up_side(net, 96), nets.round_up_side(net, 128), device="cuda")
         with Abroad() as found:
-            answer = Forward(net, x, dtype)()
-    assert (answer.shape, answer.device.type) == (x.shape, "cuda")
+            restored = Forward(net, x, dtype)()
+    assert (restored.shape, restored.device.type) == (x.shape, "cuda")
     return found.seen
 
 

@@ -14,7 +14,7 @@ def count(module):
 
 
 def test_skips_are_nested():
-    """The answer is x + f1(x) + f2(x + f1(x)) + ..., each f seeing the sum of all before."""
+    """The output is x + f1(x) + f2(x + f1(x)) + ..., the input of each f the sum of all before."""
     module = transform(4)
     x = torch.randn(1, 4, 6, 5)
     steps = [step.body for step in module]
@@ -28,7 +28,7 @@ def test_skips_are_nested():
 
 
 def test_a_scale_learns_from_its_own_image_and_shares_the_rest():
-    """The finest answer's error teaches the shared layers and the finest scale's own, no other scale's."""
+    """The finest image's error updates the shared layers and the finest scale's own, no other scale's."""
     net = Net(Config().thin(8))
 
     net(torch.rand(1, 3, 16, 16))[-1].square().mean().backward()
@@ -65,12 +65,12 @@ def test_an_answer_is_added_to_the_blurry_image():
         own.enters[0].register_forward_pre_hook(lambda layer, inputs: given.append(inputs[0]))
     blurry = torch.rand(2, 3, 16, 32)
 
-    answers = net(blurry)
+    outputs = net(blurry)
 
-    for answer, step in zip(answers, (4, 2, 1), strict=True):
-        assert torch.equal(answer, blurry[..., ::step, ::step])
+    for restored, step in zip(outputs, (4, 2, 1), strict=True):
+        assert torch.equal(restored, blurry[..., ::step, ::step])
     assert torch.equal(given[0][:, 0], given[0][:, 1])
-    assert torch.equal(given[1][:, 1:], double(answers[0].reshape(6, 1, 4, 8)))
+    assert torch.equal(given[1][:, 1:], double(outputs[0].reshape(6, 1, 4, 8)))
 
 
 def test_channels_are_restored_alone():

@@ -240,7 +240,7 @@ def test_another_file_under_the_name_is_refused(tmp_path, monkeypatch):
 
 
 def test_where_there_is_nothing_the_reason_is_said(tmp_path, monkeypatch):
-    """A system without public weights has a reason in place of files; a server may not answer."""
+    """A system without public weights has a reason in place of files; a server may not restored image."""
     with pytest.raises(ValueError, match="neither code nor weights are public"):
         published.obtain(ENTRIES["cdgnet"])
 
@@ -248,6 +248,6 @@ def test_where_there_is_nothing_the_reason_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     nobody = replace(ENTRIES["mtrnn"], urls=("http://127.0.0.1:9/",))
     with pytest.raises(
-        ValueError, match=r"^mtrnn/model_best.pt: not at hand, and no answer from 127.0.0.1:9$"
+        ValueError, match=r"^mtrnn/model_best.pt: not at hand, and no restored image from 127.0.0.1:9$"
     ):
         published.obtain(nobody)

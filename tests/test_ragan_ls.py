@@ -38,7 +38,7 @@ def batch(count: int = 2, side: int = 32) -> Batch:
 
 
 def content_of(given: Batch):
-    """Squared difference of the answer to the sharp image."""
+    """Squared difference of the restored image to the sharp image."""
     return lambda outputs: mse_loss(outputs[-1], given.sharp)
 
 
@@ -136,9 +136,9 @@ def test_each_learns_from_its_own_loss():
 
     who, loss = next(turns)
     assert who == "net"
-    answer = both["net"](given.blurry)[-1]
+    output = both["net"](given.blurry)[-1]
     discriminators = both["discriminators"]
-    expected = mse_loss(answer, given.sharp) + 0.5 * discriminators.net_loss(answer, given.sharp)
+    expected = mse_loss(output, given.sharp) + 0.5 * discriminators.net_loss(output, given.sharp)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     (wanted,) = torch.autograd.grad(expected, both["net"].factor)
     loss.backward()

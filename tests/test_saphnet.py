@@ -198,7 +198,7 @@ def test_levels_work_together():
             )
     blurry = torch.rand(2, 3, 32, 40) - 0.5
 
-    (answer,) = net(blurry)
+    (restored,) = net(blurry)
 
     patches = [blurry, cut(blurry, CUT[1]), cut(cut(blurry, CUT[1]), CUT[2])]
     images = [found for _, found in seen["decoders"]]
@@ -215,7 +215,7 @@ def test_levels_work_together():
         whole = (lambda x: x) if level == 0 else (lambda x, axis=CUT[level]: join(x, axis))
         torch.testing.assert_close(features, whole(fused))
         torch.testing.assert_close(sources, [whole(x) for x in encoded])
-    assert answer is images[0]
+    assert restored is images[0]
 
 
 @pytest.mark.parametrize("levels", ["1", "1-2", "1-2-4"])

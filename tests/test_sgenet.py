@@ -54,8 +54,8 @@ def test_images_are_residuals_on_the_blurry_image(name):
             nn.init.zeros_(layer.weight)
     blurry = torch.rand(1, 3, 16, 24)
 
-    for answer, n in zip(net(blurry), SIDES, strict=True):
-        torch.testing.assert_close(answer, avg_pool2d(blurry, n) if n > 1 else blurry)
+    for restored, n in zip(net(blurry), SIDES, strict=True):
+        torch.testing.assert_close(restored, avg_pool2d(blurry, n) if n > 1 else blurry)
 
 
 def numbers(*parts: int) -> Tensor:

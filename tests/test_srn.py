@@ -31,7 +31,7 @@ def test_down_pads_as_tensorflow_does(kernel, before):
     around[kernel : kernel + 8, kernel : kernel + 6] = image[0, 0]
     needed = (8 // 2 - 1) * 2 + kernel - 8
 
-    answer = layer(image)
+    restored = layer(image)
 
     assert needed // 2 == before
     for i in range(4):
@@ -39,7 +39,7 @@ def test_down_pads_as_tensorflow_does(kernel, before):
             top, left = kernel + 2 * i - before, kernel + 2 * j - before
             window = torch.tensor(around[top : top + kernel, left : left + kernel])
             torch.testing.assert_close(
-                answer[0, 0, i, j], (window * layer.weight[0, 0]).sum() + layer.bias[0]
+                restored[0, 0, i, j], (window * layer.weight[0, 0]).sum() + layer.bias[0]
             )
 
 
@@ -64,24 +64,24 @@ def test_conv_lstm_is_an_lstm_at_each_pixel():
 
 
 def calls(net, blurry):
-    """What each scale was given: blurry image, guess, state; and the answers."""
+    """What each scale was given: blurry image, guess, state; and the outputs."""
     given = []
     net.scale.register_forward_pre_hook(lambda scale, inputs: given.append(inputs))
     return given, net(blurry)
 
 
 def test_scales_go_from_coarse_to_fine():
-    """Each sees every fourth, every second, every pixel, and the answer before; the first sees itself."""
+    """Scales take every fourth, second and every pixel, and the previous image; the first takes its own."""
     blurry = torch.rand(2, 3, 32, 16)
 
-    given, answers = calls(Net(Config("color").thin(8)), blurry)
+    given, outputs = calls(Net(Config("color").thin(8)), blurry)
 
     images, guesses, _ = zip(*given, strict=True)
     for image, step in zip(images, (4, 2, 1), strict=True):
         assert torch.equal(image, blurry[:, :, ::step, ::step])
     assert guesses[0] is images[0]
-    assert torch.equal(guesses[1], double(answers[0]))
-    assert torch.equal(guesses[2], double(answers[1]))
+    assert torch.equal(guesses[1], double(outputs[0]))
+    assert torch.equal(guesses[2], double(outputs[1]))
 
 
 @pytest.mark.parametrize("variant", srn.VARIANTS)
@@ -105,9 +105,9 @@ def test_channels_are_restored_alone(variant, alone):
     net = Net(Config(variant).thin(8))
     blurry = torch.rand(2, 3, 16, 16)
 
-    answer, swapped = net(blurry)[-1], net(blurry.flip(1))[-1].flip(1)
+    restored, swapped = net(blurry)[-1], net(blurry.flip(1))[-1].flip(1)
 
-    assert torch.allclose(answer, swapped, atol=1e-5) is alone
+    assert torch.allclose(restored, swapped, atol=1e-5) is alone
 
 
 def test_initialisation_is_the_authors():

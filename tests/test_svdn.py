@@ -50,15 +50,15 @@ def batch(side: int = 32, count: int = 2) -> Batch:
 
 
 def test_a_new_network_hardly_changes_the_image():
-    """The answer is the blurry image plus what was decoded, and nothing deforms yet."""
+    """The restored image is the blurry image plus what was decoded, and nothing deforms yet."""
     torch.manual_seed(0)
     net = Net(Config().thin(4))
     torch.nn.init.zeros_(net.decoder[-1][-1].weight)
     blurry = torch.rand(1, 3, 16, 24) - 0.5
 
-    *points, answer = net(blurry)
+    *points, restored = net(blurry)
 
-    torch.testing.assert_close(answer, blurry)
+    torch.testing.assert_close(restored, blurry)
     grid = [4.0 * (k % 3 - 1) if axis == 0 else 4.0 * (k // 3 - 1) for k in range(9) for axis in range(2)]
     for field in points:
         torch.testing.assert_close(field, torch.tensor(grid).view(1, 18, 1, 1).expand(1, 18, 4, 6))
@@ -172,14 +172,14 @@ def test_each_pixel_takes_its_own_motion_and_order():
 
 @pytest.mark.parametrize("guide", [0.0, 0.01])
 def test_the_loss_is_the_distance_and_the_guide(guide):
-    """The mean squared error of the answer, and `guide` times the mean over all fields of points."""
+    """The mean squared error of the restored image, and `guide` times the mean over all fields of points."""
     given = batch()
-    *points, answer = Net(Config(blocks=2).thin(8))(given.blurry)
+    *points, restored = Net(Config(blocks=2).thin(8))(given.blurry)
 
-    loss = flow_guided.loss([*points, answer], given, guide=guide)
+    loss = flow_guided.loss([*points, restored], given, guide=guide)
 
     off = sum(off_path(field, given.extras["motion"]) for field in points) / 2
-    torch.testing.assert_close(loss, (answer - given.sharp).square().mean() + guide * off)
+    torch.testing.assert_close(loss, (restored - given.sharp).square().mean() + guide * off)
 
 
 def test_the_guide_pulls_the_points_onto_the_path():

@@ -116,7 +116,7 @@ def test_penalty_is_in_single_precision(norm):
 
 
 def test_the_discriminators_turns_come_first():
-    """Five for the critic, one for the network, all on one answer and the same images."""
+    """Five for the critic, one for the network, all on one restored image and the same images."""
     sharp, blurry = images()
     batch = Batch(blurry, sharp, Normalise())
     net, critic = Scale(), Linear(torch.full(SHAPE[1:], 0.1))
