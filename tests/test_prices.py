@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmark.timing.analyse import Timing
 
 from benchmark import spec
 from benchmark.results.schema import Timing
