@@ -11,8 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
-from benchmark.results.checked import build
-from benchmark.spec import nearest, read_yaml
+from benchmark.spec import build, nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
 SCALES = {"min": 60, "s": 1, "dB": 1}

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from benchmark.results.checked import allowed
+from benchmark.spec.checked import allowed
 
 Row = TypeVar("Row")
 
