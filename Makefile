@@ -6,7 +6,7 @@ export PYTHONWARNINGS := ignore::FutureWarning
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
-.PHONY: repro authors runtime test check pins clean
+.PHONY: repro authors runtime test pytest check pins clean
 
 # The gate comes last, so that a difference does not hide the report.
 repro: .venv/ready
@@ -28,7 +28,9 @@ runtime: .venv/ready
 	@python -m benchmark.compare
 	@python -m benchmark.report
 
-test: .venv/ready check
+test: check pytest
+
+pytest: .venv/ready
 	@pytest -q
 
 check: .venv/ready
@@ -42,6 +44,7 @@ check: .venv/ready
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check '$(UV)'
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements.txt
+	@.venv/bin/python -m benchmark.report.dvc_page
 	@touch $@
 
 # After a change of pyproject.toml's dependencies. No URLs, so that any index serves it.

@@ -26,6 +26,8 @@ FOLDER = Path(__file__).parent / "golden"
 FRAME = Path("data/GOPRO_Large/test/GOPR0384_11_00/blur/000001.png")
 SHARED = Path(__file__).parents[2] / "shared"
 GRID = 6  # values recorded along each side of the output
+# On the processor of the recordings ours are within 1e-5; another one sums float32 in another order.
+TOLERANCE = 3e-5
 RAW = Normalise()
 
 
@@ -148,7 +150,7 @@ class AsNetwork(nn.Module):
 
 
 def check(entry: dict[str, Any], net: nn.Module, normalise: Normalise = RAW) -> None:
-    """Assert that our network, with the converted weights, gives the official figures to 1e-5.
+    """Assert that our network, with the converted weights, gives the official figures.
 
     The real frame is compared where it is available.
     """
@@ -164,4 +166,4 @@ def check(entry: dict[str, Any], net: nn.Module, normalise: Normalise = RAW) -> 
         assert ours["input_sha256"] == recorded["input_sha256"], name
         largest = max(1.0, max(map(abs, recorded["values"])))  # outputs of such weights may leave [0, 1]
         for figure in ("mean", "std", "values"):
-            assert ours[figure] == pytest.approx(recorded[figure], abs=1e-5 * largest), f"{name}: {figure}"
+            assert ours[figure] == pytest.approx(recorded[figure], abs=TOLERANCE * largest), f"{name}: {figure}"

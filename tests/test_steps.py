@@ -11,8 +11,8 @@ from benchmark import nets, spec
 from benchmark.measure import steps
 from benchmark.measure.work import Task
 from benchmark.timing.recording import MODES
-from benchmark.training import Settings, others
-from benchmark.training.fit import Training, sample
+from benchmark.training import Settings, adversary_networks
+from benchmark.training.fit import NetworkTrainer, sample
 from benchmark.weights import pretrained
 
 ROOT = Path(__file__).parents[1]
@@ -34,8 +34,8 @@ def task(name, mode="strict", batch=1, height=16, width=16):
 
 
 def learners(run, recipe, thin):
-    """Thinned players of a run."""
-    return {"net": nets.build(run, thin), **others(recipe, thin)}
+    """Build the thinned networks of a run."""
+    return {"net": nets.build(run, thin), **adversary_networks(recipe, thin)}
 
 
 @pytest.mark.parametrize("name", ["dmphn_1", "mscnn_gan"])
@@ -46,8 +46,8 @@ def test_a_call_is_the_next_step_of_training(name):
     """
     run = RUNS[name]
     recipe = replace(run.train, batch=2, crop=32)
-    players = learners(run, recipe, thin=1)
-    training = Training(players, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
+    networks = learners(run, recipe, thin=1)
+    training = NetworkTrainer(networks, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
 
     work = steps.prepare(task(name, batch=2, height=32, width=32), CPU)
 
