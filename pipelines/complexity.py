@@ -29,12 +29,8 @@ def count(run: spec.Run) -> Complexity:
 def fingerprint(run: spec.Run) -> str:
     """Hash all that a count depends on; runs with the same network share a fingerprint."""
     versions = {package: version(package) for package in ("torch", "fvcore")}
-    made_by = {
-        "config": run.config,
-        "code": provenance.model_code(run.model, Path(counting.__file__)),
-        "versions": versions,
-    }
-    return provenance.digest(made_by)[:16]
+    code = provenance.model_code(run.model, Path(counting.__file__))
+    return provenance.digest({"config": run.config, "code": code, "versions": versions})[:16]
 
 
 def main() -> None:

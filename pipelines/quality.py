@@ -4,7 +4,6 @@ A run whose fingerprint is that of its scores is left alone.
 """
 
 import shutil
-import sys
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -88,19 +87,14 @@ def main() -> int:
     chosen = profile.of(runs)
     stale, perceptual = [], _pyiqa.available(profile.perceptual)[0]
     for name, run in chosen.items():
-        scored = mark(results, name)
-        if not scored.exists() or scored.read_text(encoding="utf-8") != fingerprint(
-            run, profile, results, perceptual
-        ):
+        current, scored = fingerprint(run, profile, results, perceptual), mark(results, name)
+        if not scored.exists() or scored.read_text(encoding="utf-8") != current:
             shutil.rmtree(results.images(name), ignore_errors=True)
             stale.append(name)
     for folder in results.images().glob("*"):
         if folder.name not in chosen:
             shutil.rmtree(folder)
-    failures = pool.each("quality", measure, dict.fromkeys(stale, 1.0))
-    for failure in failures:
-        print(f"quality: {failure}", file=sys.stderr)
-    if failures:
+    if pool.each("quality", measure, dict.fromkeys(stale, 1.0)):
         return 1
     scores = [row for name in chosen for row in read_rows(scores_path(results, name), Score)]
     write(results.quality, Score, scores)

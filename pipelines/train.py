@@ -24,9 +24,8 @@ def current(run: spec.Run, profile: spec.Profile) -> str:
     """Compute the fingerprint that a training of the run would have now."""
     manifest = selection.manifest(profile)
     images = manifest.read_text(encoding="utf-8") if manifest.exists() else str(manifest)
-    files = [
-        file.name for name in (run.train.pretrained if run.train else ()) if (file := pretrained.path(name))
-    ]
+    paths = map(pretrained.path, run.train.pretrained if run.train else ())
+    files = [path.name for path in paths if path]
     return fingerprint(run, profile.at(run), provenance.digest(images), files)
 
 
@@ -53,13 +52,8 @@ def train(name: str, progress: pool.Progress) -> str:
         write(folder / "curve.csv", TrainingStep, [TrainingStep(**point) for point in curve])
         state.unlink()
     seconds = time.monotonic() - begun
-    record = {
-        "fingerprint": fingerprint,
-        "run": name,
-        "seconds": round(seconds, 1),
-        "device": nets.device_name(),
-        "notes": notes,
-    }
+    record = {"fingerprint": fingerprint, "run": name, "seconds": round(seconds, 1)}
+    record |= {"device": nets.device_name(), "notes": notes}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"
@@ -75,14 +69,12 @@ def main(*names: str) -> int:
     chosen = {name: runs[name] for name in names} if names else profile.of(runs)
     stale = [name for name, run in chosen.items() if recorded(run, results) != current(run, profile)]
     macs = {row.run: float(row.macs_256) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
-    failures = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
-    for failure in failures:
-        print(f"train: {failure}", file=sys.stderr)
+    failed = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
     if not names:  # a removed run leaves nothing behind
         for folder in results.train().glob("*"):
             if folder.name not in chosen:
                 shutil.rmtree(folder)
-    return 1 if failures else 0
+    return failed
 
 
 if __name__ == "__main__":

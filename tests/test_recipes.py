@@ -34,13 +34,17 @@ def test_recipes_name_what_exists(name):
     ("part", "entry", "message"),
     [
         ("loss", {"name": "pixl"}, r"no 'pixl' in benchmark/losses; did you mean 'pixel'"),
-        ("loss", {"name": "pixel", "off": "all"}, r"loss pixel: unknown setting 'off'; known: distance, of"),
+        (
+            "loss",
+            {"name": "pixel", "off": "all"},
+            r"loss pixel: unknown setting 'off'; allowed: distance, of",
+        ),
         ("loss", {}, "loss: 'name' is missing"),
-        ("schedule", {"name": "steps"}, "schedule: no 'steps'; known: constant, step"),
+        ("schedule", {"name": "steps"}, "schedule: no 'steps'; allowed: constant, step"),
         (
             "schedule",
             {"name": "step", "each": 3},
-            "schedule step: unknown setting 'each'; known: every, factor",
+            "schedule step: unknown setting 'each'; allowed: every, factor",
         ),
         ("adversary", {"name": "wgan"}, r"no 'wgan' in benchmark/adversaries"),
     ],

@@ -11,8 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
-from benchmark.results.checked import build
-from benchmark.spec import nearest, read_yaml
+from benchmark.spec import build, nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
 SCALES = {"min": 60, "s": 1, "dB": 1}
@@ -195,27 +194,17 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
         for j, (head, column) in enumerate(columns.items()):
             cell = meaning(defaults, column, row)
             if "quantity" not in cell:
-                raise ValueError(
-                    f"{row_place}: no quantity for column {head!r}; table, column or row names it"
-                )
+                needed = "table, column or row names it"
+                raise ValueError(f"{row_place}: no quantity for column {head!r}; {needed}")
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
                 claims[i, j] = Claim(*where, printed=cells[j], explain=explain.get(head, ""), **cell)
-    labels, anchor = [row["row"] for row in entry["rows"]], entry.get("anchor", "")
-    if anchor and anchor not in labels:
-        raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, labels)}")
-    return Table(
-        paper,
-        entry["table"],
-        entry.get("about", ""),
-        list(columns),
-        [(row["row"], row["cells"]) for row in entry["rows"]],
-        entry.get("note", ""),
-        entry.get("on", ""),
-        anchor,
-        claims,
-    )
+    rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
+    if anchor and anchor not in dict(rows):
+        raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")
+    about, note, on = (str(entry.get(key, "")) for key in ("about", "note", "on"))
+    return Table(paper, entry["table"], about, list(columns), rows, note, on, anchor, claims)
 
 
 def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:

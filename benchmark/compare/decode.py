@@ -135,12 +135,11 @@ def measured_rows(column: Sequence[Claim], table: Sequence[Claim], scores: Score
         if CONTROL not in images:
             continue
         psnr = None if claim.quantity == CONTROL else printed_psnr(claim, table)
+        protocols = [protocol for protocol in images.columns if protocol.split("_")[0] == claim.quantity]
         expected = {}
-        for protocol in images.columns:
-            if protocol.split("_")[0] == claim.quantity:
-                value = expect(images[protocol], images[CONTROL], total, psnr)
-                if value:
-                    expected[protocol] = pooled_psnr(value) if protocol in POOLED else value
+        for protocol in protocols:
+            if value := expect(images[protocol], images[CONTROL], total, psnr):
+                expected[protocol] = pooled_psnr(value) if protocol in POOLED else value
         rows.append(Row(claim, claim.row if vertical else claim.column, psnr, len(images), expected))
     return rows
 
@@ -175,13 +174,8 @@ def in_words(row: Row, protocols: Iterable[str], total: int) -> str:
         error = f" ± {expected.error:.{digits}f}" if expected.error >= 0.1**digits / 2 else ""
         values.append(f"{protocol} gives {expected.value:.{digits}f}{error}{unit}")
     printed = f"{row.label} prints {row.claim.printed}"
-    if row.psnr is not None:
-        printed += f" at {row.psnr:g} dB; at that PSNR {', '.join(values)}"
-    else:
-        printed += f"; {', '.join(values)}"
-    return (
-        f"{printed} ({row.images:,} of {total:,} images)" if total else f"{printed} ({row.images:,} images)"
-    )
+    printed += "; " if row.psnr is None else f" at {row.psnr:g} dB; at that PSNR "
+    return f"{printed}{', '.join(values)} ({row.images:,}{f' of {total:,}' if total else ''} images)"
 
 
 def decide(column: Sequence[Claim], table: Sequence[Claim], scores: Scores, total: int) -> DecodedColumn:
@@ -201,27 +195,16 @@ def decide(column: Sequence[Claim], table: Sequence[Claim], scores: Scores, tota
     first = column[0]
     family: Any = first.quantity
     label = next((c for c in (first.column, first.row) if all(c in (o.column, o.row) for o in column)), "")
+    place = (first.paper, first.table, label, first.dataset or "", family)
     pairs, spread = scatter(column, table)
-    mixing = ""
-    if spread > STRAIGHT:
-        mixing = (
-            f"; its {pairs} printed pairs scatter by {spread:.3f} around a line, which one protocol does not"
-        )
+    scattered = (
+        f"its {pairs} printed pairs scatter by {spread:.3f} around a line, which one protocol does not"
+    )
+    mixing = f"; {scattered}" if spread > STRAIGHT else ""
 
     def decoded(protocol: str, verdict: DecodedVerdict, evidence: str, **columns: Any) -> DecodedColumn:
-        empty = {"residual": None, "runner_up": "", "runner_up_residual": None}
-        return DecodedColumn(
-            first.paper,
-            first.table,
-            label,
-            first.dataset or "",
-            family,
-            protocol,
-            verdict,
-            rows=len(rows),
-            evidence=evidence + mixing,
-            **(empty | columns),
-        )
+        columns = {"residual": None, "runner_up": "", "runner_up_residual": None} | columns
+        return DecodedColumn(*place, protocol, verdict, rows=len(rows), evidence=evidence + mixing, **columns)
 
     rows = measured_rows(column, table, scores, total)
     if not rows:

@@ -92,22 +92,14 @@ def gather(papers: list[Paper], profile: str = "") -> Evidence:
 
 def counted(complexity: list[Complexity], runs: dict[str, spec.Run]) -> pd.DataFrame:
     """Return sizes, MACs and recipe entries as measurements; the size is that of float32 weights in bytes."""
-    rows = [
-        (row.run, "", quantity, value)
-        for row in complexity
-        for quantity, value in (
-            ("params", row.params),
-            ("size", 4 * row.params),
-            ("macs_256", row.macs_256),
-            ("macs_720p", row.macs_720p),
-        )
-    ] + [
-        (name, "", quantity, value)
-        for name, run in runs.items()
-        if run.train
-        for quantity, entry in SETTINGS.items()
-        if isinstance(value := entry(run.train), int | float)
-    ]
+    rows: list[tuple[str, str, str, float]] = []
+    for row in complexity:
+        sizes = {"params": row.params, "size": 4 * row.params}
+        macs = {"macs_256": row.macs_256, "macs_720p": row.macs_720p}
+        rows += [(row.run, "", quantity, value) for quantity, value in (sizes | macs).items()]
+    for name, run in runs.items():
+        entries = {quantity: entry(run.train) for quantity, entry in SETTINGS.items()} if run.train else {}
+        rows += [(name, "", q, value) for q, value in entries.items() if isinstance(value, int | float)]
     return pd.DataFrame(rows, columns=[*KEY, "value"]).astype({"value": float}).assign(n=1, note="")
 
 

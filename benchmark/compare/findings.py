@@ -15,7 +15,7 @@ from benchmark.compare.decode import FAMILIES, TOLERANCE
 from benchmark.compare.evidence import SETTINGS, Evidence, Match, merge
 from benchmark.results import COMPLEXITY
 from benchmark.results.schema import VERDICTS as VERDICTS
-from benchmark.results.schema import DecodedColumn, Finding, PrintedTime, Verdict
+from benchmark.results.schema import DecodedColumn, Finding, PhysicsVerdict, PrintedTime, Verdict
 
 
 @dataclass(frozen=True)
@@ -96,49 +96,34 @@ def findings(papers: list[Paper], evidence: Evidence) -> list[Finding]:
         in_profile = "" if quantity in (*RELATIVE, *SETTINGS) else evidence.profile.data or dataset
         keys.append((run, in_profile, quantity))
         authors_keys.append((run, dataset, quantity))
-        family_keys.append((run, dataset, claim.quantity))  # a reason for no measurement is there
-    rows = zip(
-        claims,
-        protocols,
-        merge(keys, evidence.measured),
-        merge(authors_keys, evidence.authors),
-        merge(family_keys, evidence.authors),
-        strict=True,
-    )
-    return [
-        finding(
-            Case(claim, *with_protocol, measured, family if family and family.value is None else authors),
-            evidence,
-        )
-        for claim, with_protocol, measured, authors, family in rows
-    ]
+        family_keys.append((run, dataset, claim.quantity))
+    measured = merge(keys, evidence.measured)
+    authors, families = merge(authors_keys, evidence.authors), merge(family_keys, evidence.authors)
+    rows = []
+    for claim, (quantity, remark), ours, theirs, family in zip(
+        claims, protocols, measured, authors, families, strict=True
+    ):
+        theirs = family if family and family.value is None else theirs  # it has the reason for no value
+        rows.append(finding(Case(claim, quantity, remark, ours, theirs), evidence))
+    return rows
 
 
 def finding(case: Case, evidence: Evidence) -> Finding:
     """Judge one claim and write its row."""
     claim, timed = case.claim, evidence.times.get(case.claim)
     ours, theirs = judge(case, evidence)
-    return Finding(
-        claim.paper,
-        claim.table,
-        claim.row,
-        claim.column,
-        claim.run or "",
-        claim.dataset or "",
-        claim.quantity,
-        claim.printed,
-        claim.value,
+    place = (claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or "")
+    printed = (claim.quantity, claim.printed, claim.value)
+    retrained = (
         ours.measured,
         ours.verdict or "untested",
         ours.reason,
         case.quantity if theirs.verdict else "",
-        theirs.measured,
-        theirs.images,
-        theirs.verdict,
-        theirs.reason,
-        timed.verdict if timed else "",
-        timed.reason if timed else "",
     )
+    authors = (theirs.measured, theirs.images, theirs.verdict, theirs.reason)
+    physics: tuple[PhysicsVerdict | Literal[""], str] = (timed.verdict, timed.reason) if timed else ("", "")
+    cells = (*place, *printed, *retrained, *authors, *physics)
+    return Finding(*cells)
 
 
 def judge(case: Case, evidence: Evidence) -> tuple[Judgement, Judgement]:

@@ -24,9 +24,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from benchmark.results.checked import build
 from benchmark.results.schema import PHYSICS_VERDICTS, PhysicsVerdict
-from benchmark.spec import read_yaml
+from benchmark.spec import build, read_yaml
 
 VERDICTS = PHYSICS_VERDICTS  # from mild to grave
 CARDS = Path(__file__).with_name("cards.yaml")

@@ -7,7 +7,7 @@ tables   CSV to checked rows or pandas frames and back
 
 from benchmark.results.files import AUTHORS, COMPLEXITY, DATASETS, PRICES, RUNTIME, TIMINGS, Results
 from benchmark.results.schema import Measurement
-from benchmark.results.tables import column_names, read_frame, read_rows, to_frame, to_rows, write
+from benchmark.results.tables import read_frame, read_rows, write
 
 __all__ = [
     "AUTHORS",
@@ -18,10 +18,7 @@ __all__ = [
     "TIMINGS",
     "Measurement",
     "Results",
-    "column_names",
     "read_frame",
     "read_rows",
-    "to_frame",
-    "to_rows",
     "write",
 ]

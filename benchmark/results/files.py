@@ -1,6 +1,5 @@
 """Paths of the result files. dvc.yaml names the same paths; tests/test_pipeline.py keeps the two equal."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
@@ -10,73 +9,29 @@ TIMINGS = RUNTIME / "timings.csv"  # schema.Timing
 PRICES = RUNTIME / "prices.csv"  # schema.Price
 
 
-@dataclass(frozen=True)
 class Results:
     """Name the files of one profile, or of the authors' weights."""
 
-    profile: str  # or "authors"
-    root: Path = Path("results")
-
-    def _path(self, *parts: str) -> Path:
-        return self.root.joinpath(self.profile, *parts)
+    def __init__(self, profile: str, root: Path = Path("results")) -> None:
+        self.profile, self.folder = profile, root / profile  # or "authors"
+        self.quality = self.folder / "quality.csv"  # schema.Score: run, dataset, image, quantity
+        self.measurements = self.folder / "measurements.csv"  # schema.Measurement: run, dataset, quantity
+        self.curves = self.folder / "curves.csv"  # schema.CurvePoint: loss and validation PSNR over the steps
+        self.environment = self.folder / "environment.json"  # machine, packages and profile
+        self.decoded = self.folder / "decoded.csv"  # schema.DecodedColumn: protocols of PSNR and SSIM columns
+        self.times = self.folder / "times.csv"  # schema.PrintedTime: physics and clocks of run times
+        self.findings = self.folder / "findings.csv"  # schema.Finding, one row per claim
+        self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains, agreeing sizes
+        self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
+        self.report = self.folder / "report.html"
 
     def train(self, run: str = "") -> Path:
         """Return the folder of a run's weights.safetensors, curve.csv and record.json, or of all runs."""
-        return self._path("train", run)
+        return self.folder / "train" / run
 
     def images(self, run: str = "") -> Path:
         """Return the folder of a run's restored images, or of all runs."""
-        return self._path("images", run)
-
-    @property
-    def quality(self) -> Path:
-        """Return the table of schema.Score: run, dataset, image, quantity."""
-        return self._path("quality.csv")
-
-    @property
-    def measurements(self) -> Path:
-        """Return the table of schema.Measurement: run, dataset, quantity."""
-        return self._path("measurements.csv")
-
-    @property
-    def curves(self) -> Path:
-        """Return the table of schema.CurvePoint: loss and validation PSNR of every run over its steps."""
-        return self._path("curves.csv")
-
-    @property
-    def environment(self) -> Path:
-        """Return the JSON file of machine, packages and profile."""
-        return self._path("environment.json")
-
-    @property
-    def decoded(self) -> Path:
-        """Return the table of schema.DecodedColumn: the protocol of each printed column of PSNR or SSIM."""
-        return self._path("decoded.csv")
-
-    @property
-    def times(self) -> Path:
-        """Return the table of schema.PrintedTime: physics and clocks beside each printed run time."""
-        return self._path("times.csv")
-
-    @property
-    def findings(self) -> Path:
-        """Return the table of schema.Finding, one row per claim."""
-        return self._path("findings.csv")
-
-    @property
-    def metrics(self) -> Path:
-        """Return the JSON file of DVC's metrics: verdict counts, gains, agreeing sizes."""
-        return self._path("metrics.json")
-
-    @property
-    def psnr_over_macs(self) -> Path:
-        """Return the table of schema.PsnrOverMacs behind DVC's plot."""
-        return self._path("psnr_over_macs.csv")
-
-    @property
-    def report(self) -> Path:
-        """Return the HTML report."""
-        return self._path("report.html")
+        return self.folder / "images" / run
 
 
 AUTHORS = Results("authors")  # quality and measurements of published weights, for every profile

@@ -5,17 +5,17 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from benchmark.results.checked import allowed
+from benchmark.spec.checked import allowed
 
 Row = TypeVar("Row")
 
@@ -80,12 +80,7 @@ def by_quantity(quantity: str, value: float) -> str:
     return decimal(value) if kind == "seconds" else f"{value:.6f}"
 
 
-def column_names(row: type) -> list[str]:
-    """Return the header of a table whose rows are this dataclass."""
-    return [field.name for field in fields(row)]
-
-
-def read_frame(path: Path, row: type, optional: bool = False) -> pd.DataFrame:
+def read_frame(path: Path, row: type[Any], optional: bool = False) -> pd.DataFrame:
     """Read a table as a frame: float64 and Int64 columns with NaN and NA for empty cells, strings else.
 
     Args:
@@ -96,7 +91,10 @@ def read_frame(path: Path, row: type, optional: bool = False) -> pd.DataFrame:
     Raises:
         ValueError: as `read_rows`.
     """
-    return to_frame(read_rows(path, row, optional), row)
+    kinds, dtypes = _kinds(row), {str: "str", int: "Int64", float: "float64"}
+    cells = [asdict(entry) for entry in read_rows(path, row, optional)]
+    frame = pd.DataFrame(cells, columns=list(kinds), dtype=object)
+    return frame.astype({name: dtypes[kind] for name, (kind, _) in kinds.items()})
 
 
 def read_rows(path: Path, row: type[Row], optional: bool = False) -> list[Row]:
@@ -109,17 +107,17 @@ def read_rows(path: Path, row: type[Row], optional: bool = False) -> list[Row]:
     if optional and not path.exists():
         return []
     (_, header), *lines = _lines(path)
-    names, hints = column_names(row), get_type_hints(row, include_extras=True)
-    for name in names:
+    hints = get_type_hints(row, include_extras=True)
+    for name in hints:
         if name not in header:
             raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
-    nullable = {name for name in names if type(None) in get_args(hints[name])}
+    nullable = {name for name, hint in hints.items() if NoneType in get_args(hint)}
     records = []
     for number, cells in lines:
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)}")
         record = dict(zip(header, cells, strict=True))
-        records.append({k: None if k in nullable and not record[k] else record[k] for k in names})
+        records.append({k: None if k in nullable and not record[k] else record[k] for k in hints})
     try:
         return msgspec.convert(records, list[row], strict=False)  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
@@ -168,50 +166,36 @@ def _kinds(row: type) -> dict[str, tuple[type, str]]:
     return kinds
 
 
-def to_frame(rows: Iterable[Row], row: type[Row]) -> pd.DataFrame:
-    """Make a frame of rows, with the columns and dtypes of their dataclass."""
-    frame = pd.DataFrame([asdict(entry) for entry in rows], columns=column_names(row), dtype=object)  # type: ignore[call-overload]
-    dtypes = {str: "str", int: "Int64", float: "float64"}
-    return frame.astype({name: dtypes[kind] for name, (kind, _) in _kinds(row).items()})
-
-
-def to_rows(frame: pd.DataFrame, row: type[Row]) -> list[Row]:
-    """Make rows of a frame; NaN and NA become None."""
-    columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in column_names(row)]
-    return [row(*cells) for cells in zip(*columns, strict=True)]
-
-
-def write(path: Path, row: type[Row], rows: Iterable[Row] | pd.DataFrame) -> None:
+def write(path: Path, row: type[Row], rows: Iterable[Row]) -> None:
     """Write a table through a temporary file beside it, so that a reader never sees half a table.
 
     Raises:
         ValueError: the file cannot be written; the message names it.
     """
-    frame = rows if isinstance(rows, pd.DataFrame) else to_frame(rows, row)
     kinds = _kinds(row)
-    texts = {}
-    for name, (kind, writer) in kinds.items():
-        values = frame[name]
-        if kind is str:
-            texts[name] = values.astype(str).tolist()
-        elif writer == "by_quantity":
-            pairs = zip(frame["quantity"], values, strict=True)
-            texts[name] = ["" if pd.isna(v) else by_quantity(str(q), float(v)) for q, v in pairs]
-        else:
-            texts[name] = ["" if pd.isna(v) else WRITERS[writer](v) for v in values]
     draft = path.with_suffix(f"{path.suffix}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", newline="", encoding="utf-8") as file:
-            writer_ = csv.writer(file, lineterminator="\n")
-            writer_.writerow(texts)
-            writer_.writerows(zip(*texts.values(), strict=True))
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(kinds)
+            lines.writerows([_text(entry, name, *kind) for name, kind in kinds.items()] for entry in rows)
         os.replace(draft, path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         if draft.is_file():
             draft.unlink()
+
+
+def _text(entry: Any, name: str, kind: type, writer: str) -> str:
+    """Write one cell of a row."""
+    value = getattr(entry, name)
+    if kind is str:
+        return str(value)
+    if pd.isna(value):
+        return ""
+    return by_quantity(entry.quantity, value) if writer == "by_quantity" else WRITERS[writer](value)
 
 
 def finite(value: float | None) -> float | None:

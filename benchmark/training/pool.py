@@ -20,6 +20,7 @@ from tqdm import tqdm
 Progress = Callable[[float], None]  # is called with the share of a run that is done
 Work = Callable[[str, Progress], str]  # takes a run's name and returns a message for the user
 
+clock = tqdm.format_interval  # seconds as minutes and seconds, such as "02:05"
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _shares: "SynchronizedArray[float]"  # set in each worker: the share of each run that is done
@@ -55,24 +56,15 @@ def workers(runs: int) -> tuple[int, int]:
     return processes, max(1, cores // processes)
 
 
-def clock(seconds: float) -> str:
-    """Write seconds as minutes and seconds.
+def each(title: str, work: Work, cost: Mapping[str, float]) -> int:
+    """Do the work for every run of `cost`, most expensive first; return 1 when a run failed, else 0.
 
-    >>> clock(125)
-    '2:05'
-    """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def each(title: str, work: Work, cost: Mapping[str, float]) -> list[str]:
-    """Do the work for every run of `cost`, most expensive first; return a message per run that failed.
-
-    Prints a line per finished run with the estimated time left, for which `cost` may have any unit, and
-    shows a progress bar on a terminal.
+    Prints a line per finished run with the estimated time left, for which `cost` may have any unit, shows a
+    progress bar on a terminal, and repeats the errors at the end.
     """
     names = sorted(cost, key=lambda name: -cost[name])
     if not names:
-        return []
+        return 0
     processes, threads = workers(len(names))
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     shares = context.Array(c_double, len(names))
@@ -105,7 +97,9 @@ def each(title: str, work: Work, cost: Mapping[str, float]) -> list[str]:
             pool.shutdown(wait=False, cancel_futures=True)
             print(f"\n{title}: interrupted; finished runs are kept, start again to go on", file=sys.stderr)
             sys.exit(130)
-    return failures
+    for failure in failures:
+        print(f"{title}: {failure}", file=sys.stderr)
+    return int(bool(failures))
 
 
 def outcome(future: "Future[str]") -> tuple[str, str]:

@@ -13,13 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import torch
-import yaml
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark import plugins
 from benchmark.data import archives, fetch, web
-from benchmark.spec import build, nearest
+from benchmark.spec import build, nearest, read_yaml
 from benchmark.weights.formats import caffemodel, checkpoint
 
 LIST = Path(__file__).with_suffix(".yaml")
@@ -70,10 +69,8 @@ def load(path: Path = LIST) -> dict[str, Published]:
         ValueError: an entry has an unknown key or a bad value; the message names the place.
     """
     entries = {}
-    for name, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-        assets = [build(Asset, f"{path.name}: {name}.files", asset) for asset in entry.get("files", ())]
-        entry = {"name": name, **entry, "files": tuple(assets), "urls": tuple(entry.get("urls", ()))}
-        entries[name] = build(Published, f"{path.name}: {name}", entry)
+    for name, entry in read_yaml(path).items():
+        entries[name] = build(Published, f"{path.name}: {name}", {"name": name, **entry})
         if entries[name].reads not in READERS:
             hint = nearest(entries[name].reads, list(READERS))
             raise ValueError(f"{path.name}: {name}.reads: no {entries[name].reads!r}; {hint}")

@@ -1,0 +1,201 @@
+"""What users write in params.yaml, the profiles and the runs, as plain dataclasses.
+
+A run is what a paper did. A profile is only what this machine cuts from it.
+"""
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Adam, the only optimiser these papers use."""
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """The input range of networks and losses: (image in [0, 1] - mean) * scale."""
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a paper trains."""
+
+    epochs: int
+    batch: int
+    crop: int  # pixels, square
+    optimiser: Optimiser
+    schedule: dict[str, Any]  # name and arguments of a function in training/schedules.py, in epochs
+    loss: dict[str, Any]  # name of a file in losses/, and its settings
+    normalise: Normalise = Normalise()
+    # The name of a file in adversaries/, and its settings.
+    adversary: dict[str, Any] = field(default_factory=dict)
+    augment: tuple[str, ...] = ()  # names of files in training/augment/, in order
+    shrink: int = 1  # images are made so many times smaller before cropping
+    extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see losses.Batch
+    pretrained: tuple[str, ...] = ()  # files to start from or for the loss; see weights/pretrained.py
+    pairs: int = 2103  # training pairs in one epoch; GoPro_Large has 2103
+
+    @property
+    def steps(self) -> int:
+        """Count the optimiser steps of the whole recipe, with the last partial batch of each epoch.
+
+        >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
+        842400
+        """
+        return self.iterations(self.epochs)
+
+    def iterations(self, epochs: float) -> int:
+        """Count the optimiser steps of a number of epochs."""
+        return round(epochs * math.ceil(self.pairs / self.batch))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network of the tables: a model, its configuration, a recipe."""
+
+    name: str
+    model: str
+    about: str  # one line for the report
+    config: dict[str, Any] = field(default_factory=dict)  # differences from the model's Config
+    train: Recipe | None = None  # None: nothing to train (the blurred input itself)
+    train_on: str = "gopro"
+    test_on: tuple[str, ...] = ("gopro",)
+    ablates: str = ""  # the run this one is a variant of
+    weights: str = ""  # the authors', an entry of published.yaml
+    pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What this machine cuts; zero or empty cuts nothing."""
+
+    name: str
+    about: str
+    data: str = ""  # a dataset used in place of every other
+    images: dict[str, int] = field(default_factory=dict)  # images per split of the stand-in
+    steps: int = 0
+    batch: int = 0
+    crop: int = 0
+    thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
+    lr_times: int | float = 1.0  # factor of the learning rate: few steps have to be longer
+    amp: str = "none"  # none or bfloat16: forward and loss under autocast
+    pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
+    perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
+    validate: int = 10  # points on the validation curve
+    timing: int | float = 3600.0  # s for what has not been timed on this device; 0 times nothing
+    seed: int = 0
+    runs: tuple[str, ...] = ()  # empty: every run; see `of`
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`
+
+    def of(self, runs: "dict[str, Run]") -> "dict[str, Run]":
+        """Select the runs to train and measure: those of `self.runs`, or all.
+
+        The first run of each model without a selected run is added, so that a new model is never left out.
+        """
+        if not self.runs:
+            return runs
+        covered = {runs[name].model for name in self.runs}
+        first = {run.model: name for name, run in reversed(runs.items()) if run.model not in covered}
+        return {name: run for name, run in runs.items() if name in self.runs or name in first.values()}
+
+    def at(self, run: Run) -> "Profile":
+        """Return the profile of a run: overridden by its model's entry, then by its own.
+
+        >>> slow = Profile("p", "", steps=200, overrides={"mprnet": {"steps": 50}})
+        >>> slow.at(Run("mprnet", "mprnet", "")).steps
+        50
+        """
+        more = self.overrides.get(run.model, {}) | self.overrides.get(run.name, {})
+        return replace(self, overrides={}, **more)
+
+    def changed(self, changes: Mapping[str, Any]) -> "Profile":
+        """Return the profile with an experiment's changes, which hold for every run.
+
+        >>> slow = Profile("p", "", steps=200, overrides={"mprnet": {"steps": 50, "crop": 32}})
+        >>> slow.changed({"steps": 3}).at(Run("mprnet", "mprnet", "")).steps
+        3
+        """
+        overrides = {
+            name: {key: value for key, value in cuts.items() if key not in changes}
+            for name, cuts in self.overrides.items()
+        }
+        return replace(self, overrides=overrides, **changes)
+
+    def cut(self, recipe: Recipe) -> tuple[Recipe, int]:
+        """Cut a recipe to what this machine trains, and count its steps.
+
+        >>> recipe = Recipe(2400, 6, 256, Optimiser(1e-4), {}, {})
+        >>> Profile("p", "", steps=200, crop=64, lr_times=10).cut(recipe)[0].crop
+        64
+        >>> Profile("p", "").cut(recipe)[1]
+        842400
+        """
+        shorter = replace(
+            recipe,
+            batch=min(recipe.batch, self.batch or recipe.batch),
+            crop=min(recipe.crop, self.crop or recipe.crop),
+            optimiser=replace(recipe.optimiser, lr=recipe.optimiser.lr * self.lr_times),
+        )
+        return shorter, min(recipe.steps, self.steps or recipe.steps)
+
+    def cuts(self, recipe: Recipe) -> list[str]:
+        """Describe each cut, for the reason column; empty when nothing is cut.
+
+        >>> Profile("p", "", steps=200, thin=4).cuts(Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}))
+        ['200 of 842,400 steps', 'widths divided by 4']
+        """
+        shorter, steps = self.cut(recipe)
+        cuts = {
+            f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
+            f"batch {shorter.batch} of {recipe.batch}": shorter.batch < recipe.batch,
+            f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
+            f"widths divided by {self.thin}": self.thin > 1,
+            f"learning rate times {self.lr_times:g}": self.lr_times != 1,
+            f"{self.data} data in place of the real set": bool(self.data),
+        }
+        return [words for words, applies in cuts.items() if applies]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A protocol of a metric."""
+
+    name: str
+    unit: str
+    better: str  # "higher" or "lower"
+    about: str  # the protocol, in one line
+    family: str = ""  # what papers print it as: "psnr", "ssim"; empty where they print its own name
+    sees: str = "rounded"  # form of the restored image: rounded or truncated to 8 bits, clipped, or float
+    pool: str = "mean"  # over a test set: mean of the images' values, or psnr of their mean squared error
+    version: int = 1  # raised when the numbers change
+
+
+@dataclass(frozen=True)
+class Params:
+    """The content of params.yaml: what one experiment changes."""
+
+    profile: str
+    steps: int | None = None  # of every run, whatever the profile and its overrides say
+    seed: int | None = None
+    rates: dict[str, Any] = field(default_factory=dict)  # see pipelines/runtime.py
+
+
+@dataclass(frozen=True)
+class System:
+    """The content of a file of benchmark/runs: a system and its variants."""
+
+    runs: dict[str, dict[str, Any]]
+    recipes: dict[str, Recipe] = field(default_factory=dict)  # for the runs, by YAML anchor
+    order: int = sys.maxsize  # of the system in every table; files without it come last, by name
