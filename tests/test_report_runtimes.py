@@ -306,7 +306,7 @@ def test_a_time_of_another_card_is_no_stand_in_image(folder):
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in findings() if f.quantity == "seconds" and f.run == "cdgnet")
     untested = replace(found, measured=0.075, verdict="untested", reason="not on the paper's card")
-    cell, reasons = printed.Cells(inputs).cell(claim, untested)
+    cell, reasons = printed.fill(inputs, claim, untested)
 
     assert (cell.ours, cell.stand_in) == ("75", True)
     assert reasons[-1] == f"{printed.OTHER_CARD}: not on the paper's card"
@@ -314,11 +314,10 @@ def test_a_time_of_another_card_is_no_stand_in_image(folder):
 
 def test_traffic_stands_beside_arithmetic(whole):
     """Bytes that a network moves are in the table of sizes, in units of 10^9."""
-    sizes = tuple(
-        replace(size, counted=replace(size.counted, traffic_720p=12_340_000_000)) for size in whole.sizes
-    )
+    sizes = {run: replace(row, traffic_720p=12_340_000_000) for run, row in whole.inputs.complexity.items()}
+    inputs = replace(whole.inputs, complexity=sizes)
 
-    assert page.render(replace(whole, sizes=sizes)).count("<td>12.34</td>") == len(sizes)
+    assert page.render(replace(whole, inputs=inputs)).count("<td>12.34</td>") == len(sizes)
 
 
 @pytest.mark.parametrize(
