@@ -102,9 +102,9 @@ def test_protocols_are_under_each_table(full_summary, text):
 
     assert any("this number fits `ssim` instead" in laid_out.footnotes[note - 1] for note in odd.notes)
     assert [column.column for column in laid_out.decoded] == ["SSIM↑", "PSNR↑"]
-    assert "SSIM↑: ssim_matlab , decided: three rows say so." in shown
+    assert "SSIM↑: ssim_matlab, decided: three rows say so." in shown
     assert "only another protocol fits: DMPHN 2019 [15]: ssim." in shown
-    assert f"PSNR↑: inconclusive, nearest psnr : {HOSTILE}" in shown
+    assert f"PSNR↑: inconclusive, nearest psnr: {HOSTILE}" in shown
     for column in invented.decoded():
         residual = "–" if column.residual is None else f"{column.residual:.4f}"
         assert residual in section(text, "protocols")

@@ -88,7 +88,7 @@ def tables(inputs: Inputs) -> Iterator[AblationTable]:
 
 
 def printed_pair(papers: list[Paper], parent: str, variant: str) -> tuple[Claim, Claim, str] | None:
-    """Find where a paper prints both runs on one dataset: the two claims, and the place in words."""
+    """Select two claims of a paper on both runs and one dataset, with the place in words."""
     for paper in papers:
         by_run: dict[str, list[Claim]] = {parent: [], variant: []}
         for claim in paper.claims():

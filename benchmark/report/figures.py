@@ -163,10 +163,11 @@ def overlay(study: Study, blurred: float | None) -> str:
 def curves(summary: Summary) -> dict[str, str]:
     """Draw a panel per run with a curve, and a plot per study with at least two curves."""
     drawn = {name: summary.curves[name] for name in summary.inputs.runs if name in summary.curves}
+    blurred = summary.inputs.environment.get("validation_floor")  # on the validation crops
     everyone = pd.concat(drawn.values()) if drawn else pd.DataFrame()
-    panels = {run: panel(run, points, summary.blurred_psnr, everyone) for run, points in drawn.items()}
+    panels = {run: panel(run, points, blurred, everyone) for run, points in drawn.items()}
     studies = [study for study in summary.studies if study.comparable]
-    return panels | {study.name: overlay(study, summary.blurred_psnr) for study in studies}
+    return panels | {study.name: overlay(study, blurred) for study in studies}
 
 
 def scatter(plot: Axes, data: pd.DataFrame, x: str, y: str, name: str, label: str, **look: Any) -> None:

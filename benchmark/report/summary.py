@@ -62,11 +62,6 @@ class Summary:
                 runs_by_cut.setdefault(tuple(profile.at(run).cuts(run.train)), []).append(name)
         return runs_by_cut
 
-    @property
-    def blurred_psnr(self) -> float | None:
-        """Return the PSNR of the blurred input on the validation crops."""
-        return self.inputs.environment.get("validation_floor")
-
 
 def bands() -> list[str]:
     """Write how near a measurement must be to count as close.
