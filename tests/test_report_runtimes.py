@@ -119,12 +119,13 @@ def test_six_milliseconds_are_impossible_where_they_are_printed(whole, text):
 
 def test_times_in_sentences_are_marked(whole, text):
     """A time in the running text has its mark and arithmetic too; an undecided one has neither."""
-    sentences = [each for paper in whole.papers for each in paper.prose if each.cell.physics]
+    numbers = [number for paper in whole.papers for number in paper.prose]
+    sentences = [(cell.physics, reason) for _, cell, reason in numbers if cell.physics]
     rows = [row for row in judged() if row.table.startswith("Sec.")]
 
-    assert [each.cell.physics for each in sentences] == [row.verdict for row in rows]
-    for each, row in zip(sentences, rows, strict=True):
-        assert f"laws of physics: {row.reason}" in each.reason
+    assert [verdict for verdict, _ in sentences] == [row.verdict for row in rows]
+    for (_, reason), row in zip(sentences, rows, strict=True):
+        assert f"laws of physics: {row.reason}" in reason
     assert cells.physics(replace(findings()[0], physics="untested", physics_reason="no card")) == ("", "")
     assert text.count('<span class="law impossible">') >= 6
 
@@ -354,10 +355,8 @@ def test_a_malformed_cell_is_reported_in_one_line(
 
 def test_sources_are_named(whole):
     """Provenance has the three tables, with a digest each."""
-    known = {source.name: source.digest for source in whole.sources}
-
     for name in (f"{PROFILE}/times.csv", "runtime/timings.csv", "runtime/prices.csv"):
-        assert len(known[f"results/{name}"]) == 12
+        assert len(whole.inputs.sources[f"results/{name}"]) == 12
 
 
 @pytest.mark.skipif(not COMMITTED.times.exists(), reason="results/embedded/times.csv is not made yet")
