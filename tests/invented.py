@@ -1,7 +1,9 @@
 """Invented results: every file that the report reads, with numbers that a test can compute again."""
 
+import html
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
@@ -14,30 +16,13 @@ from PIL import Image
 from benchmark import claims, spec
 from benchmark.compare.findings import VERDICTS
 from benchmark.report import inputs
-from benchmark.results import COMPLEXITY, DATASETS, Results, write
-from benchmark.results.schema import (
-    Complexity,
-    CurvePoint,
-    DatasetSplit,
-    DecodedColumn,
-    Finding,
-    Measurement,
-    Score,
-)
+from benchmark.results import COMPLEXITY, DATASETS, Results, schema, write
 from tests import project
 
 ROOT = Path(__file__).parents[1]
 PROFILE, DATA = "tiny", "embedded"
-PROFILE_RUNS = [
-    "identity",
-    "dmphn_1",
-    "dmphn_1_2_4",
-    "cdgnet_acda",
-    "cdgnet_ld",
-    "cdgnet",
-    "cdgnet_ssim",
-    "cdgnet_mu_090",
-]
+VARIANTS = ("_acda", "_ld", "", "_ssim", "_mu_090")
+PROFILE_RUNS = ["identity", "dmphn_1", "dmphn_1_2_4", *(f"cdgnet{variant}" for variant in VARIANTS)]
 HOSTILE = "<script>alert('x')</script> & \"more\""
 IMAGES = ["a/000", "a/001", "b/000"]
 PUBLISHED = ["identity", "dmphn_1_2_4"]  # runs with published weights; the first is the blurred input
@@ -65,7 +50,7 @@ def authors_value(run: str, quantity: str) -> float:
     return 25.5 + gain - rank / 100 if quantity.startswith("psnr") else 0.8 + gain / 100 + rank / 1000
 
 
-def finding(claim: claims.Claim, index: int) -> Finding:
+def finding(claim: claims.Claim, index: int) -> schema.Finding:
     """Invent a finding on a claim: the verdicts take turns; every second `untested` has a measurement."""
     verdict, measured, reason = VERDICTS[index % 5], None, "no run for this system yet"
     if claim.blank or claim.value is None:
@@ -76,44 +61,40 @@ def finding(claim: claims.Claim, index: int) -> Finding:
         measured = 1.3 * claim.value + index / 1000
         reason = HOSTILE if verdict == "differs" else f"{verdict} because of {claim.quantity}"
     place = claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or ""
-    judged = Finding(
-        *(*place, claim.quantity, claim.printed, claim.value, measured, verdict, reason),
-    )
+    judged = schema.Finding(*place, claim.quantity, claim.printed, claim.value, measured, verdict, reason)
     protocol = {"psnr": "psnr", "ssim": "ssim_matlab"}.get(claim.quantity, "")
     if claim.value is None or not claim.run or not protocol:
         return judged
     judged = replace(judged, protocol=protocol)
     if claim.run not in PUBLISHED:
         return judged
-    verdict = VERDICTS[index % 5]
+    verdict, untested = VERDICTS[index % 5], index % 5 == 4
     return replace(
         judged,
         authors_measured=claim.value - (0.0 if verdict == "agrees" else 0.01),
-        authors_images=PART if verdict == "untested" else WHOLE,
+        authors_images=PART if untested else WHOLE,
         authors_verdict=verdict,
-        authors_reason=f"{PART} of {WHOLE:,} images" if verdict == "untested" else "",
+        authors_reason=f"{PART} of {WHOLE:,} images" if untested else "",
     )
 
 
-def findings() -> list[Finding]:
+def findings() -> list[schema.Finding]:
     """Invent one finding per claim of the real papers."""
-    return [
-        finding(claim, index) for index, claim in enumerate(c for paper in PAPERS for c in paper.claims())
-    ]
+    claimed = (claim for paper in PAPERS for claim in paper.claims())
+    return [finding(claim, index) for index, claim in enumerate(claimed)]
 
 
-def published() -> list[Measurement]:
+def published() -> list[schema.Measurement]:
     """Invent what weights reach on a part of GoPro; those of one run are not available."""
     machine = (PART, "a toaster", "2", "authors", f"{PART} of {WHOLE:,} images")
-    measured = [
-        Measurement(run, "gopro", name, authors_value(run, name), unit(name), *machine)
-        for run, name in product(PUBLISHED, PROTOCOLS)
+    missing = (None, "1", 0, "", "", "authors", HOSTILE)
+    return [
+        *(
+            schema.Measurement(run, "gopro", name, authors_value(run, name), unit(name), *machine)
+            for run, name in product(PUBLISHED, PROTOCOLS)
+        ),
+        *(schema.Measurement("sgenet", "gopro", name, *missing) for name in ("psnr", "ssim")),
     ]
-    missing = [
-        Measurement("sgenet", "gopro", name, None, unit(name), 0, "", "", "authors", HOSTILE)
-        for name in ("psnr", "ssim")
-    ]
-    return measured + missing
 
 
 def unit(quantity: str) -> str:
@@ -121,78 +102,42 @@ def unit(quantity: str) -> str:
     return "dB" if quantity.startswith("psnr") else "1"
 
 
-def decoded() -> list[DecodedColumn]:
+def decoded() -> list[schema.DecodedColumn]:
     """Invent printed columns: decided but for one row, inconclusive, decided in a row, and untested."""
-    table, other = ("cdgnet", "Table 1"), ("cdgnet", "Table 2", "SSIM", "dvd", "ssim", "ssim", "decided")
+    first, second = ("cdgnet", "Table 1"), ("cdgnet", "Table 2", "SSIM", "dvd", "ssim", "ssim", "decided")
+    by = ("ssim_matlab", "decided", 0.0012, "ssim", 0.0310, 3, "three rows say so", "DMPHN 2019 [15]: ssim")
+    near = ("psnr", "inconclusive", 0.1, "psnr_truncated", 0.11, 2, HOSTILE)
+    nothing = ("ssim", "", "untested", None, "", None, 0, "nothing is measured")
     return [
-        DecodedColumn(
-            *(*table, "SSIM↑", "gopro", "ssim", "ssim_matlab", "decided", 0.0012, "ssim", 0.0310, 3),
-            *("three rows say so", "DMPHN 2019 [15]: ssim"),
-        ),
-        DecodedColumn(
-            *(
-                *table,
-                "PSNR↑",
-                "gopro",
-                "psnr",
-                "psnr",
-                "inconclusive",
-                0.1,
-                "psnr_truncated",
-                0.11,
-                2,
-                HOSTILE,
-            )
-        ),
-        DecodedColumn(*(*other, 0.001, "ssim_y", 0.1, 1, "one network says so", "SRN [14]: ssim_cw")),
-        DecodedColumn(
-            *(
-                "bag",
-                "Table 2",
-                "SSIM",
-                "gopro",
-                "ssim",
-                "",
-                "untested",
-                None,
-                "",
-                None,
-                0,
-                "nothing is measured",
-            )
-        ),
+        schema.DecodedColumn(*first, "SSIM↑", "gopro", "ssim", *by),
+        schema.DecodedColumn(*first, "PSNR↑", "gopro", "psnr", *near),
+        schema.DecodedColumn(*second, 0.001, "ssim_y", 0.1, 1, "one network says so", "SRN [14]: ssim_cw"),
+        schema.DecodedColumn("bag", "Table 2", "SSIM", "gopro", *nothing),
     ]
 
 
 SPLITS = [
-    DatasetSplit(
+    schema.DatasetSplit(
         *("gopro", "test", "partial", PART, WHOLE, 6, 11, "linear", "0123456789abcdef", "/data/GOPRO_Large"),
         f"{WHOLE - PART} pairs are missing",
     ),
-    DatasetSplit("gopro", "train", "broken", 1, 2103, 1, 22, "unknown", "ff", HOSTILE, "000047.png is cut"),
-    DatasetSplit("rwbi", "all", "absent", 0, 3112, 0, None, "", "", "", "ask its authors"),
-    DatasetSplit("hide", "test", "complete", 2025, 2025, 2, 2, "gamma", "ee", "data/HIDE", ""),
+    schema.DatasetSplit(
+        "gopro", "train", "broken", 1, 2103, 1, 22, "unknown", "ff", HOSTILE, "000047.png is cut"
+    ),
+    schema.DatasetSplit("rwbi", "all", "absent", 0, 3112, 0, None, "", "", "", "ask its authors"),
+    schema.DatasetSplit("hide", "test", "complete", 2025, 2025, 2, 2, "gamma", "ee", "data/HIDE", ""),
 ]
 
 
-def measurements(runs: Iterable[str]) -> list[Measurement]:
+def measurements(runs: Iterable[str]) -> list[schema.Measurement]:
     """Invent the means of a profile; nothing has a NIQE, for want of its weights."""
     machine = (3, "cpu", "2", PROFILE)
     qualities = [("ssim_matlab", 0.75, ""), ("psnr_truncated", 19.5, ""), ("niqe", None, "no weights")]
     return [
-        Measurement(run, DATA, name, value, unit(name), *machine, note)
+        schema.Measurement(run, DATA, name, value, unit(name), *machine, note)
         for run in runs
         for name, value, note in [("psnr", mean_psnr(run), ""), *qualities]
     ]
-
-
-def write_images(folder: Path, seed: int) -> None:
-    """Write a small random image for each of IMAGES below the folder."""
-    for index, name in enumerate(IMAGES):
-        path = folder / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng([seed, index]).integers(0, 255, (40, 48, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(path)
 
 
 def params(root: Path) -> Path:
@@ -210,30 +155,46 @@ def fill(root: Path) -> None:
     results, chosen = Results(PROFILE, root / "results"), profile.of(runs)
     trained = [name for name, run in chosen.items() if run.train]
     sizes = [
-        Complexity(name, n, n, n, "aten::add x3", n, n, n)
-        for name, n in zip(runs, range(1_000_000, 1_000_000 * (len(runs) + 1), 1_000_000), strict=True)
+        schema.Complexity(name, n, n, n, "aten::add x3", n, n, n) for n, name in enumerate(runs, 1_000_000)
     ]
-    scores = [Score(run, DATA, image, "psnr", psnr(run, image)) for run, image in product(chosen, IMAGES)]
+    scores = [
+        schema.Score(run, DATA, image, "psnr", psnr(run, image)) for run, image in product(chosen, IMAGES)
+    ]
     curves = [
-        CurvePoint(run, step, 1e-4, 0.1 / step, None if step % 3 else 20 + step / 6)
+        schema.CurvePoint(run, step, 1e-4, 0.1 / step, None if step % 3 else 20 + step / 6)
         for run, step in product(trained, range(1, 7))
     ]
-    write(root / COMPLEXITY, Complexity, sizes)
-    write(root / DATASETS, DatasetSplit, SPLITS)
-    write(Results("authors", root / "results").measurements, Measurement, published())
-    write(results.quality, Score, scores)
-    write(results.measurements, Measurement, measurements(chosen))
-    write(results.curves, CurvePoint, curves)
-    write(results.findings, Finding, findings())
-    write(results.decoded, DecodedColumn, decoded())
+    write(root / COMPLEXITY, schema.Complexity, sizes)
+    write(root / DATASETS, schema.DatasetSplit, SPLITS)
+    write(Results("authors", root / "results").measurements, schema.Measurement, published())
+    write(results.quality, schema.Score, scores)
+    write(results.measurements, schema.Measurement, measurements(chosen))
+    write(results.curves, schema.CurvePoint, curves)
+    write(results.findings, schema.Finding, findings())
+    write(results.decoded, schema.DecodedColumn, decoded())
     results.environment.write_text(json.dumps({"device": "a toaster", "packages": {"torch": "9.9.9"}}))
     for seed, run in enumerate(chosen):
-        write_images(results.images(run) / DATA, seed)
+        for index, name in enumerate(IMAGES):
+            pixels = np.random.default_rng([seed, index]).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+            path = results.images(run) / DATA / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
     for name in IMAGES:  # sharp images are in GoPro's own layout
         sequence, frame = name.split("/")
         target = root / "data" / PROFILE / "test" / sequence / "sharp" / f"{frame}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((results.images("dmphn_1") / DATA / f"{name}.png").read_bytes())
+
+
+def words(markup: str) -> str:
+    """Return what a reader sees, without styles and tags and with single spaces."""
+    markup = re.sub(r"</?code>|<wbr>|(?s:<style.*?</style>)", "", markup)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+def section(text: str, name: str) -> str:
+    """Return what a reader sees of a section of the page."""
+    return words(text.split(f'<section id="{name}"')[1].split("</section>")[0])
 
 
 def read(root: Path) -> inputs.Inputs:

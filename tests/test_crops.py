@@ -23,16 +23,14 @@ AUGMENT = {name: plugins.load("training.augment", name).augment for name in plug
 
 def test_batches_depend_on_seed_and_step_alone():
     """The same step draws the same crops; blurry and sharp crops come from the same place."""
-    data = Pairs(["a"], [np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)] * 1,
-                 [np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)] * 1)  # fmt: skip
-    one, same, other = (sample(data, RECIPE, 0, step) for step in (4, 4, 5))
+    image = np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)
+    first, same, other = (sample(Pairs(["a"], [image], [image]), RECIPE, 0, step) for step in (4, 4, 5))
 
-    assert torch.equal(one.blurry, same.blurry)
-    assert not torch.equal(one.blurry, other.blurry)
-    assert torch.equal(one.blurry, one.sharp)
-    assert one.blurry.shape == (2, 3, 16, 16)
-    assert one.blurry.min() >= -0.5
-    assert one.blurry.max() <= 0.5
+    assert torch.equal(first.blurry, same.blurry)
+    assert not torch.equal(first.blurry, other.blurry)
+    assert torch.equal(first.blurry, first.sharp)
+    assert first.blurry.shape == (2, 3, 16, 16)
+    assert first.blurry.abs().max() <= 0.5
 
 
 def plain_sample(data, recipe, seed, step):
@@ -43,15 +41,11 @@ def plain_sample(data, recipe, seed, step):
 
     def saturate(crop, rng):
         times, luma = np.float32(rng.uniform(0.8, 1.2)), np.array([0.299, 0.587, 0.114], np.float32)
-        return colours(
-            lambda x: np.clip((x @ luma)[..., None] + times * (x - (x @ luma)[..., None]), 0, 1), crop
-        )
+        return colours(lambda x: np.clip((grey := (x @ luma)[..., None]) + times * (x - grey), 0, 1), crop)
 
     def saturate_hsv(crop, rng):
         times = rng.uniform(0.5, 1.5)
-        return colours(
-            lambda x: np.clip(x.max(-1, keepdims=True) - times * (x.max(-1, keepdims=True) - x), 0, 1), crop
-        )
+        return colours(lambda x: np.clip((top := x.max(-1, keepdims=True)) - times * (top - x), 0, 1), crop)
 
     def noise(crop, rng):
         deviation = abs(rng.standard_normal()) * 2 / 255
@@ -122,70 +116,69 @@ def test_bytes_and_floats_are_augmented_alike(name):
 
 def test_images_are_shrunk_before_they_are_cropped():
     """DeblurGAN halves its images: the middle of a crop is the middle of Pillow's halved image."""
-    one = pairs(1, 64)
-    batch = sample(one, replace(RECIPE, crop=32, shrink=2, batch=1), 0, 0)  # the whole image
-    half = np.asarray(Image.fromarray(one.sharp[0]).resize((32, 32), Image.Resampling.BICUBIC))
+    whole = pairs(1, 64)
+    batch = sample(whole, replace(RECIPE, crop=32, shrink=2, batch=1), 0, 0)
+    half = np.asarray(Image.fromarray(whole.sharp[0]).resize((32, 32), Image.Resampling.BICUBIC))
 
     assert np.allclose(batch.image(batch.sharp)[0].permute(1, 2, 0).numpy() * 255, half, atol=1e-3)
-    with pytest.raises(ValueError, match="32x32 is smaller than the crop of 64"):
-        sample(pairs(1, 32), replace(RECIPE, crop=32, shrink=2), 0, 0)
 
 
-def test_crops_larger_than_an_image_are_refused():
+@pytest.mark.parametrize(("side", "crop", "shrink", "needed"), [(12, 16, 1, 16), (32, 32, 2, 64)])
+def test_crops_larger_than_an_image_are_refused(side, crop, shrink, needed):
     """A crop that does not fit names the image and both sizes."""
-    with pytest.raises(ValueError, match="s/0: 12x12 is smaller than the crop of 16"):
-        sample(pairs(1, 12), RECIPE, 0, 0)
+    with pytest.raises(ValueError, match=f"s/0: {side}x{side} is smaller than the crop of {needed}"):
+        sample(pairs(1, side), replace(RECIPE, crop=crop, shrink=shrink), 0, 0)
 
 
-def crop(rng, side=8):
+@pytest.fixture
+def rng():
+    """Return a generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def original(rng):
     """Make a crop whose images are equal, with vectors and a mask."""
-    image = rng.random((side, side, 3)).astype(np.float32) * 0.5 + 0.25
-    motion, moving = rng.random((side, side, 2)), rng.random((side, side, 1))
-    plain = {"motion": motion.astype(np.float32), "moving": moving.astype(np.float32)}
-    return {"blurry": image, "sharp": image.copy(), "level_3": image.copy(), **plain}
+    image = rng.random((8, 8, 3)).astype(np.float32) * 0.5 + 0.25
+    motion, moving = (rng.random((8, 8, channels)).astype(np.float32) for channels in (2, 1))
+    images = {kind: image.copy() for kind in ("blurry", "sharp", "level_3")}
+    return images | {"motion": motion, "moving": moving}
 
 
 @pytest.mark.parametrize("name", AUGMENT)
-def test_augmentations_do_the_same_to_all_images(name):
+def test_augmentations_do_the_same_to_all_images(name, rng, original):
     """Whatever the random numbers, equal images stay equal, and keep their size and type."""
-    rng = np.random.default_rng(0)
-    original = crop(rng)
     for _ in range(10):
         changed = AUGMENT[name](original, rng)
 
         if name not in ("noise", "corrupt"):  # they change the blurry image only
             assert np.array_equal(changed["blurry"], changed["sharp"])
         assert np.array_equal(changed["sharp"], changed["level_3"])
-        assert {k: (v.shape, v.dtype) for k, v in changed.items()} == {
-            k: (v.shape, v.dtype) for k, v in original.items()
-        }
+        assert list(changed) == list(original)
+        for kind, image in changed.items():
+            assert (image.shape, image.dtype) == (original[kind].shape, original[kind].dtype)
 
 
-def test_rotation_never_leaves_a_crop_as_it_is():
+def test_rotation_never_leaves_a_crop_as_it_is(rng, original):
     """DMPHN's stacks turn every crop by one, two or three quarters."""
-    rng = np.random.default_rng(0)
-    original = crop(rng)
+    quarters = [np.rot90(original["sharp"], k) for k in (1, 2, 3)]
     for _ in range(10):
         turned = AUGMENT["rotate"](original, rng)["sharp"]
 
-        assert any(np.array_equal(turned, np.rot90(original["sharp"], k)) for k in (1, 2, 3))
+        assert any(np.array_equal(turned, quarter) for quarter in quarters)
 
 
 @pytest.mark.parametrize(("name", "unchanged"), [("dihedral", 1 / 8), ("dihedral_ninth", 2 / 9)])
-def test_symmetries_of_the_square_have_their_probabilities(name, unchanged):
+def test_symmetries_of_the_square_have_their_probabilities(name, unchanged, rng, original):
     """All eight occur; MPRNet leaves two crops in nine unchanged, MS-CNN one in eight."""
-    rng = np.random.default_rng(0)
-    original = crop(rng)
     results = [AUGMENT[name](original, rng)["sharp"].tobytes() for _ in range(3000)]
 
     assert len(set(results)) == 8
     assert results.count(original["sharp"].tobytes()) / 3000 == pytest.approx(unchanged, abs=0.03)
 
 
-def test_hsv_saturation_is_scikit_images():
+def test_hsv_saturation_is_scikit_images(original):
     """Hue and value stay, saturation is scaled, as when converting there and back."""
-    rng = np.random.default_rng(0)
-    original = crop(rng)
     times = np.random.default_rng(7).uniform(0.5, 1.5)
     hsv = skimage.color.rgb2hsv(original["sharp"].astype(float)) * [1, times, 1]
 
@@ -194,10 +187,8 @@ def test_hsv_saturation_is_scikit_images():
     assert np.allclose(changed, skimage.color.hsv2rgb(hsv), atol=1e-6)
 
 
-def test_noise_is_for_the_blurry_image_alone():
+def test_noise_is_for_the_blurry_image_alone(rng, original):
     """Its standard deviation is |N(0, 1)| * 2 / 255, so 2 / 255 in the root mean square."""
-    rng = np.random.default_rng(0)
-    original = crop(rng)
     changed = [AUGMENT["noise"](original, rng) for _ in range(2000)]
     spread = np.mean([np.square(c["blurry"] - original["blurry"]).mean() for c in changed]) ** 0.5
 
@@ -220,9 +211,8 @@ def test_median_is_that_of_scipy():
 
 
 @pytest.mark.parametrize("name", [f.__name__ for f in corrupt.CORRUPTIONS])
-def test_corruptions_keep_an_image_an_image(name):
+def test_corruptions_keep_an_image_an_image(name, rng):
     """Each changes the image, keeps its size, and stays near it on average."""
-    rng = np.random.default_rng(0)
     image = skimage.data.astronaut()[100:164, 200:264].astype(np.float32) / 255
     changed = np.clip(getattr(corrupt, name)(image, rng), 0, 1)
 
@@ -230,9 +220,8 @@ def test_corruptions_keep_an_image_an_image(name):
     assert 0 < np.abs(changed - image).mean() < 0.25
 
 
-def test_temporal_augmentation_takes_a_shorter_exposure():
+def test_temporal_augmentation_takes_a_shorter_exposure(rng):
     """The blurry image becomes one of its levels, and so do all levels above; or all stay."""
-    rng = np.random.default_rng(0)
     frames = {"level_11": 4, "level_3": 2, "level_7": 3, "blurry": 5, "sharp": 1}
     original = {name: np.full((2, 2, 3), value, np.float32) for name, value in frames.items()}
     drawn = [
@@ -247,14 +236,12 @@ def test_temporal_augmentation_takes_a_shorter_exposure():
     assert sum(levels == frames for levels in drawn) / 400 == pytest.approx(1 / 4, abs=0.07)
 
 
-def test_saturation_keeps_the_luma():
+def test_saturation_keeps_the_luma(rng, original):
     """Only the distance from grey changes."""
-    rng = np.random.default_rng(0)
-    original, luma = crop(rng), np.array([0.299, 0.587, 0.114])
+    luma = np.array([0.299, 0.587, 0.114])
+    changed = AUGMENT["saturate"](original, rng)
 
-    assert np.allclose(
-        AUGMENT["saturate"](original, rng)["sharp"] @ luma, original["sharp"] @ luma, atol=1e-5
-    )
+    assert np.allclose(changed["sharp"] @ luma, original["sharp"] @ luma, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -270,10 +257,8 @@ def test_motion_turns_with_its_image(change):
 
     changed = change({"sharp": image, "motion": motion})
 
-    (from_row, from_column), (to_row, to_column) = (
-        np.argwhere(changed["sharp"][..., 0] == v)[0] for v in (1, 2)
-    )
-    assert changed["motion"][from_row, from_column].tolist() == [to_column - from_column, to_row - from_row]
+    before, after = (np.argwhere(changed["sharp"][..., 0] == value)[0] for value in (1, 2))
+    assert changed["motion"][tuple(before)].tolist() == [after[1] - before[1], after[0] - before[0]]
 
 
 def test_extras_are_cropped_with_their_images():
@@ -287,5 +272,5 @@ def test_extras_are_cropped_with_their_images():
     assert torch.equal(batch.extras["moving"], (batch.image(batch.sharp)[:, :1] * 255 > 127.5).float())
     assert torch.equal(batch.extras["before"], batch.blurry)
     assert not torch.equal(batch.extras["unpaired"], batch.blurry)
-    with pytest.raises(ValueError, match=r"extras: no 'motion' in this dataset; known: moving, before"):
+    with pytest.raises(ValueError, match=r"extras: no 'motion' in this dataset; allowed: moving, before"):
         sample(data, replace(RECIPE, extras=("motion",)), 0, 0)

@@ -3,14 +3,14 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.report import ablation, crops, figures, inputs, page, summary
-from benchmark.report.measured import TrainingCurve
+from benchmark.report import ablation, attention, crops, figures, inputs, page
 from benchmark.results import Results, write
 from benchmark.results.schema import CurvePoint
 from tests.invented import CHOSEN, DATA, IMAGES, PROFILE, RUNS, fill, keep_maps, mean_psnr, psnr, read
@@ -30,7 +30,7 @@ def pixels(tile):
 
 def test_ablation_steps_are_differences(filled, full_summary):
     """Printed steps subtract printed numbers exactly; measured ones subtract means, with the paired error."""
-    table = next(table for table in full_summary.ablations if table.table == "Table 3")
+    table = next(table for table in full_summary.ablations if table.printed.name == "Table 3")
     difference = ablation.difference(read(filled), "dmphn_1", "cdgnet", DATA)
     gains = [psnr("cdgnet", image) - psnr("dmphn_1", image) for image in IMAGES]
     first = table.steps[0]
@@ -46,7 +46,7 @@ def test_ablation_steps_are_differences(filled, full_summary):
 
 def test_every_variant_is_grouped(full_summary):
     """Each run with `ablates` is in the group of the run it is a variant of."""
-    grouped = {(group.run, variant.run) for group in full_summary.groups for variant in group.variants}
+    grouped = {step.runs for variants in full_summary.groups.values() for step, _ in variants}
 
     assert grouped == {(run.ablates, name) for name, run in RUNS.items() if run.ablates}
 
@@ -67,16 +67,14 @@ def test_quality_is_beside_the_blurred_input(full_summary):
     (table,) = full_summary.quality
     measured = table.runs[table.runs["images"] > 0]
     left_out = table.runs[table.runs["images"] == 0]
+    spread = np.std([psnr("cdgnet", image) for image in IMAGES], ddof=1)
 
     assert table.runs.index[0] == "identity"
     assert list(measured.index) == [name for name in RUNS if name in CHOSEN]
     assert (left_out["note"] == f"left out by profile {PROFILE}").all()
-    assert table.spread["psnr"]["cdgnet"] == pytest.approx(
-        np.std([psnr("cdgnet", image) for image in IMAGES], ddof=1), abs=1e-5
-    )
-    assert table.gain["psnr"]["cdgnet"] == pytest.approx(
-        mean_psnr("cdgnet") - mean_psnr("identity"), abs=1e-5
-    )
+    assert table.spread["psnr"]["cdgnet"] == pytest.approx(spread, abs=1e-5)
+    gain = mean_psnr("cdgnet") - mean_psnr("identity")
+    assert table.gain["psnr"]["cdgnet"] == pytest.approx(gain, abs=1e-5)
     assert np.isnan(table.gain["psnr"]["identity"])
 
 
@@ -100,10 +98,10 @@ def test_images_that_cannot_be_shown_have_a_reason(folder):
         path.unlink()
     for path in (images / "identity").rglob("*.png"):
         path.write_bytes(path.read_bytes()[:100])
-    network = summary.summarise(read(folder)).strips[0].tiles[2].run
+    network = crops.networks(read(folder), DATA)[1]
     for path in (images / network).rglob("*.png"):
         Image.open(path).resize((8, 8)).save(path)
-    tiles = summary.summarise(read(folder)).strips[0].tiles
+    tiles = crops.strips(read(folder))[0].tiles
 
     assert "cannot be read" in tiles[0].reason
     assert tiles[1].uri
@@ -111,40 +109,31 @@ def test_images_that_cannot_be_shown_have_a_reason(folder):
     assert "dvc repro" in tiles[-1].reason
 
 
-def test_attention_maps_are_shown_through_training(folder):
-    """First, last and two steps between; each map from its smallest to its largest value."""
+def test_attention_maps_are_shown_through_training(folder, full_summary):
+    """First, last and two steps between, from smallest to largest value; a truncated file is named."""
     kept = keep_maps(folder)
-    content = summary.summarise(read(folder))
-    (run,) = content.maps.runs
-    tiles = run.maps["large_map"]
+    maps = attention.maps(read(folder))
+    tiles = maps.runs["cdgnet"]["large_map"]
     image = pixels(tiles[-1])
 
-    assert run.run == "cdgnet"
-    assert list(run.maps) == ["large_map", "small_map"]
+    assert {run: list(drawn) for run, drawn in maps.runs.items()} == {"cdgnet": ["large_map", "small_map"]}
     assert [tile.step for tile in tiles] == [10, 30, 40, 60]
     assert [(tile.smallest, tile.largest) for tile in tiles] == [(0, kept[t.step].max()) for t in tiles]
     assert image.shape[0] * 4 == image.shape[1] * 3
     assert image[0, 0].astype(int).sum() < image[-1, -1].astype(int).sum()  # dark to bright
-    assert "large_map of cdgnet at step 60" in page.render(content)
-
-
-def test_a_broken_map_is_named(folder):
-    """A truncated file ends in one line that names it."""
-    keep_maps(folder)
+    assert "large_map of cdgnet at step 60" in page.render(replace(full_summary, maps=maps, curves=()))
     (Results(PROFILE, folder / "results").train("cdgnet") / "maps" / "0000010.npz").write_bytes(b"torn")
-
     with pytest.raises(ValueError, match=r"0000010.npz: cannot be read as maps"):
-        summary.summarise(read(folder))
+        attention.maps(read(folder))
 
 
 def test_figures_keep_text_and_follow_the_theme(full_summary):
     """Labels of a plot are text, its ids carry its name, its ink is the page's, and it has no date."""
-    curves = [curve.run for curve in full_summary.curves if len(curve.points)]
+    curves = [name for name in RUNS if name in CHOSEN and RUNS[name].train]
     studies = [study.name for study in full_summary.studies if study.comparable]
     plots = figures.curves(full_summary)
 
     assert list(plots) == curves + studies
-    assert curves == [name for name in RUNS if name in CHOSEN and RUNS[name].train]
     for name, plot in plots.items():
         prefix = name if name in studies else f"curve-{name}"
         assert "PSNR (dB)</text>" in plot
@@ -158,8 +147,8 @@ def test_a_loss_below_zero_does_not_stretch_its_axis(tmp_path):
     losses = [2.0, 0.5, -3.0]
     points = [CurvePoint("mscnn_gan", step, 1e-4, loss, None) for step, loss in enumerate(losses, 1)]
     write(tmp_path / "curves.csv", CurvePoint, points)
-    curve = TrainingCurve("mscnn_gan", "", inputs.read_curves(tmp_path / "curves.csv"), "")
-    plot = figures.panel(curve, None, curve.points)
+    curve = inputs.read_curves(tmp_path / "curves.csv")
+    plot = figures.panel("mscnn_gan", curve, None, curve)
 
-    assert list(curve.points["relative"]) == [1, 0.25, 0.01]
+    assert list(curve["relative"]) == [1, 0.25, 0.01]
     assert all(f'">{tick}</text>' in plot for tick in (0.01, 0.1, 1))

@@ -1,7 +1,5 @@
 """The report on real images: authors' weights, protocols, datasets, and the blurred input in every table."""
 
-import html
-import re
 from collections import Counter
 from dataclasses import replace
 
@@ -9,24 +7,10 @@ import pytest
 
 from benchmark import plugins
 from benchmark.claims import Claim
-from benchmark.report import author_weights, cells, measured, page, summary
+from benchmark.report import cells, headlines, measured, page, printed
 from benchmark.results.schema import Finding
-from tests.invented import (
-    DATA,
-    HOSTILE,
-    PART,
-    PROFILE,
-    PROTOCOLS,
-    PUBLISHED,
-    SPLITS,
-    WHOLE,
-    authors_value,
-    decoded,
-    fill,
-    findings,
-    mean_psnr,
-    read,
-)
+from tests import invented
+from tests.invented import DATA, HOSTILE, PART, PUBLISHED, WHOLE, authors_value, findings, read, section
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +19,10 @@ def text(full_summary):
     return page.render(replace(full_summary, curves=(), studies=(), strips=()))
 
 
-def section(text, name):
-    """Return what a reader sees of a section."""
-    part = text[text.index(f'<section id="{name}"') :]
-    return words(part[: part.index("</section>")])
-
-
-def words(markup):
-    """Return text without tags and with single spaces."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup.replace("<wbr>", ""))).split())
-
-
 def table(content, key, name):
     """Select a printed table."""
-    paper = next(paper for paper in content.papers if paper.key == key)
-    return next(table for table in paper.tables if table.name == name)
+    paper = next(paper for paper in content.papers if paper.paper.key == key)
+    return next(table for table in paper.tables if table.printed.name == name)
 
 
 CLAIM = Claim("p", "t", "r", "c", "run", "gopro", "ssim", "0.945")
@@ -65,8 +38,9 @@ FINDING = Finding("p", "t", "r", "c", "run", "gopro", "ssim", "0.945", 0.945, 0.
         (0.9, 1111, "differs", "", cells.AuthorsValue("0.900", "-0.045", "differs"), cells.UNEXPLAINED),
         (0.9263, 10, "untested", "", cells.AuthorsValue("0.926", "", "untested", "10 of 1,111"), ""),
         # The cell has the part of the set already; only another reason needs a footnote.
-        (0.9263, 10, "untested", "10 of 1,111 images", None, ""),
-        (0.9263, 10, "untested", "odd", None, "odd"),
+        (0.9263, 10, "untested", "10 of 1,111 images", "any", ""),
+        (0.9263, 10, "untested", "odd", "any", "odd"),
+        (None, None, "untested", "", None, ""),  # weights that are not available
     ],
 )
 def test_authors_value_is_in_the_printed_precision(value, images, verdict, reason, cell, footnote):
@@ -74,13 +48,8 @@ def test_authors_value_is_in_the_printed_precision(value, images, verdict, reaso
     weights = {"authors_measured": value, "authors_images": images, "authors_verdict": verdict}
     filled, text = cells.authors(CLAIM, replace(FINDING, **weights, authors_reason=reason), WHOLE)
 
-    assert cell in (None, filled)
+    assert cell in ("any", filled)
     assert text == (f"authors’ weights: {footnote}" if footnote else "")
-
-
-def test_without_weights_there_is_no_third_number():
-    """A run whose weights are not available keeps two numbers; the section of weights has the reason."""
-    assert cells.authors(CLAIM, replace(FINDING, authors_verdict="untested"), WHOLE) == (None, "")
 
 
 def test_a_cell_has_three_numbers(full_summary, text):
@@ -88,19 +57,17 @@ def test_a_cell_has_three_numbers(full_summary, text):
     weighed = [finding for finding in findings() if finding.authors_measured is not None]
     tables = [table for paper in full_summary.papers for table in paper.tables]
     filled = [cell for table in tables for _, row in table.rows for cell in row if cell.authors and cell.text]
-    prose = [number.cell for paper in full_summary.papers for number in paper.prose if number.cell.authors]
+    prose = [cell for paper in full_summary.papers for _, cell, _ in paper.prose if cell.authors]
     values = [cell.authors for cell in filled + prose]
     verdicts = Counter(finding.authors_verdict for finding in weighed)
 
     assert Counter(value.verdict for value in values) == verdicts
-    assert {value.part for value in values if value.verdict == "untested"} <= {
-        f"{PART} of {WHOLE:,}",
-        "",  # of a set whose size is unknown
-    }
+    # Without a part: of a set whose size is unknown.
+    assert {v.part for v in values if v.verdict == "untested"} <= {f"{PART} of {WHOLE:,}", ""}
     for cell in filled:
         first = f'<span class="printed">{cell.text}</span>\n<span class="authors {cell.authors.verdict}">'
         assert first + f'<span class="value">{cell.authors.text}' in text
-    assert full_summary.authors_totals == {verdict: verdicts[verdict] for verdict in page.VERDICTS}
+    assert full_summary.authors_totals == verdicts
 
 
 def test_blurred_input_is_in_every_table(full_summary):
@@ -112,43 +79,45 @@ def test_blurred_input_is_in_every_table(full_summary):
     assert (head.text, head.run) == ("blurred input", "identity")
     assert row[0].authors == cells.AuthorsValue(f"{authors_value('identity', 'psnr'):.2f}", part=part)
     assert row[1].authors == cells.AuthorsValue(f"{authors_value('identity', 'ssim_matlab'):.3f}", part=part)
-    assert (row[2].ours, row[2].stand_in) == (f"{mean_psnr('identity'):.2f}", True)  # HIDE is not measured
+    assert (row[2].ours, row[2].stand_in) == (
+        f"{invented.mean_psnr('identity'):.2f}",
+        True,
+    )  # HIDE is not measured
     assert [cell for cell in row[4:] if cell.ours or cell.authors] == []
     mixed = table(full_summary, "cdgnet", "Table 1").rows[0][1][2]  # some systems below it have no run
     assert mixed.authors.text == f"{authors_value('identity', 'ssim_matlab'):.3f}"
     assert by_column.columns[0].text == "blurred input"
     assert [line[0].stand_in for _, line in by_column.rows] == [True, True]
     assert len({len(line) for _, line in by_column.rows} | {len(by_column.columns)}) == 1
-    for paper in full_summary.papers:
-        for printed in paper.tables:
-            first = [printed.columns[0].text, printed.rows[0][0].text]
-            assert ("blurred input" in first) == (printed.name != "Poster"), printed.anchor
+    for laid_out in (table for paper in full_summary.papers for table in paper.tables):
+        first = [laid_out.columns[0].text, laid_out.rows[0][0].text]
+        assert ("blurred input" in first) == (laid_out.printed.name != "Poster"), laid_out.anchor
 
 
 def test_protocols_are_under_each_table(full_summary, text):
     """A table's columns have their protocol, verdict and evidence under it, odd rows too."""
-    printed = table(full_summary, "cdgnet", "Table 1")
-    odd = next(row[2] for head, row in printed.rows if head.run == "dmphn_1_2_4")
-    shown = words(text[text.index('id="cdgnet-1"') : text.index('id="cdgnet-2"')])
+    laid_out = table(full_summary, "cdgnet", "Table 1")
+    odd = next(row[2] for head, row in laid_out.rows if head.run == "dmphn_1_2_4")
+    shown = invented.words(text[text.index('id="cdgnet-1"') : text.index('id="cdgnet-2"')])
 
-    assert any("this number fits `ssim` instead" in printed.footnotes[note - 1] for note in odd.notes)
-    assert [column.column for column in printed.decoded] == ["SSIM↑", "PSNR↑"]
-    assert "SSIM↑: ssim_matlab , decided: three rows say so." in shown
+    assert any("this number fits `ssim` instead" in laid_out.footnotes[note - 1] for note in odd.notes)
+    assert [column.column for column in laid_out.decoded] == ["SSIM↑", "PSNR↑"]
+    assert "SSIM↑: ssim_matlab, decided: three rows say so." in shown
     assert "only another protocol fits: DMPHN 2019 [15]: ssim." in shown
-    assert f"PSNR↑: inconclusive, nearest psnr : {HOSTILE}" in shown
-    for column in decoded():
+    assert f"PSNR↑: inconclusive, nearest psnr: {HOSTILE}" in shown
+    for column in invented.decoded():
         residual = "–" if column.residual is None else f"{column.residual:.4f}"
         assert residual in section(text, "protocols")
         assert f"{page.SYMBOLS[column.verdict]} {column.verdict}" in section(text, "protocols")
 
 
 def test_every_dataset_has_a_verdict(text):
-    """Each split has its verdict in words, its counts beside the official ones, and the reasons."""
+    """Each split has its verdict in invented.words, its counts beside the official ones, and the reasons."""
     shown = section(text, "datasets")
 
     assert "gopro test ◐ partial 10 of 1,111 6 of 11 linear 1101 pairs are missing" in shown
     assert "rwbi all ○ absent 0 of 3,112 0 –" in shown
-    for split in SPLITS:
+    for split in invented.SPLITS:
         assert split.problems in shown
         assert f"{split.split} {page.SYMBOLS[split.verdict]} {split.verdict}" in shown
 
@@ -157,13 +126,14 @@ def test_weights_are_shown_under_every_protocol(full_summary, text):
     """Every PSNR, then every SSIM; the blurred input first; weights that are not available have a reason."""
     (weights,) = full_summary.weights
 
-    assert [protocol.name for protocol in weights.quantities] == list(weights.mean.columns) == PROTOCOLS
+    assert (
+        [protocol.name for protocol in weights.quantities] == list(weights.mean.columns) == invented.PROTOCOLS
+    )
     assert list(weights.runs.index) == PUBLISHED
-    assert weights.total == WHOLE
     for run in PUBLISHED:
-        expected = [authors_value(run, name) for name in PROTOCOLS]
+        expected = [authors_value(run, name) for name in invented.PROTOCOLS]
         assert list(weights.mean.loc[run]) == pytest.approx(expected, abs=1e-6)
-    assert full_summary.unavailable == (author_weights.Unavailable(("sgenet",), ("gopro",), HOSTILE),)
+    assert f"Not available Runs Datasets Reason sgenet gopro {HOSTILE}" in section(text, "authors")
     row = f"dmphn_1_2_4 {PART} of {WHOLE:,} {authors_value('dmphn_1_2_4', 'psnr'):.2f}"
     assert row in section(text, "authors")
 
@@ -185,9 +155,8 @@ def test_other_protocols_are_folded_away(full_summary, text):
     (quality,) = full_summary.quality
     shown = section(text, "quality")
 
-    assert [protocol.name for protocol in quality.main] == ["psnr", "ssim_matlab"]
-    assert [protocol.name for protocol in quality.others] == ["psnr_truncated"]
-    assert quality.unmeasured == (("niqe", "no weights"),)
+    assert [protocol.name for protocol in quality.quantities] == ["psnr", "ssim_matlab", "psnr_truncated"]
+    assert quality.unmeasured == {"niqe": "no weights"}
     assert f"{DATA} under 1 other protocol " in shown
     assert shown.count("no weights") == 1
 
@@ -205,26 +174,23 @@ def test_metric_files_declare_their_quantity(name):
 
 def test_files_are_among_the_sources(full_summary):
     """Provenance has the files of weights, datasets and protocols, with a digest each."""
-    digests = {source.name: source.digest for source in full_summary.sources}
-
-    for name in ("authors/measurements.csv", "datasets.csv", f"{PROFILE}/decoded.csv"):
-        assert len(digests[f"results/{name}"]) == 12
+    for name in ("authors/measurements.csv", "datasets.csv", f"{invented.PROFILE}/decoded.csv"):
+        assert len(full_summary.inputs.sources[f"results/{name}"]) == 12
 
 
-def test_without_weights_the_stand_in_takes_their_place(tmp_path):
-    """Without files of weights and protocols, the blurred input is the stand-in's."""
-    fill(tmp_path)
-    for name in ("authors/measurements.csv", "datasets.csv", f"{PROFILE}/decoded.csv"):
-        (tmp_path / "results" / name).unlink()
-    content = summary.summarise(read(tmp_path))
+def test_without_weights_the_stand_in_takes_their_place(filled, full_summary):
+    """Without rows of weights and protocols, the blurred input is the stand-in's."""
+    inputs = read(filled)
+    bare = replace(inputs, authors=inputs.authors[:0], splits=[], decoded=[])
+    sgenet = next(paper for paper in bare.papers if paper.key == "sgenet")
 
-    assert table(content, "sgenet", "Table 1").rows[0][1][0].stand_in
-    assert not content.weights
-    assert "trained runs" in content.headlines[4].text
+    assert printed.lay_out_paper(sgenet, bare).tables[0].rows[0][1][0].stand_in
+    quality, weights = list(measured.quality(bare)), list(measured.weights(bare))
+    assert headlines.six(bare, [], [], quality, weights, full_summary.times)[4].section == "quality"
 
 
 def test_a_run_that_was_removed_is_left_out(filled):
     """Rows of a run that params.yaml no longer has fill no table."""
     inputs = read(filled)
 
-    assert list(author_weights.tables(replace(inputs, authors=inputs.authors.assign(run="gone")))) == []
+    assert list(measured.weights(replace(inputs, authors=inputs.authors.assign(run="gone")))) == []

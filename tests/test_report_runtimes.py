@@ -119,12 +119,13 @@ def test_six_milliseconds_are_impossible_where_they_are_printed(whole, text):
 
 def test_times_in_sentences_are_marked(whole, text):
     """A time in the running text has its mark and arithmetic too; an undecided one has neither."""
-    sentences = [each for paper in whole.papers for each in paper.prose if each.cell.physics]
+    numbers = [number for paper in whole.papers for number in paper.prose]
+    sentences = [(cell.physics, reason) for _, cell, reason in numbers if cell.physics]
     rows = [row for row in judged() if row.table.startswith("Sec.")]
 
-    assert [each.cell.physics for each in sentences] == [row.verdict for row in rows]
-    for each, row in zip(sentences, rows, strict=True):
-        assert f"laws of physics: {row.reason}" in each.reason
+    assert [verdict for verdict, _ in sentences] == [row.verdict for row in rows]
+    for (_, reason), row in zip(sentences, rows, strict=True):
+        assert f"laws of physics: {row.reason}" in reason
     assert cells.physics(replace(findings()[0], physics="untested", physics_reason="no card")) == ("", "")
     assert text.count('<span class="law impossible">') >= 6
 
@@ -306,7 +307,7 @@ def test_a_time_of_another_card_is_no_stand_in_image(folder):
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in findings() if f.quantity == "seconds" and f.run == "cdgnet")
     untested = replace(found, measured=0.075, verdict="untested", reason="not on the paper's card")
-    cell, reasons = printed.Cells(inputs).cell(claim, untested)
+    cell, reasons = printed.fill(inputs, claim, untested)
 
     assert (cell.ours, cell.stand_in) == ("75", True)
     assert reasons[-1] == f"{printed.OTHER_CARD}: not on the paper's card"
@@ -314,11 +315,10 @@ def test_a_time_of_another_card_is_no_stand_in_image(folder):
 
 def test_traffic_stands_beside_arithmetic(whole):
     """Bytes that a network moves are in the table of sizes, in units of 10^9."""
-    sizes = tuple(
-        replace(size, counted=replace(size.counted, traffic_720p=12_340_000_000)) for size in whole.sizes
-    )
+    sizes = {run: replace(row, traffic_720p=12_340_000_000) for run, row in whole.inputs.complexity.items()}
+    inputs = replace(whole.inputs, complexity=sizes)
 
-    assert page.render(replace(whole, sizes=sizes)).count("<td>12.34</td>") == len(sizes)
+    assert page.render(replace(whole, inputs=inputs)).count("<td>12.34</td>") == len(sizes)
 
 
 @pytest.mark.parametrize(
@@ -355,10 +355,8 @@ def test_a_malformed_cell_is_reported_in_one_line(
 
 def test_sources_are_named(whole):
     """Provenance has the three tables, with a digest each."""
-    known = {source.name: source.digest for source in whole.sources}
-
     for name in (f"{PROFILE}/times.csv", "runtime/timings.csv", "runtime/prices.csv"):
-        assert len(known[f"results/{name}"]) == 12
+        assert len(whole.inputs.sources[f"results/{name}"]) == 12
 
 
 @pytest.mark.skipif(not COMMITTED.times.exists(), reason="results/embedded/times.csv is not made yet")

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     print(tables.results.report)
-    for index, sentence in enumerate(content.headlines, 1):
-        print(f"{index}. {sentence}")
+    for index, headline in enumerate(content.headlines, 1):
+        print(f"{index}. {headline.text}")
     return 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from benchmark.claims import Claim, Paper
+from benchmark.claims import Claim, Paper, Table
 from benchmark.report.inputs import Inputs
 from benchmark.report.printed import short
 
@@ -19,7 +19,6 @@ class Difference:
 
     value: float
     error: float | None  # None without per-image values, or with one image
-    images: int
 
     @property
     def clear(self) -> bool:
@@ -50,32 +49,9 @@ class AblationTable:
     """A printed ablation table, row by row; `whole` goes from its first row to its last."""
 
     paper: str
-    table: str
-    about: str
-    steps: tuple[Step, ...]
+    printed: Table
+    steps: list[Step]
     whole: Step
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A run beside its parent, the run that it is a variant of; the step goes from parent to variant."""
-
-    run: str
-    about: str
-    place: str  # where a paper prints both numbers
-    step: Step
-    mean: float | None
-    note: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """All variants of a parent run."""
-
-    run: str
-    about: str
-    mean: float | None
-    variants: tuple[Variant, ...]
 
 
 def difference(inputs: Inputs, before: str, after: str, dataset: str) -> Difference | None:
@@ -85,7 +61,7 @@ def difference(inputs: Inputs, before: str, after: str, dataset: str) -> Differe
         return None
     scores = [inputs.per_image(run, dataset, QUANTITY) for run in (before, after)]
     gains = (scores[1] - scores[0]).dropna()
-    return Difference(last - first, gains.std() / len(gains) ** 0.5 if len(gains) > 1 else None, len(gains))
+    return Difference(last - first, gains.std() / len(gains) ** 0.5 if len(gains) > 1 else None)
 
 
 def step(inputs: Inputs, before: Claim, after: Claim) -> Step:
@@ -107,14 +83,12 @@ def tables(inputs: Inputs) -> Iterator[AblationTable]:
             if len(by_run) < 2 or 2 * len(variants & by_run.keys()) < len(by_run):
                 continue
             cells = list(by_run.values())
-            steps = tuple(step(inputs, before, after) for before, after in pairwise(cells))
-            yield AblationTable(
-                short(paper), table.name, table.about, steps, step(inputs, cells[0], cells[-1])
-            )
+            steps = [step(inputs, before, after) for before, after in pairwise(cells)]
+            yield AblationTable(short(paper), table, steps, step(inputs, cells[0], cells[-1]))
 
 
 def printed_pair(papers: list[Paper], parent: str, variant: str) -> tuple[Claim, Claim, str] | None:
-    """Find where a paper prints both runs on one dataset: the two claims, and the place in words."""
+    """Select two claims of a paper on both runs and one dataset, with the place in words."""
     for paper in papers:
         by_run: dict[str, list[Claim]] = {parent: [], variant: []}
         for claim in paper.claims():
@@ -128,26 +102,15 @@ def printed_pair(papers: list[Paper], parent: str, variant: str) -> tuple[Claim,
     return None
 
 
-def variant(inputs: Inputs, parent: str, run: str, dataset: str) -> Variant:
-    """Compare a variant with its parent."""
-    pair = printed_pair(inputs.papers, parent, run)
-    printed = step(inputs, pair[0], pair[1]).printed if pair else None
-    measured = difference(inputs, parent, run, dataset)
-    return Variant(
-        run=run,
-        about=inputs.runs[run].about,
-        place=pair[2] if pair else "",
-        step=Step(parent, run, (parent, run), printed, measured),
-        mean=inputs.mean(run, dataset, QUANTITY),
-        note="" if run in inputs.chosen else f"left out by profile {inputs.profile.name}",
-    )
-
-
-def groups(inputs: Inputs) -> Iterator[Group]:
-    """Group variants by their parent, in the order of params.yaml."""
+def groups(inputs: Inputs) -> dict[str, list[tuple[Step, str]]]:
+    """Compare variants with their parents: by parent, the steps from it, and where a paper prints both."""
+    steps: dict[str, list[tuple[Step, str]]] = {}
     for parent in inputs.runs.values():
-        names = [run.name for run in inputs.runs.values() if run.ablates == parent.name]
-        if names:
-            dataset = inputs.dataset(parent.test_on[0])
-            variants = tuple(variant(inputs, parent.name, name, dataset) for name in names)
-            yield Group(parent.name, parent.about, inputs.mean(parent.name, dataset, QUANTITY), variants)
+        dataset = inputs.dataset(parent.test_on[0])
+        for run in (run.name for run in inputs.runs.values() if run.ablates == parent.name):
+            pair = printed_pair(inputs.papers, parent.name, run)
+            printed = step(inputs, pair[0], pair[1]).printed if pair else None
+            measured = difference(inputs, parent.name, run, dataset)
+            compared = Step(parent.name, run, (parent.name, run), printed, measured)
+            steps.setdefault(parent.name, []).append((compared, pair[2] if pair else ""))
+    return steps

@@ -28,21 +28,12 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Attention:
-    """All maps of a run."""
-
-    run: str
-    about: str
-    maps: dict[str, tuple[Tile, ...]]  # by name of the map, over the steps of the training
-
-
-@dataclass(frozen=True)
 class Maps:
-    """The image that the maps are of, and the runs that have maps."""
+    """The image that the maps are of, and its maps by run and name over the steps of the training."""
 
     image: str
     uri: str
-    runs: tuple[Attention, ...]
+    runs: dict[str, dict[str, list[Tile]]]
 
 
 def spread_evenly(steps: list[int]) -> list[int]:
@@ -66,11 +57,7 @@ def draw(values: Map) -> str:
 
 
 def read(path: Path) -> dict[str, Map]:
-    """Read the maps of a step, by name.
-
-    Raises:
-        ValueError: the file is damaged; the message names it.
-    """
+    """Read the maps of a step, by name; a damaged file is a ValueError that names it."""
     try:
         with np.load(path) as stored:
             return {name: stored[name].astype(np.float32) for name in stored.files}
@@ -78,27 +65,21 @@ def read(path: Path) -> dict[str, Map]:
         raise ValueError(f"{path}: cannot be read as maps ({error})") from None
 
 
-def attention(inputs: Inputs, run: str) -> Attention | None:
-    """Collect a run's maps; None when it has none."""
+def tiles(inputs: Inputs, run: str) -> dict[str, list[Tile]]:
+    """Draw a run's maps, by name; empty when it has none."""
     files = {int(path.stem): path for path in (inputs.results.train(run) / "maps").glob("*.npz")}
-    if not files:
-        return None
-    chosen = {step: read(files[step]) for step in spread_evenly(sorted(files))}
-    first = next(iter(chosen.values()))
-    tiles = {
-        name: tuple(
-            Tile(step, float(maps[name].min()), float(maps[name].max()), draw(maps[name]))
-            for step, maps in chosen.items()
-        )
-        for name in first
-    }
-    return Attention(run, inputs.runs[run].about, tiles)
+    drawn: dict[str, list[Tile]] = {}
+    for step in spread_evenly(sorted(files)):
+        for name, values in read(files[step]).items():
+            tile = Tile(step, float(values.min()), float(values.max()), draw(values))
+            drawn.setdefault(name, []).append(tile)
+    return drawn
 
 
 def maps(inputs: Inputs) -> Maps | None:
     """Collect the maps of every run that is no variant; None when there are none."""
     names = [name for name, run in inputs.chosen.items() if run.train and not run.ablates]
-    runs = tuple(filter(None, (attention(inputs, name) for name in names)))
+    runs = {name: drawn for name in names if (drawn := tiles(inputs, name))}
     if not runs:
         return None
     scores = inputs.scores[inputs.scores["run"] == inputs.blurred]

@@ -37,12 +37,9 @@ class Cell:
 
 
 def format_like(claim: Claim, measured: float, exact: bool = True) -> str:
-    """Write a measured number in the printed unit and precision.
+    """Write a measured number, in base units, in the printed unit and precision.
 
-    Args:
-        claim: a claim with a number.
-        measured: in base units.
-        exact: whether to keep the printed decimals; otherwise as many as show a difference.
+    Without `exact` it has as many decimals more as show a difference.
 
     >>> claim = Claim("", "", "", "", None, None, "macs_720p", "689.20", scale=1e9)
     >>> format_like(claim, 687.086e9), format_like(claim, 689.204e9)
@@ -89,11 +86,6 @@ def part(images: int, total: int) -> str:
     return f"{images:,} of {total:,}" if images < total else ""
 
 
-def reason_for(verdict: str, reason: str) -> str:
-    """Return the reason of a verdict; a difference without one says so."""
-    return reason or (UNEXPLAINED if verdict == "differs" else "")
-
-
 def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[AuthorsValue | None, str]:
     """Return the authors' weights' value for a claim, and the reason for its verdict."""
     if finding is None or finding.authors_measured is None or claim.value is None:
@@ -103,7 +95,7 @@ def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[AuthorsV
     gap = "" if exact else distance(claim, measured)
     images = part(finding.authors_images or 0, total)
     value = AuthorsValue(format_like(claim, measured, exact), gap, verdict, images)
-    reason = reason_for(verdict, finding.authors_reason)
+    reason = finding.authors_reason or (UNEXPLAINED if verdict == "differs" else "")
     if not reason or reason == f"{images} images":  # the cell says so already
         return value, ""
     return value, f"authors’ weights: {reason}"
@@ -119,23 +111,19 @@ def physics(finding: Finding | None) -> tuple[str, str]:
 def cell(claim: Claim, finding: Finding | None, stand_in: str) -> tuple[Cell, str]:
     """Fill a claim's cell, without footnotes and authors' value, and return the reason of its verdict.
 
-    Args:
-        claim: a printed cell.
-        finding: on that claim; None when it was not compared yet.
-        stand_in: the reason why a measured value tests nothing in this profile.
+    `stand_in` is the reason why a measured value tests nothing in this profile.
     """
     if claim.blank:
         return Cell(claim.printed), ""
     if finding is None:
         return Cell(claim.printed, waiting=True), NOT_COMPARED
-    verdict, measured = finding.verdict, finding.measured
+    verdict, measured, reason = finding.verdict, finding.measured, finding.reason
     if measured is None or claim.value is None:
-        return Cell(claim.printed, verdict), finding.reason
+        return Cell(claim.printed, verdict), reason
     if verdict == "untested":
-        return Cell(
-            claim.printed, verdict, format_like(claim, measured), stand_in=True
-        ), f"{stand_in}: {finding.reason}"
+        ours = format_like(claim, measured)
+        return Cell(claim.printed, verdict, ours, stand_in=True), f"{stand_in}: {reason}"
     agrees = verdict == "agrees"
     gap = "" if agrees else distance(claim, measured)
-    ours = format_like(claim, measured, exact=agrees)
-    return Cell(claim.printed, verdict, ours, gap), reason_for(verdict, finding.reason)
+    reason = reason or (UNEXPLAINED if verdict == "differs" else "")
+    return Cell(claim.printed, verdict, format_like(claim, measured, exact=agrees), gap), reason

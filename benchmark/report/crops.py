@@ -37,7 +37,7 @@ class Strip:
     image: str
     rank: str
     window: str  # position of the crop, in words
-    tiles: tuple[Tile, ...]
+    tiles: list[Tile]
 
 
 def load(path: Path) -> tuple[Pixels | None, str]:
@@ -61,10 +61,7 @@ def uri(pixels: Pixels) -> str:
 def corner(
     blurred: Pixels | None, sharp: Pixels | None, whole: tuple[int, ...], height: int, width: int
 ) -> tuple[int, int]:
-    """Place the window where most of the blur is, or in the middle when one of the two images is missing.
-
-    Returns:
-        Its top row and left column.
+    """Return the top row and left column of the window with most blur, or of the middle without both images.
 
     >>> sharp, blurred = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     >>> blurred[5:7, 1:3] = 9
@@ -107,10 +104,8 @@ def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
     runs = [inputs.blurred, *networks(inputs, dataset)]
     loaded = [load(inputs.results.images(run) / dataset / f"{name}.png") for run in runs]
     sequence, _, frame = name.rpartition("/")
-    places = [
-        inputs.data / place / "test" / sequence / "sharp" / f"{frame}.png"
-        for place in (inputs.profile.name, dataset)
-    ]
+    inside = f"test/{sequence}/sharp/{frame}.png"
+    places = [inputs.data / folder / inside for folder in (inputs.profile.name, dataset)]
     loaded.append(load(next((path for path in places if path.exists()), places[0])))
     present = [image for image, _ in loaded if image is not None]
     window, words = (slice(0), slice(0)), ""
@@ -127,15 +122,15 @@ def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
             image, reason = None, "has another size"
         crop = "" if image is None else uri(np.ascontiguousarray(image[window]))
         tiles.append(Tile(label, run, psnr, crop, reason))
-    return Strip(name, rank, words, tuple(tiles))
+    return Strip(name, rank, words, tiles)
 
 
-def strips(inputs: Inputs) -> tuple[Strip, ...]:
+def strips(inputs: Inputs) -> list[Strip]:
     """Crop the hardest, the median and the easiest test image of the first dataset."""
     scores = inputs.scores
     scores = scores[(scores["run"] == inputs.blurred) & (scores["quantity"] == "psnr")]
     if scores.empty:
-        return ()
+        return []
     dataset = str(scores["dataset"].iloc[0])
     psnr = inputs.per_image(inputs.blurred, dataset, "psnr")
-    return tuple(strip(inputs, dataset, rank, name) for rank, name in choose_images(psnr))
+    return [strip(inputs, dataset, rank, name) for rank, name in choose_images(psnr)]

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from itertools import cycle, islice
 from typing import Any
@@ -15,7 +16,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from benchmark.report.measured import Study, TrainingCurve
+from benchmark.report.measured import Study
 from benchmark.report.runtimes import Dot, Roofline, Times
 from benchmark.report.summary import Summary
 
@@ -32,21 +33,13 @@ THEME = {
     WRONG: "var(--differs)",
 }
 STYLE: dict[Any, Any] = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("axes.linewidth", "grid.linewidth"), 0.6),
+    **dict.fromkeys(("font.size", "axes.titlesize"), 9.0),
     "grid.color": LINE,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "axes.linewidth": 0.6,
-    "grid.linewidth": 0.6,
-    "font.size": 9.0,
-    "axes.titlesize": 9.0,
     "legend.frameon": False,
     "legend.fontsize": 8.0,
     "svg.fonttype": "none",
@@ -62,6 +55,13 @@ PHYSICS = {
     "untested": ("s", LINE),
 }
 DASHES = ("--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the page's style."""
+    with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
+        yield
 
 
 def svg(figure: Figure, name: str, label: str) -> str:
@@ -88,13 +88,6 @@ def axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def limits(values: "pd.Series[float]") -> tuple[float, float]:
-    """Return a range with a little room."""
-    low, high = values.min(), values.max()
-    room = 0.06 * (high - low) or 0.5
-    return low - room, high + room
-
-
 def step_axis(plot: Axes) -> None:
     """Set up the x axis that all curves share."""
     plot.set_xlabel("step")
@@ -116,74 +109,65 @@ def legend_below(figure: Figure, plot: Axes) -> None:
         legend.remove()
 
 
-def panel(curve: TrainingCurve, blurred: float | None, everyone: pd.DataFrame) -> str:
+@style()
+def panel(run: str, points: pd.DataFrame, blurred: float | None, everyone: pd.DataFrame) -> str:
     """Draw a run's loss relative to its first value (left, logarithmic) and validation PSNR (right).
 
     Args:
-        curve: of the run.
+        run: its name.
+        points: rows of Inputs.curves.
         blurred: PSNR of the blurred input.
         everyone: the points of all runs, which share both ranges.
     """
-    with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
-        figure, left = axes(3.2, 2.0)
-        line: dict[str, Any] = {"data": curve.points, "x": "step", "estimator": None}
-        sns.lineplot(**line, y="relative", ax=left, color=LOSS, lw=1.1)
-        left.set(yscale="log", ylim=(everyone["relative"].min() / 1.2, everyone["relative"].max() * 1.2))
-        left.yaxis.set_major_locator(LogLocator(numticks=4))
-        left.yaxis.set_major_formatter("{x:g}")
-        left.yaxis.set_minor_locator(NullLocator())
-        left.set_ylabel("loss / first loss", color=LOSS)
-        left.grid(False)
-        step_axis(left)
-        right = left.twinx()
-        sns.lineplot(**line, y="psnr", ax=right, color=PSNR, lw=1.4, marker="o", ms=3.5, mew=0)
-        if blurred is not None:
-            right.axhline(blurred, color=INK, ls="--", lw=0.8)
-        psnrs = pd.Series([*everyone["psnr"], blurred], dtype=float).dropna()
-        right.set_ylim(limits(psnrs) if len(psnrs) else (-0.5, 0.5))
-        right.set_ylabel("PSNR (dB)", color=PSNR)
-        sns.despine(ax=right, right=False)
-        sns.despine(ax=left)
-        label = f"Training of {curve.run}: loss and validation PSNR over steps"
-        return svg(figure, f"curve-{curve.run}", label)
+    figure, left = axes(3.2, 2.0)
+    line: dict[str, Any] = {"data": points, "x": "step", "estimator": None}
+    sns.lineplot(**line, y="relative", ax=left, color=LOSS, lw=1.1)
+    left.set(yscale="log", ylim=(everyone["relative"].min() / 1.2, everyone["relative"].max() * 1.2))
+    left.yaxis.set_major_locator(LogLocator(numticks=4))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_locator(NullLocator())
+    left.set_ylabel("loss / first loss", color=LOSS)
+    left.grid(False)
+    step_axis(left)
+    right = left.twinx()
+    sns.lineplot(**line, y="psnr", ax=right, color=PSNR, lw=1.4, marker="o", ms=3.5, mew=0)
+    if blurred is not None:
+        right.axhline(blurred, color=INK, ls="--", lw=0.8)
+    psnrs = pd.Series([*everyone["psnr"], blurred], dtype=float).dropna()
+    room = 0.06 * (psnrs.max() - psnrs.min()) or 0.5
+    right.set_ylim((psnrs.min() - room, psnrs.max() + room) if len(psnrs) else (-0.5, 0.5))
+    right.set_ylabel("PSNR (dB)", color=PSNR)
+    sns.despine(ax=right, right=False)
+    sns.despine(ax=left)
+    return svg(figure, f"curve-{run}", f"Training of {run}: loss and validation PSNR over steps")
 
 
+@style()
 def overlay(study: Study, blurred: float | None) -> str:
     """Draw the validation PSNR of runs that differ in one thing, on one plot."""
     count = study.points["label"].nunique()
-    with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
-        figure, plot = axes(4.2, 3.2)
-        sns.lineplot(
-            data=study.points,
-            x="step",
-            y="psnr",
-            hue="label",
-            style="label",
-            palette=sns.color_palette("colorblind", count),
-            markers=list(islice(cycle(MARKERS), count)),
-            dashes=False,
-            ax=plot,
-            lw=1.5,
-            ms=5,
-            mew=0,
-            estimator=None,
-        )
-        if blurred is not None:
-            plot.axhline(blurred, color=INK, ls="--", lw=0.8, label="blurred input")
-        plot.set_ylabel("validation PSNR (dB)")
-        step_axis(plot)
-        legend_below(figure, plot)
-        sns.despine(ax=plot)
-        return svg(figure, study.name, f"{study.title}: validation PSNR over steps")
+    figure, plot = axes(4.2, 3.2)
+    looks: dict[str, Any] = {"lw": 1.5, "ms": 5, "mew": 0, "dashes": False, "estimator": None}
+    looks["palette"] = sns.color_palette("colorblind", count)
+    looks["markers"] = list(islice(cycle(MARKERS), count))
+    sns.lineplot(data=study.points, x="step", y="psnr", hue="label", style="label", ax=plot, **looks)
+    if blurred is not None:
+        plot.axhline(blurred, color=INK, ls="--", lw=0.8, label="blurred input")
+    plot.set_ylabel("validation PSNR (dB)")
+    step_axis(plot)
+    legend_below(figure, plot)
+    sns.despine(ax=plot)
+    return svg(figure, study.name, f"{study.title}: validation PSNR over steps")
 
 
 def curves(summary: Summary) -> dict[str, str]:
     """Draw a panel per run with a curve, and a plot per study with at least two curves."""
-    drawn = [curve for curve in summary.curves if len(curve.points)]
-    everyone = pd.concat([curve.points for curve in drawn]) if drawn else pd.DataFrame()
-    panels = {curve.run: panel(curve, summary.blurred_psnr, everyone) for curve in drawn}
+    drawn = {name: summary.curves[name] for name in summary.inputs.runs if name in summary.curves}
+    blurred = summary.inputs.environment.get("validation_floor")  # on the validation crops
+    everyone = pd.concat(drawn.values()) if drawn else pd.DataFrame()
+    panels = {run: panel(run, points, blurred, everyone) for run, points in drawn.items()}
     studies = [study for study in summary.studies if study.comparable]
-    return panels | {study.name: overlay(study, summary.blurred_psnr) for study in studies}
+    return panels | {study.name: overlay(study, blurred) for study in studies}
 
 
 def scatter(plot: Axes, data: pd.DataFrame, x: str, y: str, name: str, label: str, **look: Any) -> None:
@@ -192,31 +176,31 @@ def scatter(plot: Axes, data: pd.DataFrame, x: str, y: str, name: str, label: st
     plot.collections[-1].set_gid(name)
 
 
+@style()
 def clocks(dots: Sequence[Dot]) -> str:
     """Draw printed times beside the lower bounds of their networks, a row each, on a logarithmic axis."""
     times = pd.DataFrame(dots).rename_axis("row").reset_index()
-    with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
-        figure, plot = axes(8.0, 1.2 + 0.22 * len(times))
-        plot.hlines(times["row"], times["at_peak"], times["printed"], color=LINE, lw=1.2, zorder=1)
-        bar = {"marker": "|", "s": 81, "linewidth": 1.5}
-        triangle = {"marker": "<", "s": 25, "facecolor": "none", "edgecolor": INK, "linewidth": 1.0}
-        scatter(plot, times, "at_peak", "row", "at-peak", "time at the card’s peak", color=INK, **bar)
-        scatter(plot, times, "lower_bound", "row", "lower-bound", "lower bound", **triangle)
-        for verdict, (marker, colour) in PHYSICS.items():
-            rows = times[times["verdict"] == verdict]
-            if len(rows):
-                look = {"marker": marker, "s": 42, "color": colour, "linewidth": 0}
-                name = verdict.replace(" ", "-")
-                scatter(plot, rows, "printed", "row", name, f"printed: {verdict}", **look)
-        plot.set_yticks(times["row"], times["label"])
-        plot.set(xscale="log", xlabel="seconds, logarithmic", ylabel="", ylim=(len(times) - 0.4, -0.6))
-        logarithmic(plot.xaxis)
-        plot.grid(axis="y", visible=False)
-        plot.grid(axis="x", visible=True)
-        plot.tick_params(axis="y", length=0)
-        legend_below(figure, plot)
-        sns.despine(ax=plot, left=True)
-        return svg(figure, "clocks", "Printed run times beside the lower bounds of their networks")
+    figure, plot = axes(8.0, 1.2 + 0.22 * len(times))
+    plot.hlines(times["row"], times["at_peak"], times["printed"], color=LINE, lw=1.2, zorder=1)
+    bar = {"marker": "|", "s": 81, "linewidth": 1.5}
+    triangle = {"marker": "<", "s": 25, "facecolor": "none", "edgecolor": INK, "linewidth": 1.0}
+    scatter(plot, times, "at_peak", "row", "at-peak", "time at the card’s peak", color=INK, **bar)
+    scatter(plot, times, "lower_bound", "row", "lower-bound", "lower bound", **triangle)
+    for verdict, (marker, colour) in PHYSICS.items():
+        rows = times[times["verdict"] == verdict]
+        if len(rows):
+            look = {"marker": marker, "s": 42, "color": colour, "linewidth": 0}
+            name = verdict.replace(" ", "-")
+            scatter(plot, rows, "printed", "row", name, f"printed: {verdict}", **look)
+    plot.set_yticks(times["row"], times["label"])
+    plot.set(xscale="log", xlabel="seconds, logarithmic", ylabel="", ylim=(len(times) - 0.4, -0.6))
+    logarithmic(plot.xaxis)
+    plot.grid(axis="y", visible=False)
+    plot.grid(axis="x", visible=True)
+    plot.tick_params(axis="y", length=0)
+    legend_below(figure, plot)
+    sns.despine(ax=plot, left=True)
+    return svg(figure, "clocks", "Printed run times beside the lower bounds of their networks")
 
 
 def limit(
@@ -227,35 +211,35 @@ def limit(
     line.set(gid=name, label=label)
 
 
+@style()
 def roofline_plot(roofline: Roofline) -> str:
     """Draw runs below the limits of the device: a slope for its memory, a roof for each precision."""
     runs, bandwidth = pd.DataFrame(roofline.points), roofline.bandwidth
     ridges = [1e3 * roof / bandwidth for _, roof in roofline.roofs] if bandwidth else []
     low = min([*runs["intensity"], *ridges]) / 2
     high = max([*runs["intensity"], *ridges]) * 2
-    with sns.axes_style("ticks"), matplotlib.rc_context(STYLE):
-        figure, plot = axes(8.0, 4.6)
-        if bandwidth:
-            end = max(ridges, default=high)
-            ends = bandwidth * low / 1e3, bandwidth * end / 1e3
-            limit(plot, (low, end), ends, "memory", f"memory {bandwidth:,.0f} GB/s", lw=1.0)
-        for number, (name, roof) in enumerate(roofline.roofs):
-            start, dash = ridges[number] if ridges else low, DASHES[number % len(DASHES)]
-            label = f"{name} {roof:.3g} TFLOP/s"
-            limit(plot, (start, high), (roof, roof), f"roof-{number}", label, lw=1.2, ls=dash)
-        look = {"marker": "o", "s": 20, "color": PSNR, "linewidth": 0}
-        scatter(plot, runs, "intensity", "tflops", "runs", "a run, strict mode", **look)
-        columns = runs[["tflops", "intensity"]]
-        for index in sorted({*columns.idxmin(), *columns.idxmax()}):  # a label for each would be too many
-            place = (runs.at[index, "intensity"], runs.at[index, "tflops"])
-            plot.annotate(str(runs.at[index, "run"]), place, (5, 4), textcoords="offset points", fontsize=8)
-        plot.set(xscale="log", yscale="log", xlim=(low, high))
-        plot.set(xlabel="FLOP per byte, logarithmic", ylabel="TFLOP/s, logarithmic")
-        logarithmic(plot.xaxis)
-        logarithmic(plot.yaxis)
-        legend_below(figure, plot)
-        sns.despine(ax=plot)
-        return svg(figure, roofline.name, f"Roofline of {roofline.device}")
+    figure, plot = axes(8.0, 4.6)
+    if bandwidth:
+        end = max(ridges, default=high)
+        ends = bandwidth * low / 1e3, bandwidth * end / 1e3
+        limit(plot, (low, end), ends, "memory", f"memory {bandwidth:,.0f} GB/s", lw=1.0)
+    for number, (name, roof) in enumerate(roofline.roofs):
+        start, dash = ridges[number] if ridges else low, DASHES[number % len(DASHES)]
+        label = f"{name} {roof:.3g} TFLOP/s"
+        limit(plot, (start, high), (roof, roof), f"roof-{number}", label, lw=1.2, ls=dash)
+    look = {"marker": "o", "s": 20, "color": PSNR, "linewidth": 0}
+    scatter(plot, runs, "intensity", "tflops", "runs", "a run, strict mode", **look)
+    columns = runs[["tflops", "intensity"]]
+    for index in sorted({*columns.idxmin(), *columns.idxmax()}):  # a label for each would be too many
+        place = (runs.at[index, "intensity"], runs.at[index, "tflops"])
+        plot.annotate(str(runs.at[index, "run"]), place, (5, 4), textcoords="offset points", fontsize=8)
+    plot.set(xscale="log", yscale="log", xlim=(low, high))
+    plot.set(xlabel="FLOP per byte, logarithmic", ylabel="TFLOP/s, logarithmic")
+    logarithmic(plot.xaxis)
+    logarithmic(plot.yaxis)
+    legend_below(figure, plot)
+    sns.despine(ax=plot)
+    return svg(figure, roofline.name, f"Roofline of {roofline.device}")
 
 
 def run_times(times: Times) -> dict[str, str]:

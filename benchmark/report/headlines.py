@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmark.compare.findings import RELATIVE, RETRAINED, VERDICTS
-from benchmark.report import author_weights
 from benchmark.report.ablation import CLEAR, AblationTable
 from benchmark.report.cells import format_like, part
-from benchmark.report.inputs import Inputs
+from benchmark.report.inputs import Inputs, place
 from benchmark.report.measured import QualityTable
-from benchmark.report.printed import PrintedPaper, place, short
+from benchmark.report.printed import PrintedPaper, short
 from benchmark.report.runtimes import Times
 from benchmark.results.schema import Finding
 
@@ -18,15 +18,11 @@ WAITING = "not measured yet (`dvc repro` does it)"
 SIZES = ("params", "size")
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(NamedTuple):
     """A sentence, and the section of the page that says more."""
 
     text: str
     section: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,7 @@ def plural(count: int, noun: str) -> str:
 
 def claims_tested(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     """Say how many printed numbers hold."""
-    counts: Counter[str] = Counter()
-    for paper in papers:
-        counts.update(paper.counts)
+    counts = sum((paper.counts for paper in papers), Counter[str]())
     dashes, waiting = sum(p.dashes for p in papers), sum(p.waiting for p in papers)
     printed = counts.total() + waiting - dashes
     if not inputs.findings:
@@ -129,9 +123,9 @@ def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
         )
     worst = max(off, key=lambda entry: (entry.finding.verdict == "differs", entry.bands))
     finding = worst.finding
-    paper = next((paper.short for paper in papers if paper.key == finding.paper), finding.paper)
-    claims = [claim for paper in inputs.papers for claim in paper.claims() if claim.value is not None]
-    claim = next((claim for claim in claims if place(claim) == place(finding)), None)
+    paper = next((paper.short for paper in papers if paper.paper.key == finding.paper), finding.paper)
+    claims = {place(claim): claim for paper in inputs.papers for claim in paper.claims()}
+    claim = claims.get(place(finding))
     ours = format_like(claim, worst.measured, exact=False) if claim else f"{worst.measured:g}"
     where = ", ".join(text for text in (paper, finding.table, f"“{finding.row}”", finding.column) if text)
     return (
@@ -149,7 +143,7 @@ def ablations(tables: Sequence[AblationTable], inputs: Inputs) -> str:
         return f"Ablation steps: {reason}."
     names: dict[str, list[str]] = {}
     for table in tables:
-        names.setdefault(table.paper, []).append(table.table)
+        names.setdefault(table.paper, []).append(table.printed.name)
     places = "; ".join(f"{paper} {' and '.join(tables_)}" for paper, tables_ in names.items())
     same = sum(step.sign == "same" for step in steps)
     clear = [step.sign for step in steps if step.measured and step.measured.clear]
@@ -201,14 +195,13 @@ def decoding(inputs: Inputs) -> str:
     )
 
 
-def published(tables: Sequence[author_weights.Table], inputs: Inputs) -> str:
+def published(tables: Sequence[QualityTable], inputs: Inputs) -> str:
     """Say what published weights gain on real images and decide about protocols; empty without any."""
     gains = [
-        (value - table.mean["psnr"][inputs.blurred], str(run), table)
+        (value, str(run), table)
         for table in tables
-        if "psnr" in table.mean and inputs.blurred in table.mean.index
-        for run, value in table.mean["psnr"].dropna().items()
-        if run != inputs.blurred
+        if "psnr" in table.gain
+        for run, value in table.gain["psnr"].dropna().items()
     ]
     if not gains:
         return ""
@@ -216,11 +209,12 @@ def published(tables: Sequence[author_weights.Table], inputs: Inputs) -> str:
     runs = {run for _, run, _ in gains}
     psnr = table.mean["psnr"]
     images = int(table.runs["images"][run])
+    share = part(images, inputs.total(table.dataset)) or f"all {images:,}"
     return (
         f"With the authors’ weights, {plural(len(runs), 'run')} "
         f"{'is' if len(runs) == 1 else 'are'} measured on real images; the best gain is that of {run}, to "
         f"{psnr[run]:.2f} dB from the blurred input’s {psnr[inputs.blurred]:.2f} dB "
-        f"({part(images, table.total) or f'all {images:,}'} images of {table.dataset}); {decoding(inputs)}."
+        f"({share} images of {table.dataset}); {decoding(inputs)}."
     )
 
 
@@ -230,18 +224,15 @@ def physics(times: Times) -> str:
         return f"Printed run times beside the laws of physics: {WAITING}."
     counts = times.totals
     rows = [(row.share_of_peak, paper.short, row) for paper in times.papers for row in paper.rows]
-    shares = [(share, paper, row) for share, paper, row in rows if share]
-    worst = ""
-    if shares:
-        share, paper, row = max(shares, key=lambda entry: entry[0])
-        worst = (
-            f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "
-            f"{share:.3g} times the peak of its card ({row.card})"
-        )
+    share, paper, row = max(rows, key=lambda entry: entry[0] or 0.0)
+    worst = (
+        f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "
+        f"{share:.3g} times the peak of its card ({row.card})"
+    )
     return (
         f"Printed run times: of {sum(counts.values())}, {counts['impossible']} are impossible, "
         f"{counts['not credible']} not credible, {counts['possible']} possible (laws of physics) and "
-        f"{counts['untested']} untested{worst}."
+        f"{counts['untested']} untested{worst if share else ''}."
     )
 
 
@@ -250,19 +241,19 @@ def six(
     papers: Sequence[PrintedPaper],
     ablation_tables: Sequence[AblationTable],
     quality: Sequence[QualityTable],
-    weights: Sequence[author_weights.Table],
+    weights: Sequence[QualityTable],
     times: Times,
-) -> tuple[Headline, ...]:
+) -> list[Headline]:
     """Write on claims, sizes, the widest gap, ablations, restoration and run times, always in this order.
 
     Restoration is that of published weights on real images where they were measured.
     """
     real = published(weights, inputs)
-    return (
+    return [
         Headline(claims_tested(papers, inputs), "verdicts"),
         Headline(sizes_hold(inputs), "sizes"),
         Headline(contradiction(papers, inputs), "verdicts"),
         Headline(ablations(ablation_tables, inputs), "ablations"),
         Headline(real, "authors") if real else Headline(restoration(quality, inputs), "quality"),
         Headline(physics(times), "times"),
-    )
+    ]

@@ -13,30 +13,16 @@ import pandas as pd
 
 from benchmark import claims, spec
 from benchmark.compare import physics
-from benchmark.results import COMPLEXITY, DATASETS, PRICES, TIMINGS, Results, read_frame, read_rows
-from benchmark.results.schema import (
-    Complexity,
-    CurvePoint,
-    DatasetSplit,
-    DecodedColumn,
-    Finding,
-    Measurement,
-    Price,
-    PrintedTime,
-    Score,
-    Timing,
-)
+from benchmark.results import COMPLEXITY, DATASETS, PRICES, TIMINGS, Results, read_frame, read_rows, schema
 
 KEY = ["run", "dataset", "quantity"]
 LOWEST = 0.01  # relative loss, for a logarithmic axis: losses with an adversary can reach 0 and less
+PLACE = ("paper", "table", "row", "column", "run", "dataset", "quantity", "printed")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file behind the page; without a digest, the file does not exist."""
-
-    name: str
-    digest: str  # first 12 hexadecimal digits of its SHA-256
+def place(entry: claims.Claim | schema.Finding) -> tuple[str, ...]:
+    """Return what a claim and its finding have in common."""
+    return tuple(getattr(entry, name) or "" for name in PLACE)
 
 
 @dataclass(frozen=True)
@@ -48,24 +34,22 @@ class Inputs:
     papers: list[claims.Paper]
     results: Results
     data: Path
-    complexity: dict[str, Complexity]  # by run
+    complexity: dict[str, schema.Complexity]  # by run
     measurements: pd.DataFrame  # schema.Measurement
     authors: pd.DataFrame  # the same, of the authors' weights on real images
     scores: pd.DataFrame  # schema.Score
-    curves: (
-        pd.DataFrame
-    )  # schema.CurvePoint, and `relative`: the loss over the run's first loss, at least LOWEST
-    findings: list[Finding]
-    decoded: list[DecodedColumn]
-    splits: list[DatasetSplit]
+    curves: pd.DataFrame  # schema.CurvePoint, and `relative`: loss over first loss, at least LOWEST
+    findings: list[schema.Finding]
+    decoded: list[schema.DecodedColumn]
+    splits: list[schema.DatasetSplit]
     environment: dict[str, Any]
-    times: list[PrintedTime]
-    timings: list[Timing]
-    prices: list[Price]
+    times: list[schema.PrintedTime]
+    timings: list[schema.Timing]
+    prices: list[schema.Price]
     clocked: tuple[physics.Clocked, ...]  # published pairs of times by both clocks, with the card's full name
-    sources: tuple[Source, ...]
+    sources: dict[str, str]  # first 12 digits of the SHA-256 by file; empty where it does not exist
 
-    @property
+    @cached_property
     def chosen(self) -> dict[str, spec.Run]:
         """Return the runs that the profile trains and measures."""
         return self.profile.of(self.runs)
@@ -74,6 +58,11 @@ class Inputs:
     def blurred(self) -> str:
         """Name the run that returns the blurred input unchanged."""
         return next((name for name, run in self.runs.items() if run.train is None), "")
+
+    @cached_property
+    def findings_by_place(self) -> dict[tuple[str, ...], schema.Finding]:
+        """Index findings by what they have in common with their claims."""
+        return {place(finding): finding for finding in self.findings}
 
     @cached_property
     def means(self) -> "pd.Series[float]":
@@ -102,6 +91,10 @@ class Inputs:
         """Return the number of images of a real dataset's official test set; 0 when unknown."""
         return next((s.expected for s in self.splits if (s.dataset, s.split) == (dataset, "test")), 0)
 
+    def absence(self, run: str) -> str:
+        """Give the reason why a run has no numbers."""
+        return "" if run in self.chosen else f"left out by profile {self.profile.name}"
+
     def cut(self) -> bool:
         """Tell whether the profile changes training or data, so that its quality numbers prove nothing."""
         cuts = (self.profile.at(run).cuts(run.train) for run in self.chosen.values() if run.train)
@@ -125,12 +118,8 @@ def unique_rows(path: Path, row: type, key: Sequence[str]) -> pd.DataFrame:
 
 
 def read_curves(path: Path) -> pd.DataFrame:
-    """Read the training curves of all runs.
-
-    Raises:
-        ValueError: a loss is not finite, or as `unique_rows`.
-    """
-    frame = unique_rows(path, CurvePoint, ["run", "step"])
+    """Read the training curves of all runs, whose losses must be finite."""
+    frame = unique_rows(path, schema.CurvePoint, ["run", "step"])
     wrong = frame.index[~np.isfinite(frame["loss"])]
     if len(wrong):
         loss = frame["loss"][wrong[0]]
@@ -141,11 +130,7 @@ def read_curves(path: Path) -> pd.DataFrame:
 
 
 def read_environment(path: Path) -> dict[str, Any]:
-    """Read which machine and packages made the numbers.
-
-    Raises:
-        ValueError: the file is no JSON object, or its `packages` are none.
-    """
+    """Read which machine and packages made the numbers."""
     if not path.exists():
         return {}
     try:
@@ -157,17 +142,11 @@ def read_environment(path: Path) -> dict[str, Any]:
     return content
 
 
-def digest(path: Path) -> str:
-    """Return the first 12 digits of a file's SHA-256, or nothing for a missing file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
-
-
 def read(
     profile: str = "",
     root: Path = Path("results"),
     params: Path = Path("params.yaml"),
     data: Path = Path("data"),
-    papers: Path | None = None,
 ) -> Inputs:
     """Read all tables of a profile.
 
@@ -183,30 +162,31 @@ def read(
         *(complexity, splits, authors, own.measurements, own.curves, own.decoded),
         *(own.times, own.findings, own.quality, own.environment, timings, prices),
     )
-    folder = papers or Path(claims.__file__).parent
-    names = {path: f"{root.name}/{path.relative_to(root).as_posix()}" for path in tables}
-    names |= {params: params.name} | {
-        path: f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.yaml"))
-    }
+    files = {f"{root.name}/{path.relative_to(root).as_posix()}": path for path in tables}
+    folder = Path(claims.__file__).parent
+    files |= {params.name: params} | {f"claims/{path.name}": path for path in sorted(folder.glob("*.yaml"))}
     cards, clocked = physics.read()
     return Inputs(
         profile=active,
         runs=runs,
-        papers=claims.read(folder),
+        papers=claims.read(),
         results=own,
         data=data,
-        complexity={row.run: row for row in read_rows(complexity, Complexity, optional=True)},
-        measurements=unique_rows(own.measurements, Measurement, KEY),
-        authors=unique_rows(authors, Measurement, KEY),
-        scores=unique_rows(own.quality, Score, [*KEY, "image"]),
+        complexity={row.run: row for row in read_rows(complexity, schema.Complexity, optional=True)},
+        measurements=unique_rows(own.measurements, schema.Measurement, KEY),
+        authors=unique_rows(authors, schema.Measurement, KEY),
+        scores=unique_rows(own.quality, schema.Score, [*KEY, "image"]),
         curves=read_curves(own.curves),
-        findings=read_rows(own.findings, Finding, optional=True),
-        decoded=read_rows(own.decoded, DecodedColumn, optional=True),
-        splits=read_rows(splits, DatasetSplit, optional=True),
+        findings=read_rows(own.findings, schema.Finding, optional=True),
+        decoded=read_rows(own.decoded, schema.DecodedColumn, optional=True),
+        splits=read_rows(splits, schema.DatasetSplit, optional=True),
         environment=read_environment(own.environment),
-        times=read_rows(own.times, PrintedTime, optional=True),
-        timings=read_rows(timings, Timing, optional=True),
-        prices=read_rows(prices, Price, optional=True),
+        times=read_rows(own.times, schema.PrintedTime, optional=True),
+        timings=read_rows(timings, schema.Timing, optional=True),
+        prices=read_rows(prices, schema.Price, optional=True),
         clocked=tuple(replace(pair, card=cards[pair.card].name) for pair in clocked),
-        sources=tuple(Source(name, digest(path)) for path, name in names.items()),
+        sources={
+            name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
+            for name, path in files.items()
+        },
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.compare.decode import FAMILIES
 from benchmark.metrics import _pyiqa
 from benchmark.report.inputs import Inputs
-from benchmark.results.schema import Complexity
 from benchmark.spec import Quantity
 
 METRICS = Path(__file__).parents[1] / "metrics"
@@ -23,15 +23,6 @@ STUDIES = {
     frozenset({"small", "large"}): ("Weight λ of the branch losses", "λ"),
     frozenset({"mu"}): ("Threshold μ of the sharpness mask", "μ"),
 }
-
-
-@dataclass(frozen=True)
-class Size:
-    """A run's size and arithmetic; `counted` is None before they are counted."""
-
-    run: str
-    about: str
-    counted: Complexity | None
 
 
 @dataclass(frozen=True)
@@ -51,26 +42,15 @@ class Protocol:
 
 @dataclass(frozen=True, eq=False)
 class QualityTable:
-    """Every run on one dataset, the blurred input first. Frames have a row per run, NaN where unmeasured."""
+    """Runs on one dataset, the blurred input first. Frames have a row per run, NaN where unmeasured."""
 
     dataset: str
-    main: tuple[Protocol, ...]
-    others: tuple[Protocol, ...]
-    unmeasured: tuple[tuple[str, str], ...]  # a quantity without any value, and the reason
-    runs: pd.DataFrame  # about, images (0: not measured), note
+    quantities: list[Protocol]
+    unmeasured: dict[str, str]  # quantities without any value, and the reason
+    runs: pd.DataFrame  # images (0: not measured), device, note
     mean: pd.DataFrame  # over images; a column per quantity, here and below
     spread: pd.DataFrame  # standard deviation over images
     gain: pd.DataFrame  # mean less that of the blurred input
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingCurve:
-    """A run's curve, or the reason why it has none."""
-
-    run: str
-    about: str
-    points: pd.DataFrame  # rows of Inputs.curves
-    note: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +67,6 @@ class Study:
     def comparable(self) -> bool:
         """Tell whether at least two runs have a curve."""
         return self.points["label"].nunique() > 1
-
-
-def sizes(inputs: Inputs) -> tuple[Size, ...]:
-    """List size and arithmetic of every run of params.yaml."""
-    return tuple(Size(name, run.about, inputs.complexity.get(name)) for name, run in inputs.runs.items())
-
-
-def absence(inputs: Inputs, run: str) -> str:
-    """Give the reason why a run has no numbers."""
-    return "" if run in inputs.chosen else f"left out by profile {inputs.profile.name}"
 
 
 def protocol(quantity: str, unit: str) -> Protocol:
@@ -130,14 +100,12 @@ def lay_out(rows: pd.DataFrame, column: str, runs: list[str], quantities: list[s
     return rows.pivot(index="run", columns="quantity", values=column).reindex(index=runs, columns=quantities)
 
 
-def quality_table(inputs: Inputs, dataset: str, rows: pd.DataFrame) -> QualityTable:
+def quality_table(
+    inputs: Inputs, dataset: str, rows: pd.DataFrame, runs: list[str], quantities: list[Protocol]
+) -> QualityTable:
     """Lay out the rows of one dataset; the note of a run says why a value is missing."""
-    measured = protocols(rows)
-    main = tuple(p for p in measured if p.name in MAIN)
-    others = tuple(p for p in measured if p.name not in MAIN)
-    names = [p.name for p in (*main, *others)]
-    tested = [name for name, run in inputs.runs.items() if inputs.profile.data or dataset in run.test_on]
-    runs = sorted(tested, key=lambda name: name != inputs.blurred)
+    names = [quantity.name for quantity in quantities]
+    runs = sorted(runs, key=lambda name: name != inputs.blurred)
     mean = lay_out(rows, "value", runs, names)
     scores = inputs.scores[inputs.scores["dataset"] == dataset]
     spreads = scores.groupby(["run", "quantity"])[["value"]].std().reset_index()
@@ -146,22 +114,20 @@ def quality_table(inputs: Inputs, dataset: str, rows: pd.DataFrame) -> QualityTa
     missing = rows[rows["value"].isna()]
     notes = lay_out(missing, "note", runs, names)
     reasons = dict(zip(missing["quantity"], missing["note"], strict=True))
+    by_run = rows[rows["value"].notna()].groupby("run")
+    described = {
+        "images": by_run["n"].max().reindex(runs, fill_value=0),
+        "device": by_run["device"].first().reindex(runs, fill_value=""),
+        "note": [
+            "; ".join(dict.fromkeys(filter(None, [inputs.absence(run), *notes.loc[run].dropna()])))
+            for run in runs
+        ],
+    }
     return QualityTable(
         dataset=dataset,
-        main=main,
-        others=others,
-        unmeasured=tuple((quantity, note) for quantity, note in reasons.items() if quantity not in names),
-        runs=pd.DataFrame(
-            {
-                "about": [inputs.runs[run].about for run in runs],
-                "images": rows[rows["value"].notna()].groupby("run")["n"].max().reindex(runs, fill_value=0),
-                "note": [
-                    "; ".join(dict.fromkeys(filter(None, [absence(inputs, run), *notes.loc[run].dropna()])))
-                    for run in runs
-                ],
-            },
-            index=runs,
-        ),
+        quantities=quantities,
+        unmeasured={quantity: note for quantity, note in reasons.items() if quantity not in names},
+        runs=pd.DataFrame(described, index=runs),
         mean=mean,
         spread=lay_out(spreads, "value", runs, names),
         gain=gain,
@@ -169,20 +135,23 @@ def quality_table(inputs: Inputs, dataset: str, rows: pd.DataFrame) -> QualityTa
 
 
 def quality(inputs: Inputs) -> Iterator[QualityTable]:
-    """Lay out a table per dataset on which something was measured."""
-    rows = inputs.measurements[inputs.measurements["dataset"] != ""]
-    for dataset in rows["dataset"].unique():
-        yield quality_table(inputs, dataset, rows[rows["dataset"] == dataset])
+    """Lay out all runs on each dataset on which something was measured, the main quantities first."""
+    for dataset, rows in inputs.measurements.groupby("dataset", sort=False):
+        if dataset:
+            quantities = sorted(protocols(rows), key=lambda quantity: quantity.name not in MAIN)
+            runs = [n for n, run in inputs.runs.items() if inputs.profile.data or dataset in run.test_on]
+            yield quality_table(inputs, str(dataset), rows, runs, quantities)
 
 
-def curves(inputs: Inputs) -> tuple[TrainingCurve, ...]:
-    """List the curve of every run that is trained at all."""
-    points = dict(iter(inputs.curves.groupby("run")))
-    return tuple(
-        TrainingCurve(name, run.about, points.get(name, inputs.curves[:0]), absence(inputs, name))
-        for name, run in inputs.runs.items()
-        if run.train
-    )
+def weights(inputs: Inputs) -> Iterator[QualityTable]:
+    """Lay out the runs with published weights on each real dataset: PSNRs, SSIMs, others."""
+    measured = inputs.authors[inputs.authors["value"].notna() & inputs.authors["run"].isin(inputs.runs)]
+    order = [*FAMILIES, ""]
+    for dataset, rows in measured.groupby("dataset", sort=False):
+        if dataset:
+            quantities = sorted(protocols(rows), key=lambda quantity: order.index(quantity.family))
+            runs = [name for name in inputs.runs if name in set(rows["run"])]
+            yield quality_table(inputs, str(dataset), rows, runs, quantities)
 
 
 def entry(value: Any) -> str:

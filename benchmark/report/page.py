@@ -1,7 +1,9 @@
 """Render the summary and its plots as one HTML file that needs nothing else."""
 
 import math
+import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,9 +14,10 @@ from benchmark.compare.physics import VERDICTS as PHYSICS
 from benchmark.report import figures
 from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
+from benchmark.report.measured import MAIN
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
-from benchmark.report.summary import Summary
+from benchmark.report.summary import Summary, bands
 from benchmark.results.schema import PrintedTime
 
 _NAMES_BY_SYMBOL = {
@@ -51,6 +54,7 @@ LAWS = {
     "impossible": "not at the highest clock, not with an ideal algorithm for every layer",
     "untested": "no network to count, or no card",
 }
+TOOLS = ("jinja2", "matplotlib", "pillow", "seaborn")  # packages that draw the page
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "–"
 
@@ -135,7 +139,7 @@ def code(text: str) -> Markup:
 
 
 def environment() -> Environment:
-    """Load the templates beside this file, with autoescape and the number formats above."""
+    """Load the templates beside this file, with autoescape, the number formats above and shared macros."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -143,8 +147,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"fixed": fixed, "signed": signed, "decimals": decimals, "code": code}
-    templates.filters |= {"digits": digits, "duration": duration, "exact": exact, "spelled": spelled}
+    filters = (fixed, signed, digits, duration, exact, spelled, decimals, code)
+    templates.filters |= {function.__name__: function for function in filters}
     templates.globals |= {
         "verdicts": VERDICTS,
         "symbols": SYMBOLS,
@@ -154,10 +158,14 @@ def environment() -> Environment:
         "clear": CLEAR,
         "side": SIDE,
         "networks": NETWORKS,
+        "main_quantities": MAIN,
+        "bands": bands(),
         "judgements": PHYSICS,
         "laws": LAWS,
         "full": FULL,
+        "tools": {"python": platform.python_version(), **{name: version(name) for name in TOOLS}},
     }
+    templates.globals["cells"] = templates.get_template("cells.html.j2").module
     return templates
 
 

@@ -1,13 +1,13 @@
 """Lay out the papers' own tables and sentences, each number with its measurement, verdict and reason."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare.decode import FAMILIES, other_protocol
 from benchmark.report.cells import AuthorsValue, Cell, authors, cell, format_like, part, physics
-from benchmark.report.inputs import KEY, Inputs
+from benchmark.report.inputs import KEY, Inputs, place
 from benchmark.results.schema import DecodedColumn, Finding
 
 BLURRED = "blurred input"
@@ -28,60 +28,35 @@ class PrintedTable:
     """A table in the paper's layout, with the blurred input where PSNR or SSIM are printed."""
 
     anchor: str
-    name: str
-    about: str
-    columns: tuple[Head, ...]
-    rows: tuple[tuple[Head, tuple[Cell, ...]], ...]
-    footnotes: tuple[str, ...]
-    note: str
-    hardware: str
-    decoded: tuple[DecodedColumn, ...]
-
-
-@dataclass(frozen=True)
-class ProseNumber:
-    """A number of the running text."""
-
-    place: str
-    statement: str
-    unit: str
-    cell: Cell
-    reason: str
-    note: str
+    printed: Table
+    columns: list[Head]
+    rows: list[tuple[Head, list[Cell]]]
+    footnotes: list[str]
+    decoded: list[DecodedColumn]
 
 
 @dataclass(frozen=True)
 class PrintedPaper:
     """A paper: its tables, its prose numbers, and how many claims have each verdict."""
 
-    key: str
-    title: str
+    paper: Paper
     short: str
-    cite: str
-    url: str
-    tables: tuple[PrintedTable, ...]
-    prose: tuple[ProseNumber, ...]
-    counts: dict[str, int]
-    authors: dict[str, int]  # verdicts on the authors' weights
+    tables: list[PrintedTable]
+    prose: list[tuple[Claim, Cell, str]]  # with the reasons of the verdicts
+    counts: Counter[str]
+    authors: Counter[str]  # verdicts on the authors' weights
     dashes: int  # claims among `untested` where the paper prints nothing
     waiting: int  # claims without a finding on their present text
 
 
 Line = list[tuple[Claim, str]]  # printed PSNRs or SSIMs, and the protocol of each ("": none)
-Rows = list[tuple[Head, tuple[Cell, ...]]]
 
 
-@dataclass
-class Footnotes:
-    """Numbered reasons; equal texts share a number."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def number(self, *texts: str) -> tuple[int, ...]:
-        """Return the numbers, from 1, of the texts that are not empty."""
-        present = [text for text in texts if text]
-        self.texts = list(dict.fromkeys([*self.texts, *present]))
-        return tuple(self.texts.index(text) + 1 for text in present)
+def number(footnotes: list[str], *texts: str) -> tuple[int, ...]:
+    """Return the numbers, from 1, of the texts that are not empty, after adding new ones to the footnotes."""
+    present = [text for text in texts if text]
+    footnotes += [text for text in dict.fromkeys(present) if text not in footnotes]
+    return tuple(footnotes.index(text) + 1 for text in present)
 
 
 def short(paper: Paper) -> str:
@@ -94,59 +69,42 @@ def short(paper: Paper) -> str:
     return last.rstrip(")") if before else paper.title
 
 
-def place(entry: Claim | Finding) -> tuple[str, ...]:
-    """Return what a claim and its finding have in common."""
-    names = ("paper", "table", "row", "column", "run", "dataset", "quantity", "printed")
-    return tuple(getattr(entry, name) or "" for name in names)
+def stand_in(inputs: Inputs) -> str:
+    """Say why a measured quality tests nothing in this profile."""
+    basis = f"on {inputs.profile.data} images" if inputs.profile.data else "after a cut training"
+    return f"our value is measured {basis} and tests nothing"
 
 
-class Cells:
-    """Fills cells of one profile's page."""
+def fill(inputs: Inputs, claim: Claim, finding: Finding | None) -> tuple[Cell, tuple[str, ...]]:
+    """Fill a claim's cell, without footnotes, and return the reasons of its verdicts."""
+    basis = OTHER_CARD if claim.quantity == "seconds" else stand_in(inputs)  # times depend on no images
+    filled, reason = cell(claim, finding, basis)
+    value, authors_reason = authors(claim, finding, inputs.total(claim.dataset or ""))
+    verdict, law = physics(finding)
+    return replace(filled, authors=value, physics=verdict), (law, authors_reason, reason)
 
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
-        self.findings: dict[tuple[str, ...], deque[Finding]] = defaultdict(deque)
-        for finding in inputs.findings:
-            self.findings[place(finding)].append(finding)
-        self.authors = inputs.authors.set_index(KEY)
-        basis = f"on {inputs.profile.data} images" if inputs.profile.data else "after a cut training"
-        self.stand_in = f"our value is measured {basis} and tests nothing"
 
-    def finding(self, claim: Claim) -> Finding | None:
-        """Take the next finding on a claim, in printed order; a claim that changed since has none."""
-        queue = self.findings.get(place(claim))
-        return queue.popleft() if queue else None
+def fill_blurred(inputs: Inputs, line: Line, footnotes: list[str]) -> Cell:
+    """Fill the blurred input's cell of a column (or row).
 
-    def cell(self, claim: Claim, finding: Finding | None) -> tuple[Cell, tuple[str, ...]]:
-        """Fill a claim's cell, without footnotes, and return the reasons of its verdicts."""
-        stand_in = OTHER_CARD if claim.quantity == "seconds" else self.stand_in  # times depend on no images
-        filled, reason = cell(claim, finding, stand_in)
-        value, authors_reason = authors(claim, finding, self.inputs.total(claim.dataset or ""))
-        verdict, law = physics(finding)
-        return replace(filled, authors=value, physics=verdict), (law, authors_reason, reason)
-
-    def blurred(self, line: Line) -> tuple[Cell, str]:
-        """Fill the blurred input's cell of a column (or row), and return a reason.
-
-        The value is that on the paper's dataset where it was measured, otherwise on the stand-in.
-        """
-        dataset = shared(claim.dataset for claim, _ in line)
-        example = next((claim for claim, _ in line if claim.value is not None), None)
-        if example is None or not dataset:
-            return Cell(""), ""
-        protocol = shared(name for _, name in line if name) or example.quantity
-        key = (self.inputs.blurred, dataset, protocol)
-        if key in self.authors.index and self.authors["value"].notna()[key]:
-            images = part(int(self.authors["n"][key]), self.inputs.total(dataset))
-            text = format_like(example, float(self.authors["value"][key]))
-            return Cell("", authors=AuthorsValue(text, part=images)), ""
-        value = self.inputs.mean(self.inputs.blurred, self.inputs.dataset(dataset), protocol)
-        if value is None:
-            return Cell(""), ""
-        stand_in = bool(self.inputs.profile.data)
-        return Cell(
-            "", ours=format_like(example, value), stand_in=stand_in
-        ), self.stand_in if stand_in else ""
+    The value is that on the paper's dataset where it was measured, otherwise on the stand-in.
+    """
+    dataset = shared(claim.dataset for claim, _ in line)
+    example = next((claim for claim, _ in line if claim.value is not None), None)
+    if example is None or not dataset:
+        return Cell("")
+    protocol = shared(name for _, name in line if name) or example.quantity
+    rows = inputs.authors.set_index(KEY)
+    key = (inputs.blurred, dataset, protocol)
+    if key in rows.index and rows["value"].notna()[key]:
+        images = part(int(rows["n"][key]), inputs.total(dataset))
+        return Cell("", authors=AuthorsValue(format_like(example, float(rows["value"][key])), part=images))
+    value = inputs.mean(inputs.blurred, inputs.dataset(dataset), protocol)
+    if value is None:
+        return Cell("")
+    replaced = bool(inputs.profile.data)
+    notes = number(footnotes, stand_in(inputs) if replaced else "")
+    return Cell("", ours=format_like(example, value), stand_in=replaced, notes=notes)
 
 
 def shared(values: Iterable[str | None]) -> str:
@@ -171,36 +129,20 @@ def outlier_note(claim: Claim, decoded: Iterable[DecodedColumn], reasons: Iterab
     return ""
 
 
-def with_blurred(
-    cells: Cells, notes: Footnotes, heads: list[Head], rows: Rows, lines: dict[int, Line], by_row: bool
-) -> tuple[list[Head], Rows]:
-    """Put the blurred input first, as a row or a column; nothing changes where it has no value."""
-    first = []
-    for index in range(len(heads) if by_row else len(rows)):
-        blurred, reason = cells.blurred(lines[index])
-        first.append(replace(blurred, notes=notes.number(reason)))
-    if not any(blurred.ours or blurred.authors for blurred in first):
-        return heads, rows
-    head = Head(BLURRED, cells.inputs.blurred)
-    if by_row:
-        return heads, [(head, tuple(first)), *rows]
-    return [head, *heads], [(h, (blurred, *row)) for blurred, (h, row) in zip(first, rows, strict=True)]
-
-
-def lay_out(table: Table, anchor: str, cells: Cells) -> PrintedTable:
-    """Lay out a table with measured numbers and footnotes."""
-    notes = Footnotes()
-    decoded = tuple(c for c in cells.inputs.decoded if (c.paper, c.table) == (table.paper, table.name))
-    down = {j: [c for (_, at), c in table.claims.items() if at == j] for j in range(len(table.columns))}
-    across = {i: [c for (at, _), c in table.claims.items() if at == i] for i in range(len(table.rows))}
-    by_row = any(shared(c.run for c in claims) for claims in across.values())  # systems are rows, not columns
-    remarks = {j: shared(remark(claim, table) for claim in claims) for j, claims in down.items()}
+def lay_out(table: Table, anchor: str, inputs: Inputs) -> PrintedTable:
+    """Lay out a table with measured numbers and footnotes, the blurred input first where it has a value."""
+    notes: list[str] = []
+    decoded = [c for c in inputs.decoded if (c.paper, c.table) == (table.paper, table.name)]
+    down = [[c for (_, at), c in table.claims.items() if at == j] for j in range(len(table.columns))]
+    across = [[c for (at, _), c in table.claims.items() if at == i] for i in range(len(table.rows))]
+    by_row = any(shared(c.run for c in claims) for claims in across)  # systems are rows, not columns
+    remarks = [shared(remark(claim, table) for claim in claims) for claims in down]
     heads = [
-        Head(text, "" if by_row else shared(c.run for c in down[j]), notes.number(remarks[j]))
-        for j, text in enumerate(table.columns)
+        Head(text, "" if by_row else shared(c.run for c in claims), number(notes, text_below))
+        for text, claims, text_below in zip(table.columns, down, remarks, strict=True)
     ]
     lines: dict[int, Line] = defaultdict(list)  # by column where systems are rows, else by row
-    rows: Rows = []
+    rows = []
     for i, (label, texts) in enumerate(table.rows):
         row = []
         for j, text in enumerate(texts):
@@ -208,60 +150,47 @@ def lay_out(table: Table, anchor: str, cells: Cells) -> PrintedTable:
             if claim is None:
                 row.append(Cell(text))
                 continue
-            finding = cells.finding(claim)
-            filled, reasons = cells.cell(claim, finding)
+            finding = inputs.findings_by_place.get(place(claim))
+            filled, reasons = fill(inputs, claim, finding)
             own = remark(claim, table)
             outlier = outlier_note(claim, decoded, reasons)
-            numbers = notes.number(*reasons, outlier, "" if own == remarks[j] else own)
-            row.append(replace(filled, notes=numbers))
+            row.append(
+                replace(filled, notes=number(notes, *reasons, outlier, "" if own == remarks[j] else own))
+            )
             if claim.quantity in FAMILIES:
                 lines[j if by_row else i].append((claim, finding.protocol if finding else ""))
-        rows.append((Head(label, shared(c.run for c in across[i]) if by_row else ""), tuple(row)))
-    heads, rows = with_blurred(cells, notes, heads, rows, lines, by_row)
-    return PrintedTable(
-        anchor=anchor,
-        name=table.name,
-        about=table.about,
-        columns=tuple(heads),
-        rows=tuple(rows),
-        footnotes=tuple(notes.texts),
-        note=table.note,
-        hardware=table.on,
-        decoded=decoded,
-    )
+        rows.append((Head(label, shared(c.run for c in across[i]) if by_row else ""), row))
+    first = [fill_blurred(inputs, lines[k], notes) for k in range(len(heads) if by_row else len(rows))]
+    if any(blurred.ours or blurred.authors for blurred in first):
+        head = Head(BLURRED, inputs.blurred)
+        if by_row:
+            rows.insert(0, (head, first))
+        else:
+            heads.insert(0, head)
+            rows = [(label, [blurred, *row]) for blurred, (label, row) in zip(first, rows, strict=True)]
+    return PrintedTable(anchor, table, heads, rows, notes, decoded)
 
 
-def prose_number(claim: Claim, cells: Cells) -> ProseNumber:
-    """Lay out a prose number, its reasons beside it."""
-    filled, reasons = cells.cell(claim, cells.finding(claim))
-    reason = "; ".join(reason for reason in reasons if reason)
-    return ProseNumber(claim.table, claim.row, claim.column, filled, reason, claim.note)
-
-
-def lay_out_paper(paper: Paper, cells: Cells) -> PrintedPaper:
+def lay_out_paper(paper: Paper, inputs: Inputs) -> PrintedPaper:
     """Lay out a paper and count its verdicts."""
-    tables = tuple(lay_out(table, f"{paper.key}-{k}", cells) for k, table in enumerate(paper.tables, 1))
-    prose = tuple(prose_number(claim, cells) for claim in paper.prose)
-    filled = [c for table in tables for _, row in table.rows for c in row] + [number.cell for number in prose]
-    dashes = sum(claim.blank for claim in paper.claims()) if cells.inputs.findings else 0
-    counts = Counter(c.verdict for c in filled if c.verdict)
+    findings = [
+        (claim, inputs.findings_by_place.get(place(claim))) for claim in paper.claims() if not claim.blank
+    ]
+    counts = Counter[str](finding.verdict for _, finding in findings if finding)
+    dashes = sum(claim.blank for claim in paper.claims()) if inputs.findings else 0
     counts["untested"] += dashes
+    weighed = [finding for claim, finding in findings if finding and authors(claim, finding, 0)[0]]
+    prose = []
+    for claim in paper.prose:
+        filled, reasons = fill(inputs, claim, inputs.findings_by_place.get(place(claim)))
+        prose.append((claim, filled, "; ".join(filter(None, reasons))))
     return PrintedPaper(
-        key=paper.key,
-        title=paper.title,
+        paper=paper,
         short=short(paper),
-        cite=paper.cite,
-        url=paper.url if paper.url and paper.url.startswith(("https://", "http://")) else "",
-        tables=tables,
+        tables=[lay_out(table, f"{paper.key}-{k}", inputs) for k, table in enumerate(paper.tables, 1)],
         prose=prose,
-        counts=dict(counts),
-        authors=dict(Counter(c.authors.verdict for c in filled if c.authors and c.authors.verdict)),
+        counts=counts,
+        authors=Counter(finding.authors_verdict for finding in weighed if finding.authors_verdict),
         dashes=dashes,
-        waiting=sum(c.waiting for c in filled),
+        waiting=sum(finding is None for _, finding in findings),
     )
-
-
-def papers(inputs: Inputs) -> tuple[PrintedPaper, ...]:
-    """Lay out every paper, in the order of the claims files."""
-    cells = Cells(inputs)
-    return tuple(lay_out_paper(paper, cells) for paper in inputs.papers)

@@ -13,7 +13,7 @@ def section(summary: Summary) -> str:
 
     Cells that the paper leaves blank or prints as a dash are no claims, so no column counts them.
     """
-    lines = [f"{index}. {sentence}" for index, sentence in enumerate(summary.headlines, 1)]
+    lines = [f"{index}. {headline.text}" for index, headline in enumerate(summary.headlines, 1)]
     lines += ["", f"| paper | claims | {' | '.join(VERDICTS)} |", "|---" * (len(VERDICTS) + 2) + "|"]
     for paper in summary.papers:
         counts = {verdict: paper.counts.get(verdict, 0) for verdict in VERDICTS}
