@@ -1,7 +1,5 @@
 """Content loss: which layer of VGG19 sees which images, and the fallback without its weights."""
 
-import hashlib
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,6 +8,7 @@ from torchvision.models import vgg19
 from torchvision.transforms.v2.functional import normalize
 
 from benchmark import plugins
+from benchmark.data.fetch import File, digest
 from benchmark.losses import Batch, perceptual
 from benchmark.losses.perceptual import LAYERS, loss
 from benchmark.spec import Normalise
@@ -40,8 +39,7 @@ def weights(tmp_path_factory):
 def weights_available(weights, monkeypatch):
     """Its state dict, while the file is where weights are looked for."""
     folder, file, state = weights
-    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    source = Source(f"https://nowhere/{file.name}", digits, "MIT", "a test", "without")
+    source = Source(File((), file.name, sha256=digest(file)), "MIT", "a test", "without")
     monkeypatch.setattr(pretrained, "WEIGHTS", {"vgg19": source})
     monkeypatch.chdir(folder)
     perceptual.features.cache_clear()

@@ -112,8 +112,7 @@ def check(path: Path, asset: Asset) -> None:
     Raises:
         ValueError: the checksum differs.
     """
-    if not (actual := fetch.digest(path)).startswith(asset.sha256):
-        raise ValueError(f"{path}: its sha256 starts {actual[:8]}, not {asset.sha256[:8]}; remove it")
+    fetch.check(path, asset.sha256)
     if asset.git and (actual := git_id(path)) != asset.git:
         raise ValueError(f"{path}: its git id starts {actual[:8]}, not {asset.git[:8]}; remove it")
 
