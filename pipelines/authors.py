@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch
+from benchmark.data.health import real_set
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.measure import aggregate, scoring
@@ -84,7 +85,7 @@ def entries_by_run(runs: Mapping[str, spec.Run]) -> dict[str, Published | None]:
 
 def paired_datasets() -> dict[str, RealSet]:
     """Return the real datasets whose blurred images have sharp ones."""
-    sets = {name: getattr(plugins.load("datasets", name), "SET", None) for name in plugins.names("datasets")}
+    sets = {name: real_set(name) for name in plugins.names("datasets")}
     return {name: real for name, real in sets.items() if real and real.paired}
 
 

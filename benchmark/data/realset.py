@@ -44,6 +44,10 @@ class RealSet:
         """
         return sum(self._counts(split).values())
 
+    def sequences(self, split: str) -> int | None:
+        """Return the official number of sequences; None where the authors do not publish it."""
+        return None if "" in self._counts(split) else len(self.counts[split])
+
     def pair_files(self, split: str) -> list[PairFiles]:
         """List all blurred images of a split in name order, with or without a sharp one.
 
