@@ -70,11 +70,7 @@ class Weights:
 
 
 def entries_by_run(runs: Mapping[str, spec.Run]) -> dict[str, Published | None]:
-    """Look up the entry of published.yaml that each run names; None for a run that names none.
-
-    Raises:
-        ValueError: there is no such entry.
-    """
+    """Look up the entry of published.yaml that each run names; None for a run that names none."""
     entries = published.load()
     for run in runs.values():
         if run.weights and run.weights not in entries:
@@ -141,11 +137,7 @@ def up_to_date(record: Mapping[str, Any], run: spec.Run, entry: Published | None
 def measure(
     run: spec.Run, entry: Published | None, files: list[Path], dataset: str, pairs: Pairs
 ) -> list[Score]:
-    """Restore and score every image; the restored ones are kept beside the tables.
-
-    Raises:
-        ValueError: the weights do not fit the network.
-    """
+    """Restore and score every image; the restored ones are kept beside the tables."""
     net = nets.build(run)
     if entry:
         published.fill(net, published.read(entry, run.model, files), entry)
@@ -195,11 +187,7 @@ def save(scores: Mapping[Key, list[Score]], record: Record) -> None:
 
 
 def read_record() -> Record:
-    """Read record.json; empty where it does not exist yet.
-
-    Raises:
-        ValueError: the file is malformed.
-    """
+    """Read record.json; empty where it does not exist yet."""
     try:
         return msgspec.json.decode(RECORD.read_bytes(), type=Record)
     except FileNotFoundError:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch
@@ -191,13 +190,6 @@ def test_what_is_no_plain_weights_is_refused(contents, says, tmp_path, monkeypat
 
     assert "\n" not in str(error.value)
     assert not Path("ran").exists()
-
-
-def test_safetensors_are_read(tmp_path):
-    """They hold nothing but tensors."""
-    save_file({"a": torch.arange(3.0)}, tmp_path / "w.safetensors")
-
-    torch.testing.assert_close(published.tensors(tmp_path / "w.safetensors"), {"a": torch.arange(3.0)})
 
 
 def test_another_file_under_the_name_is_refused(tmp_path, monkeypatch):

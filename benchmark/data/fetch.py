@@ -100,9 +100,7 @@ def find_weights(file: File, folder: Path) -> Path | None:
 def prepare(files: Iterable[tuple[str, File, str]], folder: Path) -> None:
     """Download what is available, and print a line for each file. A silent server gets one request.
 
-    Args:
-        files: name of the weights, their file, and what is done without it.
-        folder: of downloads.
+    Each of `files` has the name of the weights, their file, and what is done without it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     silent_hosts = set[str]()
@@ -129,10 +127,7 @@ def locked(path: Path) -> Iterator[None]:
 def download(file: File, folder: Path, silent_hosts: set[str] | None = None) -> Path:
     """Return the file's path in the folder; download it, complete and verified, unless it is there.
 
-    Args:
-        file: what to download, and from which addresses.
-        folder: of downloads.
-        silent_hosts: servers that did not respond to earlier calls: they are skipped, and new ones are added.
+    Servers that do not respond are added to `silent_hosts`, and those in it are skipped.
 
     Raises:
         UnreachableError: no server responds.

@@ -66,15 +66,7 @@ def summarise(rows: Sequence[DatasetSplit]) -> str:
 def judge(
     dataset: RealSet, split: str, pairs: Split, set_faults: Iterable[str], notes: Iterable[str]
 ) -> DatasetSplit:
-    """Judge one split.
-
-    Args:
-        dataset: what was published.
-        split: its name.
-        pairs: all its images, also those without a sharp one, and what was measured of them.
-        set_faults: reasons not to use any split of the set.
-        notes: what changes no verdict.
-    """
+    """Judge one split by all its images, those without a sharp one too; notes change no verdict."""
     if not pairs:
         return absent(dataset, split, f"{dataset.folder} is here without images of this split")
     usable = [(files, exam) for files, exam in pairs if files.sharp or not dataset.paired]

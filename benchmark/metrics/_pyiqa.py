@@ -161,11 +161,7 @@ def load(name: str, folder: Path = FOLDER, device: str = "cpu") -> Metric:
 def available(
     requested: Iterable[str], folder: Path = FOLDER, device: str = "cpu"
 ) -> tuple[dict[str, Metric], dict[str, str]]:
-    """Load the available metrics; return them, and the reasons why the others are not available.
-
-    Raises:
-        ValueError: a name that is not offered.
-    """
+    """Load the available metrics; return them, and the reasons why the others are not available."""
     metrics, reasons = dict[str, Metric](), dict[str, str]()
     for name in [quantity(name).name for name in requested]:
         try:

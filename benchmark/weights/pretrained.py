@@ -7,12 +7,14 @@ beside its results. A file put into the folder by hand is as good as a download.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmark.data import fetch
+from benchmark.data.web import one_line
 
 FOLDER = Path("data/pretrained")
 TIMM = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights"
@@ -54,22 +56,14 @@ WEIGHTS = {
 
 
 def source(name: str) -> Source:
-    """Return where a file of weights is published.
-
-    Raises:
-        ValueError: no such weights.
-    """
+    """Return where a file of weights is published; refuse an unknown name."""
     if name not in WEIGHTS:
         raise ValueError(f"pretrained: no {name!r}; allowed: {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
 
 
 def path(name: str, folder: Path = FOLDER) -> Path | None:
-    """Return the file, from the folder or from a data folder; None if it is in neither.
-
-    Raises:
-        ValueError: no such weights.
-    """
+    """Return the file, from the folder or from a data folder; None if it is in neither."""
     return fetch.find_weights(source(name).file, folder)
 
 
@@ -83,16 +77,23 @@ def fallbacks(names: Iterable[str], folder: Path = FOLDER) -> list[str]:
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """Read the state dict in a file, on the CPU. Only tensors are read: a file cannot run anything.
-
-    Raises:
-        ValueError: its checksum is not the one in its name.
-    """
+    """Read the state dict in a file, see `tensors`; refuse it where its name has another checksum."""
     fetch.check(file, fetch.named(file.name).sha256)
-    if file.suffix == ".safetensors":
-        return load_file(file)
-    state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
+    return tensors(file)
+
+
+def tensors(path: Path) -> dict[str, Any]:
+    """Read a PyTorch or safetensors file of plain tensors on the CPU; refuse any other, and run no code."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile or damaged file may raise anything
+        reason = f"{type(error).__name__}: {one_line(error).split('. ')[0]}"
+        raise ValueError(f"{path}: refused, not a file of plain tensors ({reason})") from None
+    if not isinstance(contents, dict):
+        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name")
+    return contents
 
 
 def prepare(names: Iterable[str], folder: Path = FOLDER) -> None:
