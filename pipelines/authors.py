@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch
+from benchmark.data.health import real_set
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.measure import aggregate, scoring
@@ -69,11 +70,7 @@ class Weights:
 
 
 def entries_by_run(runs: Mapping[str, spec.Run]) -> dict[str, Published | None]:
-    """Look up the entry of published.yaml that each run names; None for a run that names none.
-
-    Raises:
-        ValueError: there is no such entry.
-    """
+    """Look up the entry of published.yaml that each run names; None for a run that names none."""
     entries = published.load()
     for run in runs.values():
         if run.weights and run.weights not in entries:
@@ -84,7 +81,7 @@ def entries_by_run(runs: Mapping[str, spec.Run]) -> dict[str, Published | None]:
 
 def paired_datasets() -> dict[str, RealSet]:
     """Return the real datasets whose blurred images have sharp ones."""
-    sets = {name: getattr(plugins.load("datasets", name), "SET", None) for name in plugins.names("datasets")}
+    sets = {name: real_set(name) for name in plugins.names("datasets")}
     return {name: real for name, real in sets.items() if real and real.paired}
 
 
@@ -140,11 +137,7 @@ def up_to_date(record: Mapping[str, Any], run: spec.Run, entry: Published | None
 def measure(
     run: spec.Run, entry: Published | None, files: list[Path], dataset: str, pairs: Pairs
 ) -> list[Score]:
-    """Restore and score every image; the restored ones are kept beside the tables.
-
-    Raises:
-        ValueError: the weights do not fit the network.
-    """
+    """Restore and score every image; the restored ones are kept beside the tables."""
     net = nets.build(run)
     if entry:
         published.fill(net, published.read(entry, run.model, files), entry)
@@ -194,11 +187,7 @@ def save(scores: Mapping[Key, list[Score]], record: Record) -> None:
 
 
 def read_record() -> Record:
-    """Read record.json; empty where it does not exist yet.
-
-    Raises:
-        ValueError: the file is malformed.
-    """
+    """Read record.json; empty where it does not exist yet."""
     try:
         return msgspec.json.decode(RECORD.read_bytes(), type=Record)
     except FileNotFoundError:

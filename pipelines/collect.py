@@ -49,7 +49,7 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
     for name, run in runs.items():
         for dataset in [profile.data] if profile.data else run.test_on:
             for quantity, reason in reasons.items():
-                unit = _pyiqa.entry(quantity).quantity.unit
+                unit = _pyiqa.QUANTITIES[quantity].unit
                 yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 
 

@@ -25,11 +25,7 @@ def required_splits(profile: spec.Profile, runs: Iterable[spec.Run]) -> set[tupl
 
 
 def check_real_sets(required: set[tuple[str, str]]) -> dict[str, str]:
-    """Examine the real datasets among these splits; return the digests of their images by dataset.
-
-    Raises:
-        ValueError: a required split is broken or has no images.
-    """
+    """Examine these real datasets; return their images' digests, or refuse a broken or absent split."""
     digests, refused = {}, []
     for name in sorted({name for name, _ in required}):
         if dataset := health.real_set(name):
@@ -48,11 +44,7 @@ def check_real_sets(required: set[tuple[str, str]]) -> dict[str, str]:
 
 
 def download_sets(*names: str) -> None:
-    """Download real sets into `data/` unless a data folder has them, and examine them.
-
-    Raises:
-        ValueError: no such real set, or it cannot be downloaded.
-    """
+    """Download real sets into `data/` unless a data folder has them, and examine them."""
     for name in names:
         dataset = health.real_set(name)
         if dataset is None:

@@ -79,6 +79,11 @@ class Reply(BaseHTTPRequestHandler):
         self.send(rest[: int(share * len(rest))], 206 if start else 200, len(rest), **part)
         return self.server.over.wait() if wait else None
 
+    def from_folder(self):
+        """Send the file of that name in the server's folder, whatever `times` says."""
+        self.server.times += 1
+        self.send((self.server.folder / self.path.split("/")[2]).read_bytes())
+
     def drip(self):
         """Send a byte now and then."""
         self.send(b"", length=self.length)
@@ -102,6 +107,7 @@ class Reply(BaseHTTPRequestHandler):
 
 TROUBLES = {
     "right": Reply.file,
+    "folder": Reply.from_folder,
     "cut": lambda reply: reply.file(0.5),
     "hush": lambda reply: reply.file(0.5, wait=True),  # half of it, then nothing, for ever
     "clings": lambda reply: reply.file(wait=True),  # all of it, but the connection stays open

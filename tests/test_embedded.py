@@ -13,32 +13,21 @@ from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
 
 # Over decoded pixels: a PNG with depth and an object, and a JPEG. Other pixels here are another data set.
+# Both have 11 frames, so that level_11 is blur.
 CHECKSUMS = {
     ("test", 7): {  # motorcycle/000002
-        "blur": "b5fcc4491ba6c06f",
-        "blur_gamma": "97d618786b3fd782",
-        "sharp": "0ad581626bc8c4a5",
-        "before": "15af7ce180aacada",
-        "after": "69cad45c7d5dff8e",
-        "motion": "d7355a165deebdb2",
-        "moving": "b67bf11b11d6752f",
-        "level_3": "bb7486971efdcffc",
-        "level_9": "220cf00a085c5601",
-        "level_11": "b5fcc4491ba6c06f",  # of 11 frames: blur
+        "blur": "b5fcc4491ba6c06f", "blur_gamma": "97d618786b3fd782", "sharp": "0ad581626bc8c4a5",
+        "before": "15af7ce180aacada", "after": "69cad45c7d5dff8e", "motion": "d7355a165deebdb2",
+        "moving": "b67bf11b11d6752f", "level_3": "bb7486971efdcffc", "level_9": "220cf00a085c5601",
+        "level_11": "b5fcc4491ba6c06f",
     },
     ("train", 8): {  # china/000002
-        "blur": "db6ea2d7359417fa",
-        "blur_gamma": "521cd286028a75a4",
-        "sharp": "d0c87a5e78bee634",
-        "before": "8fc965de8cc22a33",
-        "after": "fccad5521a16f973",
-        "motion": "34d5c6b00691494a",
-        "moving": "22a14120a4c14b95",
-        "level_3": "f6e44bbcf3373309",
-        "level_9": "c90b19f6fa59a5eb",
-        "level_11": "db6ea2d7359417fa",  # of 11 frames too
+        "blur": "db6ea2d7359417fa", "blur_gamma": "521cd286028a75a4", "sharp": "d0c87a5e78bee634",
+        "before": "8fc965de8cc22a33", "after": "fccad5521a16f973", "motion": "34d5c6b00691494a",
+        "moving": "22a14120a4c14b95", "level_3": "f6e44bbcf3373309", "level_9": "c90b19f6fa59a5eb",
+        "level_11": "db6ea2d7359417fa",
     },
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -136,17 +125,12 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("failing")
-def test_interrupted_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        embedded.prepare(tmp_path / "set", {"train": 2})
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.usefixtures("failing")
-def test_interrupted_keeps_what_was_there(prepared: Path) -> None:
+def test_interrupted_leaves_what_was_there(prepared: Path, tmp_path: Path) -> None:
     before = sorted(prepared.rglob("*"))
-    with pytest.raises(KeyboardInterrupt):
-        embedded.prepare(prepared, {"test": 2})
+    for folder in (tmp_path / "set", prepared):
+        with pytest.raises(KeyboardInterrupt):
+            embedded.prepare(folder, {"train": 2})
+    assert list(tmp_path.iterdir()) == []
     assert sorted(prepared.rglob("*")) == before
     assert [path.name for path in prepared.parent.iterdir()] == [prepared.name]
 
@@ -184,16 +168,12 @@ def test_bad_images(tmp_path: Path, images: dict, message: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bad_split(prepared: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="embedded: unknown split 'val'; allowed: train, test"):
-        embedded.pairs(prepared, "val")
-    with pytest.raises(
-        ValueError, match=re.escape(f"{tmp_path}: no manifest.json; prepare the embedded set")
+def test_bad_split_or_extra(prepared: Path, tmp_path: Path) -> None:
+    extras = "motion, moving, before, after, level_3, level_5, level_7, level_9, level_11"
+    for folder, split, kinds, message in (
+        (prepared, "val", (), "embedded: unknown split 'val'; allowed: train, test"),
+        (tmp_path, "train", (), f"{tmp_path}: no manifest.json; prepare the embedded set first"),
+        (prepared, "train", ("motion", "x"), f"embedded: unknown extra 'x'; allowed: {extras}"),
     ):
-        embedded.pairs(tmp_path, "train")
-
-
-def test_bad_extra(prepared: Path) -> None:
-    allowed = "motion, moving, before, after, level_3, level_5, level_7, level_9, level_11"
-    with pytest.raises(ValueError, match=f"^embedded: unknown extra 'level_13'; allowed: {allowed}$"):
-        embedded.pairs(prepared, "train", ("motion", "level_13"))
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            embedded.pairs(folder, split, kinds)

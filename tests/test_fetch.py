@@ -160,11 +160,8 @@ def test_https_does_not_lead_back_to_http(monkeypatch, tmp_path):
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", redirect)
 
-    fails(
-        File(("https://127.0.0.1/file",), NAME),
-        tmp_path,
-        "only https: are allowed: .*'http://127.0.0.1/file'",
-    )
+    https = File(("https://127.0.0.1/file",), NAME)
+    fails(https, tmp_path, "only https: are allowed: .*'http://127.0.0.1/file'")
 
 
 def test_mirrors_follow_the_official_address(server, tmp_path):
@@ -253,13 +250,6 @@ def test_the_first_download_is_trusted(server, tmp_path):
     fails(file, tmp_path, r"sums.json: Expecting .*; remove it")
 
 
-def test_half_a_file_is_not_trusted(server, tmp_path):
-    """Without a length, a size or a checksum nobody knows where a body ends."""
-    fails(file_at(server, "unsized", sha256=""), tmp_path, "does not state its length")
-
-    assert listing(tmp_path) == []
-
-
 @pytest.mark.parametrize(
     ("limited", "message"), [(False, "512000 bytes to come, 1000 free"), (True, "too large")]
 )
@@ -281,10 +271,12 @@ def test_a_full_disk(limited, message, server, monkeypatch, tmp_path):
     assert fetch.download(file_at(server, "right"), tmp_path).read_bytes() == BODY
 
 
-def test_a_folder_that_cannot_be_written(server, tmp_path):
-    """One line as well."""
-    (tmp_path / "folder").write_text("a file")
+def test_what_cannot_be_kept(server, tmp_path):
+    """A body whose end nobody knows, without a length, a size or a checksum; a folder that is a file."""
+    fails(file_at(server, "unsized", sha256=""), tmp_path, "does not state its length")
+    assert listing(tmp_path) == []
 
+    (tmp_path / "folder").write_text("a file")
     fails(file_at(server, "right"), tmp_path / "folder", "folder/file.zip: .*(exists|Not a directory)")
 
 

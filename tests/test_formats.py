@@ -77,9 +77,7 @@ def test_a_checkpoint_without_its_values_says_what_is_missing(index):
     """Index and values are two files; one alone is of no use."""
     index.with_suffix(".data-00000-of-00001").unlink()
 
-    with pytest.raises(
-        ValueError, match=r"data-00000-of-00001: No such file .*; it is part of the checkpoint"
-    ):
+    with pytest.raises(ValueError, match=r"data-00000-of-00001: No such .*; it is part of the checkpoint"):
         checkpoint(index)
 
 

@@ -31,12 +31,14 @@ def value(name, restored, sharp):
     return float(METRICS[name].measure(tensor(restored), tensor(sharp)))
 
 
-@pytest.fixture
-def pair():
-    """Two related random images, (48, 40, 3) in [0, 1]."""
+def related():
+    """Return two related random images, (48, 40, 3) in [0, 1]."""
     rng = np.random.default_rng(1)
     sharp = rng.random((48, 40, 3))
     return np.clip(sharp + 0.1 * rng.standard_normal(sharp.shape), 0, 1), sharp
+
+
+PAIR = related()
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -50,20 +52,20 @@ def test_a_quantity_is_named_like_its_file(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_batch_is_its_images(name, pair):
+def test_a_batch_is_its_images(name):
     """A batch of two gives what two batches of one give."""
     measure = METRICS[name].measure
-    x, y = (tensor(p) for p in pair)
+    x, y = (tensor(p) for p in PAIR)
     together = measure(torch.cat([x, y]), torch.cat([y, y * 0.9]))
 
     assert together.tolist() == pytest.approx([float(measure(x, y)), float(measure(y, y * 0.9))])
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_equal_images_are_perfect(name, pair):
+def test_equal_images_are_perfect(name):
     """An image is better than a noisy one when compared with itself: SSIM 1, PSNR infinite, error 0."""
     quantity = METRICS[name].QUANTITY
-    perfect, noisy = value(name, pair[1], pair[1]), value(name, *pair)
+    perfect, noisy = value(name, PAIR[1], PAIR[1]), value(name, *PAIR)
     best = {"ssim": 1.0, "psnr": 0.0 if quantity.pool == "psnr" else np.inf}
 
     higher = quantity.better == "higher" and quantity.pool != "psnr"  # of one image, psnr_pooled is an error
@@ -71,21 +73,17 @@ def test_equal_images_are_perfect(name, pair):
     assert perfect == pytest.approx(best.get(quantity.family, perfect), abs=1e-9)
 
 
-def test_psnr_is_scikit_images(pair):
-    """PSNR equals scikit-image's with data_range 1."""
-    assert value("psnr", *pair) == pytest.approx(peak_signal_noise_ratio(*pair, data_range=1), abs=1e-10)
+def test_psnr_is_scikit_images():
+    """With data_range 1; PSNR of Y is that of scikit-image's own Y, which is 16 to 235 of 255."""
+    y = [rgb2ycbcr(p)[..., 0] for p in PAIR]
+
+    assert value("psnr", *PAIR) == pytest.approx(peak_signal_noise_ratio(*PAIR, data_range=1), abs=1e-10)
+    assert value("psnr_y", *PAIR) == pytest.approx(peak_signal_noise_ratio(*y, data_range=255), abs=1e-9)
 
 
-def test_psnr_y_is_scikit_images_of_its_luminance(pair):
-    """The PSNR of Y equals scikit-image's of its own Y, which is 16 to 235 of 255."""
-    y = [rgb2ycbcr(p)[..., 0] for p in pair]
-
-    assert value("psnr_y", *pair) == pytest.approx(peak_signal_noise_ratio(*y, data_range=255), abs=1e-9)
-
-
-def test_pooled_psnr_is_that_of_all_images_side_by_side(pair):
+def test_pooled_psnr_is_that_of_all_images_side_by_side():
     """The pooled value of two images is the PSNR of one image made of both; the mean PSNR is above it."""
-    x, y = pair
+    x, y = PAIR
     errors = [value("psnr_pooled", x, y), value("psnr_pooled", y, 0.5 * y)]
     both = value("psnr", np.concatenate([x, y]), np.concatenate([y, 0.5 * y]))
 
@@ -115,20 +113,14 @@ def test_each_metric_sees_what_it_says():
     assert levels["_truncated"] == 0
 
 
-def test_truncating_8_bits_changes_nothing():
-    """Of an image with 8 bits already, every level survives; the saved image is the given one."""
+def test_the_saved_image_is_rounded():
+    """Whatever the metrics see; of an image with 8 bits already, every level survives, truncated or not."""
     levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     result = scored(levels[::-1].copy(), levels)
-
     assert (result.image == levels).all()
     assert result.values["psnr_truncated"] == result.values["psnr"]
 
-
-def test_the_saved_image_is_rounded():
-    """What is handed on to be saved is rounded, whatever the metrics see."""
-    blurry = np.full((16, 16, 3), 100, np.uint8)
-    metrics = {"psnr_float": METRICS["psnr_float"]}
-
+    blurry, metrics = np.full((16, 16, 3), 100, np.uint8), {"psnr_float": METRICS["psnr_float"]}
     assert (scored(blurry, blurry, 0.6 / 255, metrics).image == 101).all()
 
 
@@ -138,83 +130,79 @@ def test_a_metric_that_sees_something_unknown_is_refused():
     class Odd:
         QUANTITY = Quantity("odd", "1", "lower", "", sees="16 bit")
 
-    black = np.zeros((16, 16, 3), np.uint8)
-    with pytest.raises(
-        ValueError, match=r"metrics\.odd: sees '16 bit'; allowed: rounded, truncated, clipped, float"
-    ):
+    black, allowed = np.zeros((16, 16, 3), np.uint8), "rounded, truncated, clipped, float"
+    with pytest.raises(ValueError, match=rf"metrics\.odd: sees '16 bit'; allowed: {allowed}"):
         scored(black, black, metrics={"odd": Odd})
 
 
-def real(path, sharp):
-    """Every metric's value for two image files, to be printed with any number of digits."""
-    x, y = (decoded(image(p)).contiguous() for p in (path, sharp))
-
-    return lambda name, digits: f"{float(METRICS[name].measure(x, y)):.{digits}f}"
-
-
+# Printed by others for the same pixels: blurred images or a run, frame, quantity, value to its last digit.
+GOLDEN = [
+    line.split()
+    for line in """
+blur        GOPR0384_11_00/000001 psnr           24.050
+blur        GOPR0384_11_00/000001 ssim           0.71695
+blur        GOPR0384_11_00/000001 ssim_matlab    0.79629
+blur        GOPR0384_11_00/000001 ssim_uniform   0.69542
+blur        GOPR0384_11_00/000002 psnr           24.60
+blur        GOPR0384_11_00/000004 psnr           25.42
+blur        GOPR0384_11_00/000007 psnr           30.27
+blur        GOPR0384_11_00/000014 psnr           23.58
+blur        GOPR0385_11_01/003081 psnr           25.67
+blur        GOPR0396_11_00/000001 psnr           25.107
+blur        GOPR0396_11_00/000001 ssim           0.82099
+blur        GOPR0396_11_00/000001 ssim_matlab    0.91139
+blur        GOPR0396_11_00/000001 ssim_uniform   0.8259
+blur_gamma  GOPR0396_11_00/000001 psnr           24.592
+blur        GOPR0410_11_00/000138 psnr           25.88
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr           30.7738
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_truncated 30.7462
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_float     30.7798
+dmphn_1_2_4 GOPR0384_11_00/000001 psnr_clipped   30.7805
+dmphn_1_2_4 GOPR0384_11_00/000001 ssim           0.8972
+dmphn_1_2_4 GOPR0384_11_00/000001 ssim_matlab    0.9263
+dmphn_1_2_4 GOPR0384_11_00/000002 psnr_truncated 30.31
+dmphn_1_2_4 GOPR0384_11_00/000004 psnr_truncated 26.37
+dmphn_1_2_4 GOPR0384_11_00/000007 psnr_truncated 33.61
+dmphn_1_2_4 GOPR0384_11_00/000014 psnr_truncated 29.76
+dmphn_1_2_4 GOPR0396_11_00/000001 psnr           26.863
+dmphn_1_2_4 GOPR0396_11_00/000001 ssim           0.8677
+dmphn_1_2_4 GOPR0396_11_00/000001 ssim_matlab    0.9342
+""".strip().splitlines()
+]
 needs_gopro = pytest.mark.skipif(
     not GOPRO.exists(), reason="the real GoPro pairs are not beside this checkout"
 )
 
-# Found by other implementations, to the digits given there.
-PRINTED = {
-    "GOPR0384_11_00/blur/000001": {
-        "psnr": "24.050", "ssim": "0.71695", "ssim_uniform": "0.69542", "ssim_matlab": "0.79629"
-    },
-    "GOPR0384_11_00/blur/000002": {"psnr": "24.60"},
-    "GOPR0384_11_00/blur/000004": {"psnr": "25.42"},
-    "GOPR0384_11_00/blur/000007": {"psnr": "30.27"},
-    "GOPR0384_11_00/blur/000014": {"psnr": "23.58"},
-    "GOPR0385_11_01/blur/003081": {"psnr": "25.67"},
-    "GOPR0396_11_00/blur/000001": {
-        "psnr": "25.107", "ssim": "0.82099", "ssim_uniform": "0.8259", "ssim_matlab": "0.91139"
-    },
-    "GOPR0396_11_00/blur_gamma/000001": {"psnr": "24.592"},
-    "GOPR0410_11_00/blur/000138": {"psnr": "25.88"},
-}  # fmt: skip
-
-
-@needs_gopro
-@pytest.mark.parametrize("frame", PRINTED)
-def test_blurred_gopro_frames_have_their_known_values(frame):
-    """Real blurred frames score, to the digits given, what other implementations found."""
-    path = GOPRO / f"{frame}.png"
-    at = real(path, path.parents[1] / "sharp" / path.name)
-
-    expected = PRINTED[frame]
-    assert {name: at(name, len(text.split(".")[1])) for name, text in expected.items()} == expected
-
 
 @needs_gopro
 @pytest.mark.parametrize(
-    ("frame", "expected"),
-    [
-        ("000001", "30.746"),
-        ("000002", "30.31"),
-        ("000004", "26.37"),
-        ("000007", "33.61"),
-        ("000014", "29.76"),
-    ],
+    ("kind", "frame", "name", "printed"),
+    [row for row in GOLDEN if row[0].startswith("blur") or row[2] == "psnr_truncated"],
 )
-def test_images_that_dmphns_authors_restored_have_their_known_psnr(frame, expected):
-    """DMPHN(1-2-4)'s own restored images, saved by cutting the fraction off."""
-    at = real(RESTORED / f"{frame}.png", GOPRO / "GOPR0384_11_00" / "sharp" / f"{frame}.png")
+def test_real_frames_have_their_printed_values(kind, frame, name, printed):
+    """Blurred frames, and those that DMPHN(1-2-4)'s authors restored and saved by truncating to 8 bits."""
+    sequence, number = frame.split("/")
+    path = GOPRO / sequence / kind / f"{number}.png"
+    if not kind.startswith("blur"):
+        name, path = "psnr", RESTORED / f"{number}.png"
+    x, y = (decoded(image(p)).contiguous() for p in (path, GOPRO / sequence / "sharp" / f"{number}.png"))
 
-    assert at("psnr", len(expected.split(".")[1])) == expected
+    digits = len(printed.split(".")[1])
+    assert f"{float(METRICS[name].measure(x, y)):.{digits}f}" == printed
 
 
 @needs_gopro
 @pytest.mark.parametrize(
-    ("path", "sharp", "expected"),
+    ("path", "sequence", "expected"),
     [
-        (GOPRO / "GOPR0384_11_00/blur/000001.png", "GOPR0384_11_00/sharp/000001.png", 0.8224308164795),
-        (GOPRO / "GOPR0396_11_00/blur/000001.png", "GOPR0396_11_00/sharp/000001.png", 0.9579155996336),
-        (RESTORED / "000001.png", "GOPR0384_11_00/sharp/000001.png", 0.9213149277972),
+        (GOPRO / "GOPR0384_11_00/blur/000001.png", "GOPR0384_11_00", 0.8224308164795),
+        (GOPRO / "GOPR0396_11_00/blur/000001.png", "GOPR0396_11_00", 0.9579155996336),
+        (RESTORED / "000001.png", "GOPR0384_11_00", 0.9213149277972),
     ],
     ids=["blurred 0384", "blurred 0396", "DMPHN 0384"],
 )
-def test_cw_ssim_is_pyssims(path, sharp, expected):
+def test_cw_ssim_is_pyssims(path, sequence, expected):
     """The values are those of pyssim 0.6 on SciPy 1.11.4, which still had its `cwt`."""
-    x, y = (decoded(image(p)) for p in (path, GOPRO / sharp))
+    x, y = (decoded(image(p)) for p in (path, GOPRO / sequence / "sharp" / "000001.png"))
 
     assert float(METRICS["ssim_cw"].measure(x, y)) == pytest.approx(expected, abs=1e-10)

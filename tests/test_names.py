@@ -10,16 +10,13 @@ OURS = ["first.weight", "body.0.weight", "body.0.bias", "body.1.weight", "same.b
 LAYERS = {"conv1": "first", "net": "body", "net.last": "body.1"}
 
 
-def weights(*names):
-    """A different tensor for each name."""
-    return {name: torch.tensor(float(number)) for number, name in enumerate(names)}
+NAMES = ("net.last.weight", "net.0.weight", "net.0.bias", "conv1.weight", "same.bias")
+THEIRS = {name: torch.tensor(float(number)) for number, name in enumerate(NAMES)}
 
 
 def test_layers_are_renamed_with_all_that_is_in_them():
     """The innermost layer decides, and a weight in no layer keeps its name; the order is ours."""
-    theirs = weights("net.last.weight", "net.0.weight", "net.0.bias", "conv1.weight", "same.bias")
-
-    state = rename(theirs, LAYERS, OURS)
+    state = rename(THEIRS, LAYERS, OURS)
 
     assert list(state) == OURS
     assert [int(value) for value in state.values()] == [3, 1, 2, 0, 4]
@@ -27,12 +24,10 @@ def test_layers_are_renamed_with_all_that_is_in_them():
 
 def test_what_does_not_fit_is_named_as_the_authors_name_it():
     """A weight too few or too many."""
-    theirs = weights("net.last.weight", "net.0.weight", "net.0.bias", "conv1.weight", "same.bias")
-
     with pytest.raises(ValueError, match=r"^missing weight: net\.last\.weight$"):
-        rename({k: v for k, v in theirs.items() if "last" not in k}, LAYERS, OURS)
+        rename({k: v for k, v in THEIRS.items() if "last" not in k}, LAYERS, OURS)
     with pytest.raises(ValueError, match=r"^unexpected weight: net\.2\.bias$"):
-        rename(theirs | weights("net.2.bias"), LAYERS, OURS)
+        rename(THEIRS | {"net.2.bias": torch.zeros(())}, LAYERS, OURS)
 
 
 def test_tensorflows_variables_become_pytorchs():

@@ -24,28 +24,20 @@ def test_pairs_are_made_by_name(tmp_path):
     assert [int(b[0, 0, 0]) for b in pairs.blurry] == [1, 0] == [int(s[0, 0, 0]) for s in pairs.sharp]
 
 
-def test_a_frame_without_partner_is_named(tmp_path):
-    """A blurred frame whose sharp one is missing is an error, not a shift of all later pairs."""
-    save(tmp_path / "s" / "blur" / "1.png")
-    save(tmp_path / "s" / "blur" / "2.png")
-    save(tmp_path / "s" / "sharp" / "2.png")
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"blur/1": 4, "blur/2": 4, "sharp/2": 4}, "frame '1' is in only one of blur/ and sharp/"),
+        ({"blur/1": 4, "sharp/1": 5}, r"\(4, 6, 3\) but sharp is \(5, 6, 3\)"),
+        ({}, "no pairs in <sequence>/blur and <sequence>/sharp"),
+    ],
+)
+def test_what_is_no_pair_is_named(files, message, tmp_path):
+    """A frame without its partner (not a shift of all later pairs), two sizes in a pair, an empty folder."""
+    for name, height in files.items():
+        save(tmp_path / "s" / f"{name}.png", height)
 
-    with pytest.raises(ValueError, match="frame '1' is in only one of blur/ and sharp/"):
-        read_pairs(tmp_path)
-
-
-def test_two_sizes_in_a_pair_are_named(tmp_path):
-    """Blurred and sharp images of different sizes are refused."""
-    save(tmp_path / "s" / "blur" / "1.png", 4)
-    save(tmp_path / "s" / "sharp" / "1.png", 5)
-
-    with pytest.raises(ValueError, match=r"\(4, 6, 3\) but sharp is \(5, 6, 3\)"):
-        read_pairs(tmp_path)
-
-
-def test_an_empty_folder_is_named(tmp_path):
-    """A folder without pairs names the expected folders."""
-    with pytest.raises(ValueError, match="no pairs in <sequence>/blur and <sequence>/sharp"):
+    with pytest.raises(ValueError, match=message):
         read_pairs(tmp_path)
 
 

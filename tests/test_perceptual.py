@@ -1,7 +1,5 @@
 """Content loss: which layer of VGG19 sees which images, and the fallback without its weights."""
 
-import hashlib
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +7,7 @@ from torch.nn.functional import conv2d, max_pool2d
 from torchvision.models import vgg19
 from torchvision.transforms.v2.functional import normalize
 
-from benchmark import plugins
+from benchmark.data.fetch import File, digest
 from benchmark.losses import Batch, perceptual
 from benchmark.losses.perceptual import LAYERS, loss
 from benchmark.spec import Normalise
@@ -40,19 +38,12 @@ def weights(tmp_path_factory):
 def weights_available(weights, monkeypatch):
     """Its state dict, while the file is where weights are looked for."""
     folder, file, state = weights
-    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    source = Source(f"https://nowhere/{file.name}", digits, "MIT", "a test", "without")
+    source = Source(File((), file.name, sha256=digest(file)), "MIT", "a test", "without")
     monkeypatch.setattr(pretrained, "WEIGHTS", {"vgg19": source})
     monkeypatch.chdir(folder)
     perceptual.features.cache_clear()
     yield state
     perceptual.features.cache_clear()
-
-
-@pytest.fixture
-def missing(tmp_path, monkeypatch):
-    """No weights where they are looked for."""
-    monkeypatch.chdir(tmp_path)
 
 
 def vgg19_by_hand(state: dict[str, Tensor], x: Tensor, layers: tuple[int, ...]) -> Tensor:
@@ -98,11 +89,8 @@ def test_features_are_vgg19s(weights_available, layer, last):
 
     value = loss([torch.zeros(1), restored], batch, weight=100, layer=layer)
 
-    expected = 100 * squared(
-        vgg19_by_hand(weights_available, restored, layers),
-        vgg19_by_hand(weights_available, batch.sharp, layers),
-    )
-    torch.testing.assert_close(value, expected)
+    expected = squared(*(vgg19_by_hand(weights_available, x, layers) for x in (restored, batch.sharp)))
+    torch.testing.assert_close(value, 100 * expected)
 
 
 def test_features_as_vgg19_was_trained(weights_available):
@@ -114,9 +102,7 @@ def test_features_as_vgg19_was_trained(weights_available):
 
     mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     a, s = (normalize((x + 1) / 2, mean, std) for x in (restored, batch.sharp))
-    features = squared(
-        vgg19_by_hand(weights_available, a, layers), vgg19_by_hand(weights_available, s, layers)
-    )
+    features = squared(*(vgg19_by_hand(weights_available, x, layers) for x in (a, s)))
     torch.testing.assert_close(value, 0.006 * features + 0.5 * squared(a, s))
 
 
@@ -142,32 +128,15 @@ def test_the_file_is_read_once(weights_available, monkeypatch):
     loss([restored], batch)
 
 
-@pytest.mark.usefixtures("missing")
-def test_without_weights_pixels_are_the_features():
-    """In the network's range, with the same weight; the pixel term is as ever."""
+def test_without_weights_pixels_are_the_features(tmp_path, monkeypatch):
+    """In the network's range, with the same weight; the pixel term is as ever. Perfection costs nothing."""
+    monkeypatch.chdir(tmp_path)
     restored, batch = crops()
 
     torch.testing.assert_close(loss([restored], batch, weight=100), 100 * squared(restored, batch.sharp))
     value = loss([restored], batch, weight=2, pixel=0.5, distance="l1")
-    expected = (
-        2 * squared(restored, batch.sharp) + 0.5 * (restored - batch.sharp).abs().sum() / restored.numel()
-    )
+    pixels = (restored - batch.sharp).abs().mean()
+    expected = 2 * squared(restored, batch.sharp) + 0.5 * pixels
     torch.testing.assert_close(value, expected)
     assert pretrained.fallbacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
-
-
-@pytest.mark.usefixtures("missing")
-def test_a_perfect_restoration_costs_nothing():
-    """Whatever the settings."""
-    _, batch = crops()
-
     assert loss([batch.sharp], batch, weight=100, normalise="imagenet", pixel=1) == 0
-
-
-def test_settings_are_the_recipes():
-    """What params.yaml may set; anything else is refused by name."""
-    settings = {"weight": 100, "layer": "conv3_3", "normalise": "none", "pixel": 0, "distance": "mse"}
-
-    assert plugins.settings(loss, settings, "loss perceptual")
-    with pytest.raises(ValueError, match="loss perceptual: unknown setting 'lambda'"):
-        plugins.settings(loss, {"lambda": 100}, "loss perceptual")

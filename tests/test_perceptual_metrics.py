@@ -3,7 +3,6 @@
 import socket
 import sys
 import warnings
-from dataclasses import replace
 from importlib import import_module
 from math import log10, sqrt
 from pathlib import Path
@@ -21,13 +20,13 @@ from benchmark import plugins
 from benchmark.data import fetch
 from benchmark.data.fetch import File
 from benchmark.metrics import _pyiqa, ssim
-from benchmark.metrics._pyiqa import ENTRIES, entry, load
+from benchmark.metrics._pyiqa import BLIND, FILES, QUANTITIES, load
 from benchmark.metrics.psnr_y import luminance
 from tests.hostile import serve
 
 OURS = ("psnr_y", "ssim", "ssim_y", "ssim_matlab", "ssim_uniform", "ssim_cw")
 THEIRS = ("psnry", "ssim", "ssimc", "cw_ssim")
-FORMULAS = [metric.quantity.name for metric in ENTRIES if not metric.files]
+FORMULAS = [name for name in QUANTITIES if name not in FILES]
 # The networks' modules in pyiqa, and their keys there.
 TRAINED = {
     "lpips": ("lpips", "0.1_alex"),
@@ -75,23 +74,34 @@ def images():
 def offer(monkeypatch, name, *files):
     """Have these files be the published ones of a metric."""
     published = tuple(File((), file.name, sha256=fetch.digest(file)) for file in files)
-    monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry(name), files=published),))
+    monkeypatch.setitem(FILES, name, published)
 
 
-@pytest.mark.parametrize("metric", ENTRIES, ids=_pyiqa.names())
-def test_the_table_is_pyiqas(metric, pyiqa):
-    """Direction, and whether there is a reference."""
-    config = import_module("pyiqa.default_model_configs").DEFAULT_CONFIGS[metric.quantity.name]
-
-    assert (metric.quantity.better == "lower") == config.get("lower_better", False)
-    assert {"full": "FR", "none": "NR"}[metric.reference] == config["metric_mode"]
+def ours(name, x, y):
+    """Our metric of two images."""
+    return float(plugins.load("metrics", name).measure(x, y))
 
 
-@pytest.mark.parametrize("name", TRAINED)
+def theirs(name, x, y, **options):
+    """A metric of pyiqa as its default settings, or these, define it."""
+    return float(import_module("pyiqa").create_metric(name, device="cpu", **options)(x, y))
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_the_table_is_pyiqas(name, pyiqa):
+    """Direction, and whether there is a reference; no name is also one of ours."""
+    config = import_module("pyiqa.default_model_configs").DEFAULT_CONFIGS[name]
+
+    assert (QUANTITIES[name].better == "lower") == config.get("lower_better", False)
+    assert ("NR" if name in BLIND else "FR") == config["metric_mode"]
+    assert name not in plugins.names("metrics")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_files_are_those_that_pyiqa_and_torchvision_load(name, pyiqa):
-    """Under their names and from their addresses, with the digits in the name; and a licence is stated."""
+    """Under their names and from their addresses; and a licence is stated."""
     module, key = TRAINED[name]
-    model, *classifier = entry(name).files
+    model, *classifier = FILES[name]
 
     url = import_module(f"pyiqa.archs.{module}_arch").default_model_urls[key]
     assert url in model.urls
@@ -99,16 +109,8 @@ def test_files_are_those_that_pyiqa_and_torchvision_load(name, pyiqa):
     weights = {"lpips": "AlexNet_Weights", "lpips-vgg": "VGG16_Weights", "dists": "VGG16_Weights"}.get(name)
     expected = [getattr(torchvision.models, weights).IMAGENET1K_V1.url] if weights else []
     assert [file.urls[0] for file in classifier] == expected
-    for file in entry(name).files:
-        assert file.sha256 in file.name
-        assert all(url.startswith("https://") for url in file.urls)
-    assert entry(name).licence
-
-
-def test_each_name_is_said_once():
-    """What needs files is what TRAINED lists, and no name is also one of ours."""
-    assert sorted([*TRAINED, *FORMULAS]) == sorted(_pyiqa.names())
-    assert not set(_pyiqa.names()) & set(plugins.names("metrics"))
+    assert all(url.startswith("https://") for file in FILES[name] for url in file.urls)
+    assert _pyiqa.LICENCES[name]
 
 
 def test_a_name_that_is_not_offered():
@@ -116,39 +118,36 @@ def test_a_name_that_is_not_offered():
     with pytest.raises(ValueError, match="perceptual: no 'musik'; did you mean 'musiq'"):
         _pyiqa.available(["piqe", "musik"])
     with pytest.raises(ValueError, match=r"perceptual: no 'x'; .*: lpips, "):
-        entry("x")
+        _pyiqa.quantity("x")
 
 
 def test_without_pyiqa_there_are_reasons(monkeypatch):
     """For every metric, one line; importing this part needs no pyiqa."""
     monkeypatch.setitem(sys.modules, "pyiqa", None)
 
-    metrics, reasons = _pyiqa.available(_pyiqa.names())
-
-    assert not metrics
-    assert reasons == {name: f"{name}: pyiqa is not installed" for name in _pyiqa.names()}
+    assert _pyiqa.available(QUANTITIES) == (
+        {},
+        {name: f"{name}: pyiqa is not installed" for name in QUANTITIES},
+    )
 
 
 def test_without_weights_there_are_reasons(pyiqa):
     """The reason names the missing files; nothing is downloaded."""
-    metrics, reasons = _pyiqa.available([*TRAINED, "piqe"])
+    metrics, reasons = _pyiqa.available([*FILES, "piqe"])
 
     assert list(metrics) == ["piqe"]
-    assert list(reasons) == list(TRAINED)
-    assert reasons["lpips"] == (
-        "lpips: weights not at hand: LPIPS_v0.1_alex-df73285e.pth, alexnet-owt-7be5be79.pth"
-    )
+    assert list(reasons) == list(FILES)
+    missing = "LPIPS_v0.1_alex-df73285e.pth, alexnet-owt-7be5be79.pth"
+    assert reasons["lpips"] == f"lpips: weights not at hand: {missing}"
 
 
 def test_other_weights_are_refused(tmp_path, pyiqa):
     """By their sum, before anything reads them."""
-    file = tmp_path / "data" / "somewhere" / entry("musiq").files[0].name
+    file = tmp_path / "data" / "somewhere" / FILES["musiq"][0].name
     file.parent.mkdir(parents=True)
     file.write_bytes(b"not MUSIQ")
 
-    with pytest.raises(
-        ValueError, match=r"musiq_koniq_ckpt-e95806b9.pth: its sha256 starts \w{8}, not e95806b9"
-    ):
+    with pytest.raises(ValueError, match=r"ckpt-e95806b9.pth: its sha256 starts \w{8}, not e95806b9"):
         load("musiq")
 
 
@@ -244,67 +243,59 @@ def test_prepare_downloads_what_is_available(tmp_path, monkeypatch, capsys):
     with serve() as server:
         files = File((server.url("right", "a.pth"),), "a.pth"), File((server.url("gone", "b.pth"),), "b.pth")
         server.times = 3
-        monkeypatch.setattr(_pyiqa, "ENTRIES", (replace(entry("lpips"), files=files),))
-        _pyiqa.prepare(["lpips"], tmp_path)
-        _pyiqa.prepare(["lpips"], tmp_path)
+        monkeypatch.setitem(FILES, "lpips", files)
+        for _ in range(2):
+            _pyiqa.prepare(["lpips"], tmp_path)
         requested = [trouble for trouble, _ in server.requests]
 
-    had, gone = f"lpips: {tmp_path / 'a.pth'}", f"lpips: {files[1].urls[0]}: HTTP"
-    lines = capsys.readouterr().out.splitlines()
+    first, gone, *again = capsys.readouterr().out.splitlines()
     assert requested == ["right", "gone", "gone"]
-    assert lines[0] == lines[2] == had
-    assert lines[1] == lines[3]
-    assert lines[1].startswith(gone)
-    assert lines[1].endswith("; without it there is no lpips")
+    assert again == [first, gone]
+    assert first == f"lpips: {tmp_path / 'a.pth'}"
+    assert gone.startswith(f"lpips: {files[1].urls[0]}: HTTP")
+    assert gone.endswith("; without it there is no lpips")
 
 
-# What pyiqa defines as we do; `options` where its default is something else.
-SAME = [
-    ("psnr", "psnr", {}, 1e-3),  # it adds 1e-8 to the squared error
-    ("psnr_y", "psnry", {"color_space": "ycbcr"}, 1e-3),
-    ("ssim", "ssimc", {}, 1e-6),
-    ("ssim_y", "ssim", {"color_space": "ycbcr"}, 2e-3),  # it rounds Y
-]
-
-
-@pytest.mark.parametrize(("ours", "theirs", "options", "within"), SAME, ids=[row[0] for row in SAME])
-def test_same_definitions_agree(ours, theirs, options, within, images, pyiqa):
+@pytest.mark.parametrize(
+    ("name", "other", "options", "within"),
+    [
+        ("psnr", "psnr", {}, 1e-3),  # pyiqa adds 1e-8 to the squared error
+        ("psnr_y", "psnry", {"color_space": "ycbcr"}, 1e-3),
+        ("ssim", "ssimc", {}, 1e-6),
+        ("ssim_y", "ssim", {"color_space": "ycbcr"}, 2e-3),  # pyiqa rounds Y
+    ],
+)
+def test_same_definitions_agree(name, other, options, within, images, pyiqa):
     """Ours is pyiqa's, to what it rounds or adds."""
     sharp, blurred, _ = images
 
-    expected = float(pyiqa.create_metric(theirs, device="cpu", **options)(blurred, sharp))
-    assert float(plugins.load("metrics", ours).measure(blurred, sharp)) == pytest.approx(expected, abs=within)
+    assert ours(name, blurred, sharp) == pytest.approx(theirs(other, blurred, sharp, **options), abs=within)
 
 
 def test_rounding_is_all_that_differs(images, pyiqa):
     """The SSIM of luminances that are rounded is pyiqa's."""
     sharp, blurred, _ = ((255 * luminance(image)).round() / 255 for image in images)
 
-    expected = float(pyiqa.create_metric("ssim", device="cpu", color_space="ycbcr")(images[1], images[0]))
-    assert float(ssim.measure(blurred, sharp)) == pytest.approx(expected, abs=1e-6)
+    expected = theirs("ssim", images[1], images[0], color_space="ycbcr")
+    assert ours("ssim", blurred, sharp) == pytest.approx(expected, abs=1e-6)
 
 
 def test_other_definitions_differ(images, pyiqa):
     """What pyiqa means by names that papers print is mostly something else than ours."""
     sharp, _, blurred = images
-    ours = {name: float(plugins.load("metrics", name).measure(blurred, sharp)) for name in OURS}
-    theirs = {name: float(pyiqa.create_metric(name, device="cpu")(blurred, sharp)) for name in THEIRS}
+    own = {name: ours(name, blurred, sharp) for name in OURS}
+    other = {name: theirs(name, blurred, sharp) for name in THEIRS}
 
     # Y of YIQ has 255 levels, that of BT.601 219.
-    assert ours["psnr_y"] - theirs["psnry"] == pytest.approx(20 * log10(255 / 219), abs=1e-3)
+    assert own["psnr_y"] - other["psnry"] == pytest.approx(20 * log10(255 / 219), abs=1e-3)
     # `ssim` is one on Y of YIQ, `ssimc` the one on RGB, and cw_ssim is not pyssim's.
-    assert min(abs(ours[name] - theirs["ssim"]) for name in OURS if "ssim" in name) > 0.002
-    assert min(abs(ours[name] - theirs["ssimc"]) for name in OURS if name != "ssim") > 0.01
-    assert abs(ours["ssim_cw"] - theirs["cw_ssim"]) > 0.01
-
-
-def test_negative_structure_counts_for_us(images, pyiqa):
-    """Where blur turns structure over, SSIM is negative (Eq. 13 of Wang et al. 2004), and 0 for pyiqa."""
-    sharp, _, blurred = images
-
-    expected = float(pyiqa.create_metric("ssimc", device="cpu")(blurred, sharp))
-    assert float(ssim.measure(blurred, sharp)) < expected - 1e-4
-    assert float(ssim.ssim_map(blurred, sharp).clamp(min=0).mean()) == pytest.approx(expected, abs=1e-6)
+    assert min(abs(own[name] - other["ssim"]) for name in OURS if "ssim" in name) > 0.002
+    assert min(abs(own[name] - other["ssimc"]) for name in OURS if name != "ssim") > 0.01
+    assert abs(own["ssim_cw"] - other["cw_ssim"]) > 0.01
+    # Where blur turns structure over, SSIM is negative (Eq. 13 of Wang et al. 2004), and 0 for pyiqa.
+    assert own["ssim"] < other["ssimc"] - 1e-4
+    clamped = float(ssim.ssim_map(blurred, sharp).clamp(min=0).mean())
+    assert clamped == pytest.approx(other["ssimc"], abs=1e-6)
 
 
 def test_images_can_be_too_small(images, pyiqa):
@@ -324,7 +315,7 @@ def test_formulas_see_blur(name, images, pyiqa):
 
     sign = 1 if metric.QUANTITY.better == "higher" else -1
     assert sign * little > sign * lot
-    if metric.reference == "full":
+    if name not in BLIND:
         assert same == pytest.approx({"lower": 0, "higher": 1}[metric.QUANTITY.better], abs=1e-5)
         assert sign * same > sign * little
     assert lot == pytest.approx(float(metric.measure(images[2], images[0])), rel=1e-5)

@@ -12,70 +12,45 @@ from benchmark.weights import pretrained
 from benchmark.weights.pretrained import WEIGHTS, Source
 from tests.hostile import BODY, serve
 
-SHA = hashlib.sha256(BODY).hexdigest()
+SHA = hashlib.sha256(BODY).hexdigest()[:8]
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """Weights named by what a server does first."""
+    """Serve weights named by what the server does first."""
     monkeypatch.setattr(web, "PATIENCE", 0.3)
     monkeypatch.setattr(fetch, "WAITS", ())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve() as server:
-        urls = {
-            kind: server.url(kind, f"weights-{kind}.pth") for kind in ("right", "wrong", "gone", "silent")
-        }
-        entries = {
-            name: Source(url, SHA[:8], "MIT", "a test", f"without {name}") for name, url in urls.items()
-        }
+        kinds = ("right", "wrong", "gone", "silent")
+        files = {kind: fetch.named(server.url(kind, f"{kind}-{SHA}.pth")) for kind in kinds}
+        entries = {kind: Source(file, "MIT", "a test", f"without {kind}") for kind, file in files.items()}
         monkeypatch.setattr(pretrained, "WEIGHTS", entries)
         yield server
 
 
 @pytest.mark.usefixtures("server")
 def test_a_file_is_downloaded_unless_it_is_available(monkeypatch, tmp_path):
-    """In the folder, where it arrives under its own name, or in any place for data."""
-    folder = tmp_path / "new" / "folder"
+    """In the folder, where it arrives under its own name replacing a damaged one, or in any data folder."""
+    folder = tmp_path / "folder"
+    file = folder / f"right-{SHA}.pth"
     assert pretrained.path("right", folder) is None
+    assert pretrained.fallbacks(["right", "gone"], folder) == ["without right", "without gone"]
+    folder.mkdir()
+    file.write_bytes(BODY[:100])
 
-    file = pretrained.download("right", folder)
+    pretrained.prepare(["right"], folder)
 
-    assert file == folder / "weights-right.pth"
     assert file.read_bytes() == BODY
     assert pretrained.path("right", folder) == file
     assert pretrained.fallbacks(["right", "gone"], folder) == ["without gone"]
-
-    place = tmp_path / "place" / "pretrained"
-    place.mkdir(parents=True)
-    (place / "weights-gone.pth").write_bytes(BODY)
-    monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "place"))
-    assert pretrained.path("gone", folder) == place / "weights-gone.pth"
-    assert pretrained.download("gone", folder) == place / "weights-gone.pth"
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("wrong", rf"wrong/weights-wrong.pth: its sha256 starts \w{{8}}, not {SHA[:8]}"),
-        ("gone", "weights-gone.pth: HTTP status 404 Not Found"),
-        ("vgg", "pretrained: no 'vgg'; allowed: right, wrong, gone, silent"),
-    ],
-)
-@pytest.mark.usefixtures("server")
-def test_anything_else_leaves_nothing_behind(name, message, tmp_path):
-    """One line says what is wrong, and the folder stays empty."""
-    with pytest.raises(ValueError, match=message):
-        pretrained.download(name, tmp_path)
-
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.usefixtures("server")
-def test_a_wrong_file_that_is_there_is_replaced(tmp_path):
-    """Half a download of another program is not taken for the file."""
-    (tmp_path / "weights-right.pth").write_bytes(BODY[:100])
-
-    assert pretrained.download("right", tmp_path).read_bytes() == BODY
+    elsewhere = tmp_path / "disk" / "pretrained" / f"gone-{SHA}.pth"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_bytes(BODY)
+    monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "disk"))
+    pretrained.prepare(["gone"], folder)
+    assert pretrained.path("gone", folder) == elsewhere
+    assert list(folder.iterdir()) == [file]
 
 
 def test_prepare_downloads_what_is_available(server, tmp_path, capsys):
@@ -84,10 +59,14 @@ def test_prepare_downloads_what_is_available(server, tmp_path, capsys):
 
     pretrained.prepare(["gone", "wrong", "right"], tmp_path)
 
-    lines = capsys.readouterr().out.splitlines()
-    assert [text.split(":")[0] for text in lines] == ["gone", "wrong", "right"]
-    assert lines[0].endswith("HTTP status 404 Not Found; without gone")
-    assert [file.name for file in tmp_path.iterdir()] == ["weights-right.pth"]
+    gone, wrong, right = capsys.readouterr().out.splitlines()
+    assert gone.startswith("gone: ")
+    assert gone.endswith("HTTP status 404 Not Found; without gone")
+    assert f"wrong-{SHA}.pth: its sha256 starts " in wrong
+    assert right == f"right: {tmp_path / f'right-{SHA}.pth'}"
+    assert [str(file) for file in tmp_path.iterdir()] == [right.removeprefix("right: ")]
+    with pytest.raises(ValueError, match="pretrained: no 'vgg'; allowed: right, wrong, gone, silent"):
+        pretrained.prepare(["vgg"], tmp_path)
 
 
 def test_without_a_network_prepare_gives_up_soon(server, tmp_path, capsys):
@@ -101,36 +80,32 @@ def test_without_a_network_prepare_gives_up_soon(server, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
-def test_read_gives_the_tensors(ending, tmp_path, monkeypatch):
+def test_read_gives_the_tensors(ending, tmp_path):
     """Both formats; and not if the file is not what its name promises."""
     file, state = tmp_path / f"some.{ending}", {"a": torch.rand(3), "b": torch.rand(2, 2)}
     torch.save(state, file) if ending == "pth" else save_file(state, file)
-
     torch.testing.assert_close(pretrained.read(file), state)
 
-    promised = Source(f"https://nowhere/some.{ending}", "00000000", "MIT", "a test", "")
-    monkeypatch.setattr(pretrained, "WEIGHTS", {"some": promised})
-    with pytest.raises(
-        ValueError, match=rf"some.{ending}: its sha256 starts \w{{8}}, not 00000000; remove it"
-    ):
+    file = file.rename(tmp_path / f"some-00000000.{ending}")
+    with pytest.raises(ValueError, match=rf"00.{ending}: its sha256 starts \w{{8}}, not 00000000; remove it"):
         pretrained.read(file)
 
 
 def test_a_file_cannot_run_anything(tmp_path):
     """A pickle of something else than tensors is refused."""
-    file = tmp_path / "evil.pth"
-    torch.save({"a": Path}, file)
+    torch.save({"a": Path}, tmp_path / "evil.pth")
 
-    with pytest.raises(Exception, match="Weights only load failed"):
-        pretrained.read(file)
+    with pytest.raises(
+        ValueError, match=r"evil.pth: refused, not a file of plain tensors \(\w+: Weights only"
+    ):
+        pretrained.read(tmp_path / "evil.pth")
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_each_source_is_complete(name):
-    """Over https, checked by the digits in the file's own name, with a licence and the fall-back in words."""
+    """Over https, checked by the digits in the file's own name, with a licence and the fallback in words."""
     entry = WEIGHTS[name]
 
-    assert entry.url.startswith("https://")
-    assert len(entry.sha256) >= 8
-    assert f"-{entry.sha256[:8]}." in entry.file
+    assert all(url.startswith("https://") for url in entry.file.urls)
+    assert len(entry.file.sha256) == 8
     assert all((entry.licence, entry.about, entry.without))

@@ -1,16 +1,12 @@
 """Authors' weights: the list is complete, files are theirs and run nothing, and they fit our networks."""
 
 import subprocess
-import threading
 import zipfile
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch
@@ -18,39 +14,29 @@ from benchmark.models import dmphn
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from tests import golden
+from tests.hostile import serve
 from tests.test_dmphn import WEIGHTS, authors_names
 
 ENTRIES = published.load()
 RUNS = spec.load()[1]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder."""
-
-    def log_message(self, *args):
-        """Nothing to the console."""
-
-
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A folder, and the address at which a server on this machine shows it; nothing else is at hand."""
+def served(tmp_path, monkeypatch):
+    """A folder that a server on this machine shows, and entries with the folder's files, unchecked."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("DEBLUR_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    shown = tmp_path / "shown"
-    shown.mkdir()
-    running = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=shown))
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield shown, f"http://127.0.0.1:{running.server_port}/"
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    folder = tmp_path / "served"
+    folder.mkdir()
 
+    def offer(name: str, **changes: str) -> Published:
+        files = tuple(Asset(path.name) for path in sorted(folder.iterdir()))
+        return replace(ENTRIES[name], urls=(server.url("folder", ""),), files=files, **changes)
 
-def here(entry: Published, shown: Path, address: str) -> Published:
-    """An entry whose files are those in the folder, whatever their sums."""
-    return replace(entry, urls=(address,), files=tuple(Asset(path.name) for path in sorted(shown.iterdir())))
+    with serve() as server:
+        server.folder = folder
+        yield folder, offer
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -113,44 +99,43 @@ def test_real_files_are_used_where_they_are(monkeypatch):
     assert torch.equal(net.get_parameter("stages.0.encoders.0.scales.0.0.weight"), theirs["layer1.weight"])
 
 
-def wrapped(name: str) -> dict[str, torch.Tensor]:
-    """Weights with the names and shapes of an official network."""
+def official(name: str) -> dict[str, torch.Tensor]:
+    """Weights with the names and shapes of an official network, those of a golden case."""
     return golden.weights(golden.case(name)["shapes"])
 
 
-# Entry, the key it says, and how an authors' file wraps the state dict; its names are those of a golden case.
-OFFICIAL = [
-    ("mtrnn", "", lambda state: state),
-    ("mimo_unet", "model", lambda state: {"model": state, "epoch": 3000}),
-    ("mtrnn", "net", lambda state: {"net": {f"module.{name}": value for name, value in state.items()}}),
-]
-
-
-@pytest.mark.parametrize(("name", "key", "wrap"), OFFICIAL, ids=["plain", "nested", "DataParallel"])
-def test_downloads_become_networks(name, key, wrap, server):
-    """From a server, in the official file's form: every weight arrives, and a second time nobody is asked."""
-    shown, address = server
-    theirs = wrapped(name)
-    torch.save(wrap(theirs), shown / "official.pth")
-    entry = replace(here(ENTRIES[name], shown, address), key=key)
-    model = RUNS[name].model
+@pytest.mark.parametrize(
+    ("name", "key", "wrap"),
+    [
+        ("mtrnn", "", lambda state: state),
+        ("mimo_unet", "model", lambda state: {"model": state, "epoch": 3000}),
+        ("mtrnn", "net", lambda state: {"net": {f"module.{name}": value for name, value in state.items()}}),
+    ],
+    ids=["plain", "nested", "DataParallel"],
+)
+def test_downloads_become_networks(name, key, wrap, served):
+    """From a server, in the official file's form: every weight arrives; the second time from the disk."""
+    folder, offer = served
+    theirs = official(name)
+    torch.save(wrap(theirs), folder / "official.pth")
+    entry, model = offer(name, key=key), RUNS[name].model
 
     state = published.read(entry, model, published.obtain(entry))
 
     expected = plugins.load("models", model).convert(theirs)
     torch.testing.assert_close(state, expected, rtol=0, atol=0)
     published.fill(nets.build(RUNS[name]), state, entry)
-    (shown / "official.pth").unlink()
+    (folder / "official.pth").unlink()
     assert published.obtain(entry) == [Path("data/authors", name, "official.pth")]
 
 
-def test_several_files_become_one_network(server):
+def test_several_files_become_one_network(served):
     """DMPHN's sub-networks have a file each; their names say which they are."""
-    shown, address = server
+    folder, offer = served
     net = dmphn.Net(dmphn.Config("1-2").thin(8))
     for part, state in authors_names(net).items():
-        torch.save(state, shown / f"{part}.pkl")
-    entry = here(ENTRIES["dmphn_1_2_4"], shown, address)
+        torch.save(state, folder / f"{part}.pkl")
+    entry = offer("dmphn_1_2_4")
 
     state = published.read(entry, "dmphn", published.obtain(entry))
 
@@ -159,16 +144,14 @@ def test_several_files_become_one_network(server):
         published.fill(nets.build(RUNS["dmphn_1_2_4"]), state, entry)
 
 
-def test_a_file_inside_an_archive(server):
-    """The one that is wanted is taken, from the archive's copy beside the download; two are too many."""
-    shown, address = server
-    path = shown / "model-9.pth"
-    torch.save(wrapped("mtrnn"), path)
-    with zipfile.ZipFile(shown / "all.zip", "w") as archive:
-        archive.write(path, "GOPRO/models/model-9.pth")
+def test_a_file_inside_an_archive(served):
+    """The matching member is read, from the archive's copy beside the download; two are too many."""
+    folder, offer = served
+    torch.save(official("mtrnn"), "model-9.pth")
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.write("model-9.pth", "GOPRO/models/model-9.pth")
         archive.writestr("GOPRO/models/model-8.pth", "an older one")
-    path.unlink()
-    entry = replace(here(ENTRIES["mtrnn"], shown, address), member="**/model-9.pth")
+    entry = offer("mtrnn", member="**/model-9.pth")
     files = published.obtain(entry)
 
     assert published.read(entry, "mtrnn", files).keys() == nets.build(RUNS["mtrnn"]).state_dict().keys()
@@ -181,7 +164,6 @@ class Evil:
     """An object whose pickle writes a file when it is loaded."""
 
     def __reduce__(self):
-        """What a pickle would run."""
         return (Path.touch, (Path("ran"),))
 
 
@@ -195,28 +177,19 @@ class Evil:
         (None, "refused, not a file of plain tensors"),
     ],
 )
-def test_what_is_no_plain_weights_is_refused(contents, says, server):
-    """In one line with the file's name, and nothing is run."""
-    shown, address = server
+def test_what_is_no_plain_weights_is_refused(contents, says, tmp_path, monkeypatch):
+    """In one line, and nothing is run."""
+    monkeypatch.chdir(tmp_path)
     if contents is None:
-        (shown / "w.pth").write_bytes(b"<html>sign in</html>" * 99)
+        Path("w.pth").write_bytes(b"<html>sign in</html>" * 99)
     else:
-        torch.save(contents, shown / "w.pth")
-    entry = here(ENTRIES["mimo_unet"], shown, address)
-    path = shown / "w.pth"
+        torch.save(contents, "w.pth")
 
     with pytest.raises(ValueError, match=says) as error:
-        published.read(entry, "mimo_unet", [path])
+        published.read(ENTRIES["mimo_unet"], "mimo_unet", [Path("w.pth")])
 
     assert "\n" not in str(error.value)
     assert not Path("ran").exists()
-
-
-def test_safetensors_are_read(tmp_path):
-    """They hold nothing but tensors."""
-    save_file({"a": torch.arange(3.0)}, tmp_path / "w.safetensors")
-
-    torch.testing.assert_close(published.tensors(tmp_path / "w.safetensors"), {"a": torch.arange(3.0)})
 
 
 def test_another_file_under_the_name_is_refused(tmp_path, monkeypatch):
@@ -240,7 +213,7 @@ def test_another_file_under_the_name_is_refused(tmp_path, monkeypatch):
 
 
 def test_where_there_is_nothing_the_reason_is_said(tmp_path, monkeypatch):
-    """A system without public weights has a reason in place of files; a server may not restored image."""
+    """A system without public weights has a reason in place of files; a server may not respond."""
     with pytest.raises(ValueError, match="neither code nor weights are public"):
         published.obtain(ENTRIES["cdgnet"])
 
@@ -248,6 +221,6 @@ def test_where_there_is_nothing_the_reason_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     nobody = replace(ENTRIES["mtrnn"], urls=("http://127.0.0.1:9/",))
     with pytest.raises(
-        ValueError, match=r"^mtrnn/model_best.pt: not at hand, and no restored image from 127.0.0.1:9$"
+        ValueError, match=r"^mtrnn/model_best.pt: not at hand, and no answer from 127.0.0.1:9$"
     ):
         published.obtain(nobody)

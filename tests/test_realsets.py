@@ -16,25 +16,23 @@ from benchmark.data.pairs import image
 from tests.hostile import serve
 
 REAL_SETS = [name for name in plugins.names("datasets") if real_set(name)]
+SPLITS = ("train", "test")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
+GOPR = "GOPR0384_11_00"
 RB_J = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
 RB_R = "RealBlur-R_BM3D_ECC_IMCORR_centroid_itensity_ref/scene001"
 # A few files of an official archive; the expected images: split -> {name: has a sharp image}.
 LAYOUTS = {
     "gopro": (
-        "test/GOPR0384_11_00/blur/000001.png test/GOPR0384_11_00/blur/000002.png "
-        "test/GOPR0384_11_00/sharp/000002.png test/GOPR0384_11_00/blur_gamma/000003.png "
+        f"test/{GOPR}/blur/000001.png test/{GOPR}/blur/000002.png "
+        f"test/{GOPR}/sharp/000002.png test/{GOPR}/blur_gamma/000003.png "
         "train/GOPR0372_07_00/blur/000047.png train/GOPR0372_07_00/sharp/000047.png",
-        {
-            "train": {"GOPR0372_07_00/000047": True},
-            "test": {"GOPR0384_11_00/000001": False, "GOPR0384_11_00/000002": True},
-        },
+        {"train": {"GOPR0372_07_00/000047": True}, "test": {f"{GOPR}/000001": False, f"{GOPR}/000002": True}},
     ),
     "gopro_gamma": (
-        "test/GOPR0384_11_00/blur/000001.png test/GOPR0384_11_00/blur_gamma/000002.png "
-        "test/GOPR0384_11_00/sharp/000002.png",
-        {"train": {}, "test": {"GOPR0384_11_00/000002": True}},
+        f"test/{GOPR}/blur/000001.png test/{GOPR}/blur_gamma/000002.png test/{GOPR}/sharp/000002.png",
+        {"train": {}, "test": {f"{GOPR}/000002": True}},
     ),
     "hide": (
         "train/1fromGOPR1.png test/test-close-ups/2fromGOPR2.MP4.png GT/2fromGOPR2.MP4.png "
@@ -83,12 +81,10 @@ def write_layout(name, root):
     folder = root / real_set(name).folder
     for number, path in enumerate(LAYOUTS[name][0].split()):
         save(folder / path, number)
-    for letter, scene in (("J", RB_J), ("R", RB_R)):
-        if name == f"realblur_{letter.lower()}":
-            for split, number in (("train", 2), ("test", 1)):
-                line = f"{scene}/gt/gt_{number}.png {scene}/blur/blur_{number}.png\n"
-                gone = f"{scene}/gt/gt_9.png {scene}/blur/blur_9.png\n"
-                (folder / f"RealBlur_{letter}_{split}_list.txt").write_text(line + gone)
+    for split, number in (("train", 2), ("test", 1)) if name.startswith("realblur") else ():
+        letter, scene = ("J", RB_J) if name == "realblur_j" else ("R", RB_R)
+        lines = [f"{scene}/gt/gt_{n}.png {scene}/blur/blur_{n}.png\n" for n in (number, 9)]  # 9 is missing
+        (folder / f"RealBlur_{letter}_{split}_list.txt").write_text("".join(lines))
     return folder
 
 
@@ -219,19 +215,9 @@ def test_real_folders_are_recognised(monkeypatch):
     """The real images, in place: ten and one pairs of GoPro, 21 and 39 of DVD, none of four of HIDE."""
     monkeypatch.setenv("DEBLUR_DATA", str(SHARED))
     paired = {
-        (name, split): sum(files.sharp is not None for files in real_set(name).pair_files(split))
+        name: [sum(bool(files.sharp) for files in real_set(name).pair_files(split)) for split in SPLITS]
         for name in ("gopro", "gopro_gamma", "dvd", "hide")
-        for split in ("train", "test")
     }
 
-    assert paired == {
-        ("gopro", "train"): 1,
-        ("gopro", "test"): 10,
-        ("gopro_gamma", "train"): 0,
-        ("gopro_gamma", "test"): 1,
-        ("dvd", "train"): 39,
-        ("dvd", "test"): 21,
-        ("hide", "train"): 0,
-        ("hide", "test"): 0,
-    }
+    assert paired == {"gopro": [1, 10], "gopro_gamma": [0, 1], "dvd": [39, 21], "hide": [0, 0]}
     assert len(real_set("hide").pair_files("test")) == 4

@@ -1,7 +1,5 @@
 """SSIM's protocols: their formulas against scikit-image and SciPy, and the fast way against the formulas."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,28 +10,15 @@ from skimage.metrics import structural_similarity
 from benchmark.data.pairs import image
 from benchmark.metrics import ssim, ssim_cw, ssim_matlab, ssim_uniform, ssim_y
 from benchmark.nets import tensor as decoded
+from tests.test_metrics import GOPRO, PAIR, tensor
 
-GOPRO = Path(__file__).parents[2] / "shared" / "data" / "GOPRO_Large"
 FAST = [ssim, ssim_matlab, ssim_uniform, ssim_y]
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-
-
-def tensor(array):
-    """(H, W, 3) in [0, 1] -> (1, 3, H, W) float64."""
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].double()
 
 
 def short(module):
     """A metric's name."""
     return module.QUANTITY.name
-
-
-@pytest.fixture
-def pair():
-    """Two related random images, (48, 40, 3) in [0, 1]."""
-    rng = np.random.default_rng(1)
-    sharp = rng.random((48, 40, 3))
-    return np.clip(sharp + 0.1 * rng.standard_normal(sharp.shape), 0, 1), sharp
 
 
 def volume_ssim(x, y):
@@ -67,11 +52,11 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("metric", FAST, ids=short)
-def test_the_formula_is_anothers(metric, pair):
+def test_the_formula_is_anothers(metric):
     """scikit-image and SciPy give the value that the formula gives in float64."""
-    expected = OUTSIDE[short(metric)](*pair)
+    expected = OUTSIDE[short(metric)](*PAIR)
 
-    assert float(metric.reference(*map(tensor, pair))) == pytest.approx(expected, abs=1e-10)
+    assert float(metric.reference(*map(tensor, PAIR))) == pytest.approx(expected, abs=1e-10)
 
 
 def images():
@@ -119,9 +104,9 @@ def test_the_fast_way_gives_the_formulas_value(metric, kind):
 
 
 @pytest.mark.parametrize("metric", FAST, ids=short)
-def test_the_layout_in_memory_does_not_matter(metric, pair):
+def test_the_layout_in_memory_does_not_matter(metric):
     """Pixel by pixel or plane by plane, in float32 or float64."""
-    x, y = map(tensor, pair)
+    x, y = map(tensor, PAIR)
     expected = float(metric.measure(x, y))
     interleaved = (z.to(memory_format=torch.channels_last) for z in (x, y))
 
@@ -133,7 +118,7 @@ def test_the_layout_in_memory_does_not_matter(metric, pair):
 @pytest.mark.parametrize("metric", FAST, ids=short)
 def test_real_pairs_have_the_formulas_value(metric):
     """To 1e-6 on a part of a real frame (tests/benchmarks/ssim.py looks at whole ones)."""
-    folder = GOPRO / "test" / "GOPR0396_11_00"
+    folder = GOPRO / "GOPR0396_11_00"
     x, y = (decoded(image(folder / kind / "000001.png"))[..., 200:520, 300:700] for kind in ("blur", "sharp"))
 
     assert float(metric.measure(x, y)) == pytest.approx(float(metric.reference(x, y)), abs=1e-6)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from benchmark.data import store
-from benchmark.data.pairs import PairFiles
+from benchmark.data.pairs import PairFiles, image
 from tests.hostile import listing
 
 ROOT = Path(__file__).parents[1]
@@ -38,19 +38,14 @@ def write_pairs(folder, sizes):
     ]
 
 
-def decoded(path):
-    with Image.open(path) as opened:
-        return np.asarray(opened.convert("RGB"))
-
-
 def test_images_are_those_of_the_files(tmp_path):
     """Sizes may differ between pairs; a file that two pairs share is kept once; nobody can write into it."""
     pairs = write_pairs(tmp_path, [(5, 7), (9, 4), (1, 1)])
     pairs.append(replace(pairs[0], name="again"))
     blurry, sharp = store.load(pairs, tmp_path / "decoded")
 
-    assert all(np.array_equal(image, decoded(pair.blurry)) for image, pair in zip(blurry, pairs, strict=True))
-    assert all(np.array_equal(image, decoded(pair.sharp)) for image, pair in zip(sharp, pairs, strict=True))
+    assert all(np.array_equal(pixels, image(pair.blurry)) for pixels, pair in zip(blurry, pairs, strict=True))
+    assert all(np.array_equal(pixels, image(pair.sharp)) for pixels, pair in zip(sharp, pairs, strict=True))
     assert (tmp_path / "decoded" / "pixels").stat().st_size == 2 * 3 * (5 * 7 + 9 * 4 + 1)
     assert listing(tmp_path / "decoded") == ["index.json", "pixels"]
     assert not blurry[0].flags.writeable
@@ -80,7 +75,7 @@ def test_files_are_decoded_once_and_again_when_they_change(tmp_path, monkeypatch
     os.utime(pairs[1].sharp, ns=(0, 0))  # the same size in bytes, another time
     new = store.load(pairs, tmp_path / "decoded")[1][1]
 
-    assert np.array_equal(new, decoded(pairs[1].sharp))
+    assert np.array_equal(new, image(pairs[1].sharp))
     assert np.array_equal(old, kept)  # images in use keep their pixels
     assert not np.array_equal(old, new)
     assert len(store.load(pairs[1:], tmp_path / "decoded")[0]) == 1
@@ -94,7 +89,7 @@ def test_a_damaged_store_is_decoded_again(tmp_path, harm):
     file = tmp_path / "decoded" / harm
     file.write_bytes(file.read_bytes()[:-20])
 
-    assert np.array_equal(store.load(pairs, tmp_path / "decoded")[0][0], decoded(pairs[0].blurry))
+    assert np.array_equal(store.load(pairs, tmp_path / "decoded")[0][0], image(pairs[0].blurry))
 
 
 def test_a_truncated_image_is_named_and_leaves_nothing(tmp_path):
@@ -109,7 +104,7 @@ def test_a_truncated_image_is_named_and_leaves_nothing(tmp_path):
 
     pairs[1].blurry.write_bytes(content)
 
-    assert np.array_equal(store.load(pairs, tmp_path / "decoded")[0][1], decoded(pairs[1].blurry))
+    assert np.array_equal(store.load(pairs, tmp_path / "decoded")[0][1], image(pairs[1].blurry))
 
 
 def test_what_cannot_be_a_pair_is_refused(tmp_path):
@@ -118,10 +113,7 @@ def test_what_cannot_be_a_pair_is_refused(tmp_path):
     for pairs, message in (
         ([], r"decoded: no images to decode$"),
         ([replace(one, sharp=None)], r"b/0\.png: has no sharp image to be compared with$"),
-        (
-            [replace(one, sharp=tmp_path / "x")],
-            r"x: cannot be read as an image \(No such file or directory\)$",
-        ),
+        ([replace(one, sharp=tmp_path / "x")], r"x: cannot be read as an image \(No such file .*\)$"),
         ([replace(one, sharp=other.sharp)], r"b/0\.png: 6x4 but .*s/1\.png is 4x6$"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -192,13 +184,11 @@ store.load(pairs, folder / "decoded")
     blurry, _ = store.load(pairs, tmp_path / "decoded")
 
     assert left == ["pixels.part"]
-    assert np.array_equal(blurry[3], decoded(pairs[3].blurry))
+    assert np.array_equal(blurry[3], image(pairs[3].blurry))
     assert listing(tmp_path / "decoded") == ["index.json", "pixels"]
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/smaps_rollup").exists(), reason="Linux says what kind of memory it is"
-)
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="no kinds of memory without Linux")
 def test_the_page_cache_is_all_the_memory_it_takes(tmp_path):
     """Crops from all over a set of 48 MB: its pages are mapped, the process's own memory does not grow."""
     write_pairs(tmp_path, [(1000, 1000)] * 8)
@@ -231,6 +221,6 @@ def test_real_frames_are_decoded_as_they_are(tmp_path):
     blurry, sharp = store.load([pair], tmp_path / "decoded")
 
     assert blurry[0].shape == (720, 1280, 3)
-    assert np.array_equal(blurry[0], decoded(pair.blurry))
-    assert np.array_equal(sharp[0], decoded(pair.sharp))
+    assert np.array_equal(blurry[0], image(pair.blurry))
+    assert np.array_equal(sharp[0], image(pair.sharp))
     assert len(json.loads((tmp_path / "decoded" / "index.json").read_text())["places"]) == 2

@@ -26,11 +26,7 @@ MAX_MEMBERS = 500_000
 MAX_RATIO = 100  # unpacked bytes per byte of the archive
 HARMLESS = 16 << 20  # unpacked bytes that are allowed however small the archive is
 ARCHIVE_ERRORS = {None, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR}  # of OSError; others are the machine's
-OPENERS: dict[bytes, Callable[[Path, str], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZ": bz2.open,
-    b"\xfd7": lzma.open,
-}
+OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 
 
 class RefusedError(ValueError):
@@ -40,11 +36,7 @@ class RefusedError(ValueError):
 def download_and_unpack(file: File, downloads: Path, folder: Path) -> Path:
     """Return the folder that an archive holds; download and unpack it unless the folder exists.
 
-    A first download that turns out to be no good archive is forgotten with its checksum, so that the next
-    call downloads it again.
-
-    Raises:
-        ValueError: as `download` and `unpack`.
+    A first download that is no good archive is forgotten with its checksum: the next call downloads it again.
     """
     if not folder.exists():
         archive = download(file, downloads)
@@ -79,9 +71,10 @@ def unpack(archive: Path, folder: Path) -> None:
             shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
             try:
                 part.mkdir()
-                unpack_zip(archive, part) if start == b"PK" else unpack_tar(
-                    archive, OPENERS.get(start, open), part
-                )
+                if start == b"PK":
+                    unpack_zip(archive, part)
+                else:
+                    unpack_tar(archive, OPENERS.get(start, open), part)
                 if not any(path.is_file() for path in part.rglob("*")):
                     raise ValueError("holds no file")
                 inner = part / folder.name
@@ -102,11 +95,7 @@ class Inspector:
         self.members, self.files = 0, set[str]()
 
     def admits(self, name: str, size: int, is_folder: bool) -> bool:
-        """Return whether a member is to be written: all are but what macOS adds.
-
-        Raises:
-            ValueError: its name leads out of the folder or is taken, or the archive unpacks into too much.
-        """
+        """Return whether to write a member, as all but those of macOS; refuse a hostile one."""
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|\\", name):
             raise ValueError(f"{name!r} leads out of the folder")

@@ -21,13 +21,7 @@ Split = Sequence[tuple[PairFiles, Examination]]  # in name order
 
 
 def examine_splits(name: str, files: Mapping[str, Sequence[PairFiles]], cache: Path) -> dict[str, Split]:
-    """Examine all pairs of a dataset, by split; unchanged files are not decoded again.
-
-    Args:
-        name: of the dataset, for the progress bar.
-        files: by split, in name order.
-        cache: where the measurements are kept.
-    """
+    """Examine all pairs by split, in name order; unchanged files in the cache are not decoded again."""
     entries, keys = read_cache(cache), {}
     for split, pairs in files.items():
         step = max(1, -(-len(pairs) // ALIGNED))

@@ -74,11 +74,7 @@ def examine(files: PairFiles, align: bool) -> Examination:
 
 
 def decode(path: Path) -> Pixels:
-    """Read an image file as (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: it is missing, empty, truncated, no image, or of another format than its name says.
-    """
+    """Read an image file as `image` does; refuse one of another format than its name says."""
     if not path.exists():  # a link to nothing
         raise ValueError(f"{path.name} does not exist")
     if not path.stat().st_size:

@@ -8,9 +8,10 @@ first download is trusted: its checksum is kept in `sums.json`, and a later down
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -40,6 +41,17 @@ class File:
     name: str  # path below a folder of downloads
     size: int = 0  # bytes; 0: unknown
     sha256: str = ""  # as many leading digits as are published; empty: the first download is trusted
+
+
+def named(*urls: str, size: int = 0) -> File:
+    """Describe a file of weights whose last address has its name and, if any, the digits of its checksum.
+
+    >>> named("https://example.org/vgg16-397923af.pth").sha256
+    '397923af'
+    """
+    name = urls[-1].rsplit("/", 1)[-1]
+    digits = re.search(r"-([0-9a-f]{8})\.", name)
+    return File(urls, name, size, digits[1] if digits else "")
 
 
 def drive(key: str) -> str:
@@ -73,6 +85,34 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def check(path: Path, sha256: str) -> None:
+    """Raise a ValueError unless a file's sha256 starts with these digits."""
+    if not (actual := digest(path)).startswith(sha256):
+        raise ValueError(f"{path}: its sha256 starts {actual[:8]}, not {sha256[:8]}; remove it")
+
+
+def find_weights(file: File, folder: Path) -> Path | None:
+    """Return a file from the folder, or from any data folder; None if it is in neither."""
+    path = folder / file.name
+    return path if path.exists() else find(f"{folder.name}/{file.name}") or find(file.name)
+
+
+def prepare(files: Iterable[tuple[str, File, str]], folder: Path) -> None:
+    """Download what is available, and print a line for each file. A silent server gets one request.
+
+    Each of `files` has the name of the weights, their file, and what is done without it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    silent_hosts = set[str]()
+    for name, file, without in files:
+        try:
+            path = find_weights(file, folder)
+            complete = path and digest(path).startswith(file.sha256)
+            print(f"{name}: {path if complete else download(file, folder, silent_hosts)}")
+        except ValueError as error:
+            print(f"{name}: {error}; {without}")
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Let one process at a time work on a path. The lock, a file beside it, ends with its process."""
@@ -87,10 +127,7 @@ def locked(path: Path) -> Iterator[None]:
 def download(file: File, folder: Path, silent_hosts: set[str] | None = None) -> Path:
     """Return the file's path in the folder; download it, complete and verified, unless it is there.
 
-    Args:
-        file: what to download, and from which addresses.
-        folder: of downloads.
-        silent_hosts: servers that did not respond to earlier calls: they are skipped, and new ones are added.
+    Servers that do not respond are added to `silent_hosts`, and those in it are skipped.
 
     Raises:
         UnreachableError: no server responds.

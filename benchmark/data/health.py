@@ -8,9 +8,9 @@ absent      no image
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -29,8 +29,7 @@ EXAMPLES = 3  # in a sentence
 
 def real_set(name: str) -> RealSet | None:
     """Return the real set of a dataset's file; None for a set that is rendered."""
-    dataset: RealSet | None = getattr(plugins.load("datasets", name), "SET", None)
-    return dataset
+    return cast(RealSet | None, getattr(plugins.load("datasets", name), "SET", None))
 
 
 def examine_dataset(dataset: RealSet, cache: Path = CACHE) -> list[DatasetSplit]:
@@ -67,30 +66,15 @@ def summarise(rows: Sequence[DatasetSplit]) -> str:
 def judge(
     dataset: RealSet, split: str, pairs: Split, set_faults: Iterable[str], notes: Iterable[str]
 ) -> DatasetSplit:
-    """Judge one split.
-
-    Args:
-        dataset: what was published.
-        split: its name.
-        pairs: all its images, also those without a sharp one, and what was measured of them.
-        set_faults: reasons not to use any split of the set.
-        notes: what changes no verdict.
-    """
+    """Judge one split by all its images, those without a sharp one too; notes change no verdict."""
     if not pairs:
         return absent(dataset, split, f"{dataset.folder} is here without images of this split")
     usable = [(files, exam) for files, exam in pairs if files.sharp or not dataset.paired]
     counts = Counter(sequence(files) for files, _ in usable)
     response = response_of([exam.slope for _, exam in usable if exam.slope is not None])
-    checks = (
-        unreadable(pairs),
-        unequal_sizes(pairs),
-        wrong_sizes(dataset, pairs),
-        surplus(dataset.counts[split], counts),
-        wrong_response(dataset, response),
-        misaligned([exam.shift for _, exam in usable if exam.shift is not None]),
-    )
-    faults = [*filter(None, checks), *set_faults]
-    gaps = list(filter(None, (missing(dataset, split, counts), without_sharp(len(pairs), len(usable)))))
+    faults = [*find_faults(dataset, pairs, usable, response), *surplus(dataset.counts[split], counts)]
+    faults += set_faults
+    gaps = list(find_gaps(dataset, split, counts, len(pairs)))
     return DatasetSplit(
         dataset=dataset.name,
         split=split,
@@ -98,7 +82,7 @@ def judge(
         images=len(usable),
         expected=dataset.total(split),
         sequences=len(counts),
-        expected_sequences=official_sequences(dataset, split),
+        expected_sequences=dataset.sequences(split),
         response=response,
         digest=digest(usable),
         source=dataset.page,
@@ -108,15 +92,8 @@ def judge(
 
 def absent(dataset: RealSet, split: str, reason: str) -> DatasetSplit:
     """Make the row of a split without images."""
-    total, sequences = dataset.total(split), official_sequences(dataset, split)
-    return DatasetSplit(
-        dataset.name, split, "absent", 0, total, 0, sequences, "unknown", "", dataset.page, reason
-    )
-
-
-def official_sequences(dataset: RealSet, split: str) -> int | None:
-    """Return the official number of sequences; None where the authors do not publish it."""
-    return None if "" in dataset.counts[split] else len(dataset.counts[split])
+    total, sequences, page = dataset.total(split), dataset.sequences(split), dataset.page
+    return DatasetSplit(dataset.name, split, "absent", 0, total, 0, sequences, "unknown", "", page, reason)
 
 
 def sequence(files: PairFiles) -> str:
@@ -136,69 +113,44 @@ def response_of(slopes: Sequence[float]) -> Response:
     return "linear" if abs(middle) < NEAR else "gamma" if abs(middle - 1) < NEAR else "unknown"
 
 
-def unreadable(pairs: Split) -> str:
-    """Report files that are no complete images."""
-    return examples([f"{files.name}: {problem}" for files, exam in pairs for problem in exam.problems])
+def find_faults(dataset: RealSet, pairs: Split, usable: Split, response: Response) -> Iterator[str]:
+    """Yield what the images of a split have that a sound one has not."""
+    if unreadable := [f"{files.name}: {problem}" for files, exam in pairs for problem in exam.problems]:
+        yield examples(unreadable)
+    if unequal := [files.name for files, exam in pairs if len({tuple(size) for size in exam.sizes}) > 1]:
+        yield f"blurred and sharp of two sizes: {examples(unequal)}"
+    sizes = Counter(tuple(size) for _, exam in pairs for size in exam.sizes)
+    wrong = [f"{count:,} of {w}x{h}" for (w, h), count in sizes.items() if (w, h) != dataset.size]
+    if dataset.size and wrong:
+        yield "images that are not {}x{}: {}".format(*dataset.size, examples(wrong))
+    if {response, dataset.response} == {"linear", "gamma"}:  # those of another folder under this name
+        yield f"frames were averaged the {response} way, and this set is the {dataset.response} one"
+    shifts = [exam.shift for _, exam in usable if exam.shift is not None]
+    if shifts and (middle := float(np.median(shifts))) > MAX_SHIFT:
+        yield f"blurred and sharp are {middle:.1f} pixels apart (median of {len(shifts)} images)"
 
 
-def unequal_sizes(pairs: Split) -> str:
-    """Report pairs of two sizes."""
-    names = [files.name for files, exam in pairs if len({tuple(size) for size in exam.sizes}) > 1]
-    return f"blurred and sharp of two sizes: {examples(names)}" if names else ""
-
-
-def wrong_sizes(dataset: RealSet, pairs: Split) -> str:
-    """Report images of another size than the official one."""
-    counts = Counter(tuple(size) for _, exam in pairs for size in exam.sizes)
-    wrong = [f"{count:,} of {w}x{h}" for (w, h), count in counts.items() if (w, h) != dataset.size]
-    if not dataset.size or not wrong:
-        return ""
-    return "images that are not {}x{}: {}".format(*dataset.size, examples(wrong))
-
-
-def surplus(expected: Mapping[str, int], counts: Mapping[str, int]) -> str:
+def surplus(expected: Mapping[str, int], counts: Mapping[str, int]) -> list[str]:
     """Report more images than were published."""
     if "" in expected:
         counts = {"": sum(counts.values())}
-    return examples(
-        [
-            f"{name or 'it'} has {count:,} images, officially {expected.get(name, 0):,}"
-            for name, count in counts.items()
-            if count > expected.get(name, 0)
-        ]
-    )
+    more = [
+        f"{name or 'it'} has {count:,} images, officially {expected.get(name, 0):,}"
+        for name, count in counts.items()
+        if count > expected.get(name, 0)
+    ]
+    return [examples(more)] if more else []
 
 
-def wrong_response(dataset: RealSet, response: str) -> str:
-    """Report frames that were averaged the other way: those of another folder under this name."""
-    if {response, dataset.response} != {"linear", "gamma"}:
-        return ""
-    return f"frames were averaged the {response} way, and this set is the {dataset.response} one"
-
-
-def misaligned(shifts: Sequence[float]) -> str:
-    """Report blurred images that are shifted against their sharp ones."""
-    middle = float(np.median(shifts)) if shifts else 0.0
-    if middle <= MAX_SHIFT:
-        return ""
-    return f"blurred and sharp are {middle:.1f} pixels apart (median of {len(shifts)} images)"
-
-
-def missing(dataset: RealSet, split: str, counts: Mapping[str, int]) -> str:
-    """Report how much of the published split is missing."""
+def find_gaps(dataset: RealSet, split: str, counts: Mapping[str, int], blurred: int) -> Iterator[str]:
+    """Yield what a split of so many blurred images lacks."""
     count, total = sum(counts.values()), dataset.total(split)
-    names = sorted(dataset.counts[split].keys() - counts.keys() - {""})
-    kind = "pairs" if dataset.paired else "images"
-    share = f"{count:,} of {total:,} {kind}" if count < total else ""
-    sequences = f"no images of {examples(names)}" if names else ""
-    return "; ".join(filter(None, (share, sequences)))
-
-
-def without_sharp(blurred: int, pairs: int) -> str:
-    """Report blurred images without a sharp one."""
-    if pairs == blurred:
-        return ""
-    return f"{blurred - pairs:,} of {blurred:,} blurred images have no sharp one: nothing to compare with"
+    if count < total:
+        yield f"{count:,} of {total:,} {'pairs' if dataset.paired else 'images'}"
+    if names := sorted(dataset.counts[split].keys() - counts.keys() - {""}):
+        yield f"no images of {examples(names)}"
+    if count < blurred:
+        yield f"{blurred - count:,} of {blurred:,} blurred images have no sharp one: nothing to compare with"
 
 
 def find_leaks(train: Split, test: Split) -> tuple[list[str], list[str]]:

@@ -37,19 +37,15 @@ class RealSet:
         return folder
 
     def total(self, split: str) -> int:
-        """Return the official number of pairs (of images, where none has a sharp one).
-
-        Raises:
-            ValueError: no such split.
-        """
+        """Return the official number of pairs, or of images where none has a sharp one."""
         return sum(self._counts(split).values())
 
-    def pair_files(self, split: str) -> list[PairFiles]:
-        """List all blurred images of a split in name order, with or without a sharp one.
+    def sequences(self, split: str) -> int | None:
+        """Return the official number of sequences; None where the authors do not publish it."""
+        return None if "" in self._counts(split) else len(self.counts[split])
 
-        Raises:
-            ValueError: no such split, or the set is in no data folder.
-        """
+    def pair_files(self, split: str) -> list[PairFiles]:
+        """List all blurred images of a split in name order, with or without a sharp one."""
         self._counts(split)
         folder = self.locate()
         if folder is None:
@@ -62,15 +58,7 @@ class RealSet:
         return f"`python -m pipelines.data {self.name}`, or {by_hand} ({self.page})"
 
     def prepare(self, folder: Path, images: Mapping[str, int]) -> None:
-        """Download the set to `<folder>/<its folder>`, complete or not at all, unless a data folder has it.
-
-        Args:
-            folder: of datasets, `data`.
-            images: numbers of images of a stand-in; a real set has its own.
-
-        Raises:
-            ValueError: it is in no data folder and cannot be downloaded.
-        """
+        """Download the set to `<folder>/<its folder>`, complete or not at all, unless it is available."""
         if self.locate() is None:
             archives.download_and_unpack(self.archive, folder / "downloads", folder / self.folder)
 

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import PIL
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmark.data.fetch import locked
@@ -86,6 +85,15 @@ def _decode(
     paths: list[Path], pairs: list[tuple[Path, Path]], folder: Path, sources: dict[str, Any]
 ) -> list[_Location]:
     """Decode all images on all cores (Pillow's decoders let other threads run); return their locations."""
+    lock = Lock()
+
+    def append(path: Path) -> _Location:
+        pixels = image(path)
+        with lock:
+            offset = file.tell()
+            file.write(np.ascontiguousarray(pixels).data)
+        return offset, *pixels.shape[:2]
+
     drafts = folder / f"{_PIXELS}.part", folder / f"{_INDEX}.part"
     try:
         with (
@@ -93,7 +101,7 @@ def _decode(
             ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
             tqdm(total=len(paths), desc=f"decode {folder.name}", unit="image", disable=None) as bar,
         ):
-            append, locations = _Appender(file), []
+            locations = []
             for location in pool.map(append, paths):
                 locations.append(location)
                 bar.update()
@@ -115,17 +123,3 @@ def _decode(
         for draft in drafts:
             draft.unlink(missing_ok=True)
     return locations
-
-
-class _Appender:
-    """Called on a path, from any thread: appends the image's pixels to a file; returns their location."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.lock = file, Lock()
-
-    def __call__(self, path: Path) -> _Location:
-        pixels: NDArray[np.uint8] = image(path)
-        with self.lock:
-            offset = self.file.tell()
-            self.file.write(np.ascontiguousarray(pixels).data)
-        return offset, *pixels.shape[:2]

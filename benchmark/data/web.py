@@ -105,13 +105,7 @@ def via_proxy(url: str) -> str:
 
 
 def read_chunks(url: str, response: "Response", start: int, size: int) -> Iterator[bytes]:
-    """Yield a body as it is sent, then an empty chunk.
-
-    Args:
-        url: as requested, for messages.
-        response: its body is unread.
-        start: bytes of the file that were read before.
-        size: bytes of the whole file; 0: unknown.
+    """Yield the body of a file of `size` bytes (0: unknown) from `start` on, then an empty chunk.
 
     Raises:
         BrokenError: the body ends early or stalls.

@@ -16,47 +16,23 @@ SOURCE = {
     "licence": "CC BY 4.0 (its author in DeepDeblur_release, issue 63)",
 }
 TRAIN = {
-    "GOPR0372_07_00": 100,
-    "GOPR0372_07_01": 75,
-    "GOPR0374_11_00": 150,
-    "GOPR0374_11_01": 80,
-    "GOPR0374_11_02": 100,
-    "GOPR0374_11_03": 48,
-    "GOPR0378_13_00": 110,
-    "GOPR0379_11_00": 100,
-    "GOPR0380_11_00": 60,
-    "GOPR0384_11_01": 100,
-    "GOPR0384_11_02": 100,
-    "GOPR0384_11_03": 100,
-    "GOPR0384_11_04": 100,
-    "GOPR0385_11_00": 100,
-    "GOPR0386_11_00": 100,
-    "GOPR0477_11_00": 80,
-    "GOPR0857_11_00": 100,
-    "GOPR0868_11_01": 100,
-    "GOPR0868_11_02": 100,
-    "GOPR0871_11_01": 100,
-    "GOPR0881_11_00": 100,
-    "GOPR0884_11_00": 100,
-}
+    "GOPR0372_07_00": 100, "GOPR0372_07_01": 75, "GOPR0374_11_00": 150, "GOPR0374_11_01": 80,
+    "GOPR0374_11_02": 100, "GOPR0374_11_03": 48, "GOPR0378_13_00": 110, "GOPR0379_11_00": 100,
+    "GOPR0380_11_00": 60, "GOPR0384_11_01": 100, "GOPR0384_11_02": 100, "GOPR0384_11_03": 100,
+    "GOPR0384_11_04": 100, "GOPR0385_11_00": 100, "GOPR0386_11_00": 100, "GOPR0477_11_00": 80,
+    "GOPR0857_11_00": 100, "GOPR0868_11_01": 100, "GOPR0868_11_02": 100, "GOPR0871_11_01": 100,
+    "GOPR0881_11_00": 100, "GOPR0884_11_00": 100,
+}  # fmt: skip
 TEST = {
-    "GOPR0384_11_00": 100,
-    "GOPR0384_11_05": 100,
-    "GOPR0385_11_01": 100,
-    "GOPR0396_11_00": 100,
-    "GOPR0410_11_00": 134,
-    "GOPR0854_11_00": 100,
-    "GOPR0862_11_00": 77,
-    "GOPR0868_11_00": 100,
-    "GOPR0869_11_00": 100,
-    "GOPR0871_11_00": 100,
-    "GOPR0881_11_01": 100,
-}
+    "GOPR0384_11_00": 100, "GOPR0384_11_05": 100, "GOPR0385_11_01": 100, "GOPR0396_11_00": 100,
+    "GOPR0410_11_00": 134, "GOPR0854_11_00": 100, "GOPR0862_11_00": 77, "GOPR0868_11_00": 100,
+    "GOPR0869_11_00": 100, "GOPR0871_11_00": 100, "GOPR0881_11_01": 100,
+}  # fmt: skip
 
 
-def list_files(folder: Path, split: str) -> list[PairFiles]:
-    """List `<split>/<sequence>/{blur,sharp}/<frame>.png`."""
-    return list_sequences(folder / split, "blur", "sharp")
+def list_files(folder: Path, split: str, blurry: str = "blur") -> list[PairFiles]:
+    """List `<split>/<sequence>/{<blurry>,sharp}/<frame>.png`."""
+    return list_sequences(folder / split, blurry, "sharp")
 
 
 SET = RealSet(

@@ -4,24 +4,15 @@ DeepDeblur's author calls it the input to use (DeepDeblur_release, issue 60); th
 """
 
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
-from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import list_sequences
 from benchmark.datasets import gopro
 
 SOURCE = gopro.SOURCE | {"what": "GoPro_Large: 240 fps video, frames averaged in linear light"}
-
-
-def list_files(folder: Path, split: str) -> list[PairFiles]:
-    """List `<split>/<sequence>/{blur_gamma,sharp}/<frame>.png`."""
-    return list_sequences(folder / split, "blur_gamma", "sharp")
-
-
 SET = replace(
     gopro.SET,
     name="gopro_gamma",
-    list_files=list_files,
+    list_files=partial(gopro.list_files, blurry="blur_gamma"),
     response="gamma",
     beside=("*/*/blur/*", "*/*/sharp/*"),
 )

@@ -12,9 +12,8 @@ from benchmark.results import Measurement
 
 def quantities() -> dict[str, spec.Quantity]:
     """Return the protocol of each metric: the perceptual ones, then the files in metrics/."""
-    perceptual = (_pyiqa.entry(name).quantity for name in _pyiqa.names())
     files = (plugins.load("metrics", name).QUANTITY for name in plugins.names("metrics"))
-    return {quantity.name: quantity for quantity in (*perceptual, *files)}
+    return {quantity.name: quantity for quantity in (*_pyiqa.QUANTITIES.values(), *files)}
 
 
 def pool(scores: pd.DataFrame) -> list[Measurement]:

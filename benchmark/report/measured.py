@@ -77,7 +77,7 @@ def protocol(quantity: str, unit: str) -> Protocol:
     """
     path = METRICS / f"{quantity}.py"
     if not path.exists():
-        offered = _pyiqa.entry(quantity).quantity if quantity in _pyiqa.names() else None
+        offered = _pyiqa.QUANTITIES.get(quantity)
         return Protocol(quantity, unit, offered, f"pyiqa: {offered.about}." if offered else "")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     about = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())

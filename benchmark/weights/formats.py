@@ -34,9 +34,8 @@ def checkpoint(index: Path) -> dict[str, Array]:
         data = [Bytes(index.with_suffix(f".data-{k:05d}{end}").read_bytes()) for k in range(shards)]
         return {name: variable(entry, data) for name, entry in entries.items()}
     except OSError as error:
-        raise ValueError(
-            f"{error.filename}: {error.strerror}; it is part of the checkpoint {index}"
-        ) from None
+        reason = f"{error.strerror}; it is part of the checkpoint {index}"
+        raise ValueError(f"{error.filename}: {reason}") from None
     except (*BROKEN, ValueError) as error:
         raise ValueError(f"{index}: not a TensorFlow checkpoint, or damaged ({error})") from None
 
@@ -49,11 +48,8 @@ def caffemodel(path: Path) -> dict[str, list[Array]]:
     """
     try:
         layers = [message(layer) for layer in message(Bytes(path.read_bytes()))[100]]
-        return {
-            bytes(layer[1][0]).decode(): [blob(message(b)) for b in layer[7]]
-            for layer in layers
-            if 7 in layer
-        }
+        filled = [layer for layer in layers if 7 in layer]
+        return {bytes(layer[1][0]).decode(): [blob(message(b)) for b in layer[7]] for layer in filled}
     except (*BROKEN, ValueError) as error:
         raise ValueError(f"{path}: not a Caffe model, or damaged ({error})") from None
 
@@ -153,11 +149,7 @@ def varints(data: Bytes) -> Iterator[int]:
 
 
 def part(data: Bytes, start: int, size: int) -> Bytes:
-    """Return `size` bytes from `start` on.
-
-    Raises:
-        ValueError: the data end before.
-    """
+    """Return `size` bytes from `start` on; a ValueError where the data end before."""
     if not 0 <= start <= start + size <= len(data):
         raise ValueError(f"it ends at byte {len(data)}")
     return data[start : start + size]

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark import plugins
 from benchmark.data import archives, fetch, web
 from benchmark.spec import build, nearest, read_yaml
+from benchmark.weights import pretrained
 from benchmark.weights.formats import caffemodel, checkpoint
 
 LIST = Path(__file__).with_suffix(".yaml")
@@ -78,12 +77,7 @@ def load(path: Path = LIST) -> dict[str, Published]:
 
 
 def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = None) -> list[Path]:
-    """Return the paths of the entry's files; download those that are not available.
-
-    Args:
-        entry: an entry of published.yaml.
-        folder: of downloads.
-        silent: hosts that do not answer, see `fetch.download`.
+    """Return the paths of the entry's files; download those that are not available, see `fetch.download`.
 
     Raises:
         ValueError: no weights are published, no host answers, or a file is not the authors'.
@@ -104,31 +98,16 @@ def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = No
 
 
 def check(path: Path, asset: Asset) -> None:
-    """Refuse a file whose checksum differs from that of the authors' file.
-
-    Raises:
-        ValueError: the checksum differs.
-    """
-    if not (actual := fetch.digest(path)).startswith(asset.sha256):
-        raise ValueError(f"{path}: its sha256 starts {actual[:8]}, not {asset.sha256[:8]}; remove it")
-    if asset.git and (actual := git_id(path)) != asset.git:
+    """Raise a ValueError unless a file has the checksums of the authors' file."""
+    fetch.check(path, asset.sha256)
+    content = path.read_bytes() if asset.git else b""
+    actual = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if asset.git and actual != asset.git:
         raise ValueError(f"{path}: its git id starts {actual[:8]}, not {asset.git[:8]}; remove it")
 
 
-def git_id(path: Path) -> str:
-    """Compute the id that git gives a file's contents."""
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOLDER) -> dict[str, Tensor]:
-    """Read the weights under our names.
-
-    Args:
-        entry: an entry of published.yaml.
-        model: the file in benchmark/models whose `convert` maps the authors' names to ours.
-        paths: the entry's files, see `obtain`.
-        folder: where an archive is unpacked.
+    """Read the weights in an entry's files, under the names that `convert` of the model's file gives them.
 
     Raises:
         ValueError: a file does not contain these weights.
@@ -152,11 +131,7 @@ def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOL
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
-    """Load weights into a network; names and shapes of all of them must match.
-
-    Raises:
-        ValueError: they do not match, so they are another network's.
-    """
+    """Load weights into a network; a ValueError says that names or shapes do not match."""
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -164,11 +139,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
 
 
 def unpacked(archive: Path, entry: Published, folder: Path) -> Path:
-    """Unpack an archive and return its only file that matches the entry's `member`.
-
-    Raises:
-        ValueError: no file or several files match.
-    """
+    """Unpack an archive and return the one file that matches the entry's `member`."""
     inside = folder / (entry.folder or entry.name) / archive.stem
     if not inside.exists():
         archives.unpack(archive, inside)
@@ -178,30 +149,10 @@ def unpacked(archive: Path, entry: Published, folder: Path) -> Path:
     return files[0]
 
 
-def tensors(path: Path) -> dict[str, Any]:
-    """Read the contents of a PyTorch or safetensors file, on the CPU and without running any code.
-
-    Raises:
-        ValueError: the file is damaged, or its pickle contains code.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        contents = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile or damaged file may raise anything
-        reason = web.one_line(error).split(". ")[0]
-        raise ValueError(
-            f"{path}: refused, not a file of plain tensors ({type(error).__name__}: {reason})"
-        ) from None
-    if not isinstance(contents, dict):
-        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name")
-    return contents
-
-
 # By `reads` of an entry: one state dict, one per file, or variables of other frameworks by name.
 READERS: dict[str, Callable[[list[Path]], dict[str, Any]]] = {
-    "torch": lambda paths: tensors(paths[0]),
-    "parts": lambda paths: {path.stem: tensors(path) for path in paths},
+    "torch": lambda paths: pretrained.tensors(paths[0]),
+    "parts": lambda paths: {path.stem: pretrained.tensors(path) for path in paths},
     "tensorflow": lambda paths: dict(checkpoint(paths[0])),
     "caffe": lambda paths: dict(caffemodel(paths[0])),
 }

@@ -51,11 +51,6 @@ def measure(pairs: Pairs) -> dict[str, list[float]]:
     }
 
 
-def share(values: list[float]) -> list[float]:
-    """Return weights that make a histogram add up to 1."""
-    return [1 / len(values)] * len(values)
-
-
 def main(real: Path, folder: Path) -> None:
     """Print the table and draw the figure."""
     embedded.prepare(folder, IMAGES)
@@ -86,10 +81,17 @@ def main(real: Path, folder: Path) -> None:
     for axis, (quantity, unit, bins) in zip(axes, panels, strict=True):
         for name, colour in (("embedded train", "tab:blue"), ("embedded test", "tab:orange")):
             values = sets[name][quantity]
-            axis.hist(values, bins, weights=share(values), color=colour, alpha=0.5, label=name)
+            axis.hist(
+                values,
+                bins,
+                weights=np.full(len(values), 1 / len(values)),
+                color=colour,
+                alpha=0.5,
+                label=name,
+            )
         values = tiles[quantity]
         look = {"histtype": "step", "color": "black", "label": "GoPro_Large, tiles of 256"}
-        axis.hist(values, bins, weights=share(values), **look)
+        axis.hist(values, bins, weights=np.full(len(values), 1 / len(values)), **look)
         heights = [0.01] * len(whole[quantity])
         axis.plot(whole[quantity], heights, "k^", markersize=5, label="GoPro_Large, whole frames")
         axis.set(xlabel=f"{quantity}, {unit}", ylabel="share of images")

@@ -64,10 +64,8 @@ def compare(what: str, files: Callable[[int], object], mapped: Callable[[int], o
         fast += seconds(mapped, turn * BATCHES, BATCHES)
     one, other = (1e3 * statistics.median(taken) for taken in (slow, fast))
     mean = 1e3 * statistics.mean(fast)
-    print(
-        f"{what}: files {one:.1f} ms, store {other:.2f} ms (mean {mean:.2f}), ratio {one / other:.0f}",
-        flush=True,
-    )
+    ratio = f"ratio {one / other:.0f}"
+    print(f"{what}: files {one:.1f} ms, store {other:.2f} ms (mean {mean:.2f}), {ratio}", flush=True)
 
 
 def bare(pairs: Pairs, step: int) -> list[NDArray[np.uint8]]:
@@ -89,18 +87,14 @@ def main(root: Path) -> None:
     pair_files = list(map(PairFiles, names, blurry, sharp))
     _, runs = spec.load()
     with tempfile.TemporaryDirectory() as folder:
-        files, mapped = (
-            Pairs(names, Files(blurry), Files(sharp)),
-            Pairs(names, *store.load(pair_files, Path(folder))),
-        )
+        files = Pairs(names, Files(blurry), Files(sharp))
+        mapped = Pairs(names, *store.load(pair_files, Path(folder)))
         compare("bare crops", partial(bare, files), partial(bare, mapped))
         for name, augmentations in RUNS.items():
             recipe = replace(runs[name].train, batch=8, crop=256)
             room: Buffers = {}
-            files_batch, mapped_batch = (
-                partial(sample, pairs, recipe, 0, buffers=room) for pairs in (files, mapped)
-            )
-            compare(f"{name} ({augmentations})", files_batch, mapped_batch)
+            batches = [partial(sample, pairs, recipe, 0, buffers=room) for pairs in (files, mapped)]
+            compare(f"{name} ({augmentations})", *batches)
 
 
 if __name__ == "__main__":
