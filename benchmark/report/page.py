@@ -8,14 +8,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.compare.findings import VERDICTS
-from benchmark.compare.physics import VERDICTS as PHYSICS
 from benchmark.report import figures
 from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
 from benchmark.report.summary import Summary
-from benchmark.results.schema import PrintedTime
+from benchmark.results.schema import PHYSICS_VERDICTS, PrintedTime
 
 _NAMES_BY_SYMBOL = {
     "✓": ("agrees", "decided", "complete", "possible", "sound"),
@@ -154,7 +153,7 @@ def environment() -> Environment:
         "clear": CLEAR,
         "side": SIDE,
         "networks": NETWORKS,
-        "judgements": PHYSICS,
+        "judgements": PHYSICS_VERDICTS,
         "laws": LAWS,
         "full": FULL,
     }

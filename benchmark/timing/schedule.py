@@ -23,12 +23,12 @@ MACS_PER_SECOND = {"cuda": 5e12, "cpu": 3e10}
 
 @dataclass(frozen=True)
 class Job:
-    """Name a timing process to run; `benchmark.measure.work.Task` without the network."""
+    """Name a piece of work to time in a process of its own."""
 
-    kind: str
-    run: str
-    mode: str
-    height: int
+    kind: str  # one of KINDS
+    run: str  # or a ceiling's name
+    mode: str  # one of MODES
+    height: int  # pixels; of a step: the crop; of a ceiling: 0
     width: int
     batch: int
     round: int

@@ -27,11 +27,11 @@ from torch.utils.benchmark import Timer
 
 from benchmark import spec
 from benchmark.measure import devices, forward
-from benchmark.measure.work import Task
 from benchmark.timing.comparison import spread
 from benchmark.timing.recording import MODES
 from benchmark.timing.rules import RULES
 from benchmark.timing.sampler import sample
+from benchmark.timing.schedule import Job
 from benchmark.timing.stats import median_interval
 
 NETWORKS = ("dmphn_1", "mimo_unet", "deblurgan")
@@ -97,9 +97,9 @@ def main(pairs: int = 15, seconds: float = 0.7) -> int:
     print(f"{device.name}: {height}x{width}, {pairs} pairs of turns of {seconds:g} s")
     off = False
     for name in NETWORKS:
-        task = Task("forward", name, MODES["strict"], height, width, 1, 1, "", run=runs[name])
-        with devices.applied(task.mode, device.kind):
-            call = forward.prepare(task, device).call
+        job = Job("forward", name, "strict", height, width, 1, 1)
+        with devices.applied(MODES[job.mode], device.kind):
+            call = forward.prepare(job, runs[name], device.kind).call
             call()
             for opponent, mine, other, limit in comparisons(device, call, seconds):
                 pairs_of_medians = turns((mine, other), pairs, dice)
