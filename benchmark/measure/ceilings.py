@@ -14,27 +14,14 @@ from torch.nn.functional import conv2d
 from benchmark.measure.recorder import Work
 from benchmark.timing.schedule import Job
 
-TYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
+HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+TYPES = {"float32": torch.float32, "tf32": torch.float32} | HALVES
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the matrices
 IMAGE = {"cuda": (180, 320), "cpu": (64, 64)}  # of the convolution: a quarter of 720x1280 in each direction
 WIDTH = 128  # channels of the convolution
 COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 28}
 NAMES = {
-    "cuda": (
-        "matmul_float32",
-        "matmul_tf32",
-        "matmul_float16",
-        "matmul_bfloat16",
-        "conv_float32",
-        "conv_tf32",
-        "conv_float16",
-        "copy",
-    ),
+    "cuda": (*(f"matmul_{name}" for name in TYPES), "conv_float32", "conv_tf32", "conv_float16", "copy"),
     "cpu": ("matmul_float32", "conv_float32", "copy"),  # others are slower, if they exist
 }
 

@@ -206,12 +206,7 @@ def compare(
 
     Available authors' weights replace the random ones, for good.
 
-    Args:
-        run: which network.
-        forward: what was timed.
-        stand_in: with the call that was timed.
-        normalise: the network's.
-        size: requested height and width; real images of another size are not restored.
+    Real images of another size than the requested `size` are not restored.
 
     Returns:
         weights: "initial", or the name of the authors'.

@@ -115,14 +115,7 @@ def plan(options: Options, host: Host, runs: Mapping[str, spec.Run]) -> list[Job
 
 
 def call_seconds(job: Job, host: Host, latest: Mapping[Any, Recording], macs: Mapping[str, float]) -> float:
-    """Estimate the seconds of one call: as measured before, or by its arithmetic.
-
-    Args:
-        job: what is called.
-        host: where.
-        latest: recordings by `timing_key`.
-        macs: of each run at 256x256.
-    """
+    """Estimate the seconds of one call: as measured before, else by the run's MACs at 256x256."""
     if before := latest.get(timing_key(job)):
         return mean_seconds(before)
     passes = 3 if job.kind == "step" else 1  # forward, and twice as much backward
