@@ -211,7 +211,7 @@ def test_a_graph_is_captured_once_after_three_calls_and_replayed_from_then_on(mo
     """As PyTorch's notes on CUDA graphs ask; the result is in the same memory each time."""
     graphs, calls = Graphs(), []
     graphs.patch(monkeypatch)
-    work = forward.GraphCall(lambda: calls.append(1) or len(calls), "place")
+    work = forward.launch(lambda: calls.append(1) or len(calls), job("fast"))
 
     assert [work(), work(), work()] == [4, 4, 4]
     assert (len(calls), graphs.captures, graphs.replays) == (4, 1, 3)

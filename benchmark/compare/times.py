@@ -87,9 +87,11 @@ def judge(claim: Claim, table: Sequence[Claim], anchor: str, sources: Sources) -
     printed_macs = next((c.value for c in table if c.row == claim.row and c.quantity == "macs_720p"), None)
     counts = sources.complexity.get(claim.run or "")
     anchor_claim = next((c for c in table if c.row == anchor and c.quantity == "seconds"), None)
-    cell = claim.paper, claim.table, claim.row, claim.column
     return PrintedTime(
-        *cell,
+        claim.paper,
+        claim.table,
+        claim.row,
+        claim.column,
         claim.run or "",
         claim.printed,
         claim.value,

@@ -8,7 +8,7 @@ padded, as in the official test scripts; `end_to_end` times the whole way from h
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from statistics import fmean
 from typing import Any, cast
 
@@ -71,27 +71,6 @@ class StandIn(nn.Module):
         return [self.call()[: len(images)].float()]
 
 
-class GraphCall:
-    """Captures a call as a graph when it is first called, and replays it from then on."""
-
-    def __init__(self, call: Call, place: str) -> None:
-        self.call, self.place = call, place
-        self.replay: Call | None = None
-
-    def __call__(self) -> Tensor:
-        """Return the restored images, in the same memory each time.
-
-        Raises:
-            ValueError: the call cannot be captured.
-        """
-        if self.replay is None:
-            try:
-                self.replay = capture(self.call)
-            except ValueError as error:
-                raise ValueError(f"{self.place}: {error}") from None
-        return self.replay()
-
-
 def prepare(job: Job, run: Run, kind: str) -> Work:
     """Build a run's network on a kind of device with its calls, and count its arithmetic and traffic.
 
@@ -134,15 +113,17 @@ def place(net: nn.Module, x: Tensor, mode: Mode, kind: str) -> Forward:
 
 
 def launch(forward: Forward, job: Job) -> Call:
-    """Return the call as the mode launches it: eagerly, as a graph, or compiled."""
-    if MODES[job.mode].launch == "eager":
+    """Return the call as the mode launches it: eagerly, or as a graph that the first call captures."""
+    mode = MODES[job.mode]
+    if mode.launch == "eager":
         return forward
-    if MODES[job.mode].launch == "compiled":
+    if mode.launch == "compiled":
         forward = replace(forward, net=cast(nn.Module, torch.compile(forward.net)))
-    return GraphCall(forward, f"runs.{job.run}, mode {job.mode}")
+    captured = cache(partial(capture, forward, f"runs.{job.run}, mode {job.mode}: "))
+    return lambda: captured()()
 
 
-def capture(call: Call) -> Call:
+def capture(call: Call, place: str = "") -> Call:
     """Capture a call as a CUDA graph and return its replay, whose result is in the same memory each time.
 
     As PyTorch's notes on CUDA graphs ask: a few calls in a side stream, then the capture. Not every version
@@ -166,7 +147,7 @@ def capture(call: Call) -> Call:
         first = first_error(error)
         if isinstance(first, torch.OutOfMemoryError):
             raise first from None
-        raise ValueError(f"no graph: {str(first).splitlines()[0]}") from None
+        raise ValueError(f"{place}no graph: {str(first).splitlines()[0]}") from None
 
     def replay() -> Tensor:
         graph.replay()
