@@ -319,29 +319,23 @@ def test_traffic_stands_beside_arithmetic(whole):
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "old", "new", "message"),
+    ("file", "old", "new", "message"),
     [
-        (
-            f"{PROFILE}/times.csv",
-            2,
-            "impossible",
-            "likely",
-            "verdict 'likely'; allowed: possible",
-        ),
-        (f"{PROFILE}/times.csv", 2, "0.0", "-0.0", "numbers >= 0"),
-        ("runtime/timings.csv", 6, ",80,", ",fast,", "median_ms 'fast'; allowed: numbers"),
-        ("runtime/prices.csv", 2, "sound", "cheap", "verdict 'cheap'; allowed: sound, unsettled"),
+        (f"{PROFILE}/times.csv", ",impossible,", ",likely,", "verdict 'likely'; allowed: possible"),
+        (f"{PROFILE}/times.csv", ",0.0", ",-0.0", "allowed: numbers >= 0"),
+        ("runtime/timings.csv", ",80,", ",fast,", "median_ms 'fast'; allowed: numbers"),
+        ("runtime/prices.csv", ",sound,", ",cheap,", "verdict 'cheap'; allowed: sound, unsettled"),
     ],
 )
 def test_a_malformed_cell_is_reported_in_one_line(
-    folder, tmp_path, monkeypatch, capsys, file, line, old, new, message
+    folder, tmp_path, monkeypatch, capsys, file, old, new, message
 ):
     """The command exits with 2; the line names file, line, column and allowed values."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "results" / file
-    lines = path.read_text().splitlines(keepends=True)
-    lines[line - 1] = lines[line - 1].replace(old, new)
-    path.write_text("".join(lines))
+    before, after = path.read_text().split(old, 1)
+    path.write_text(before + new + after)
+    line = len((before + new).splitlines())
     monkeypatch.chdir(tmp_path)
 
     assert main(["--profile", PROFILE]) == 2
