@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import exp
 
 from benchmark.timing.recording import State
+from benchmark.timing.sampler import Device
 
 OverTime = Callable[[float], float]  # a value over the host's time in seconds
 FULL_MHZ = 1980.0  # the clock at which a call takes `busy_ms`
@@ -27,15 +28,16 @@ def ramp(end: float, first: float, last: float) -> OverTime:
 
 
 @dataclass
-class Fake:
-    """What both kinds have: a host's clock, noise, a log, and the facts that a recording keeps."""
+class FakeCpu(Device):
+    """A device that is the host, with noise, a log and one clock: a call returns when it is done."""
 
-    kind = "cpu"
-    name = "Fake"
+    name = "Fake CPU"
     noise: float = 0.0  # standard deviation of the logarithm of every duration
     seed: int = 0
     host: float = 0.0  # s
     log: list[tuple[str, float]] = field(default_factory=list)  # the method that was called, and when (s)
+    busy_ms: float = 10.0
+    slow: OverTime = lambda now: 1.0  # factor of a call's time: first calls, heat
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -57,71 +59,31 @@ class Fake:
         self.note("now")
         return self.host
 
-    def machine(self) -> dict[str, str]:
-        """Describe the machine."""
-        return {"driver": "imaginary"}
-
-    def reset_peaks(self) -> None:
-        """Forget peaks of memory; there are none."""
-        self.note("reset_peaks")
-
-    def memory(self) -> dict[str, float]:
-        """Return peaks in MiB."""
-        return {}
-
-    def other_processes(self) -> int:
-        """Return 0."""
-        return 0
-
-
-@dataclass
-class FakeCpu(Fake):
-    """A device that is the host: a call returns when it is done; no events, states or energy counter."""
-
-    name = "Fake CPU"
-    busy_ms: float = 10.0
-    slow: OverTime = lambda now: 1.0  # factor of a call's time
-
     def call(self) -> None:
         """Do one call."""
         self.note("call")
         self.host += self.noisy_seconds(self.busy_ms) * self.slow(self.host)
 
-    def synchronise(self) -> None:
-        """Log the call; there is nothing to wait for."""
-        self.note("synchronise")
+    def machine(self) -> dict[str, str]:
+        """Describe the machine."""
+        return {"driver": "imaginary"}
 
-    def mark(self) -> None:
-        """Return no event."""
-
-    def between(self, first: None, last: None) -> float:
-        """Fail: without events this must not be called."""
-        raise AssertionError("between() was called on a device without events")
-
-    def state(self, at: float) -> None:
-        """Return no state."""
-
-    def joules(self) -> None:
-        """Return no energy."""
-
-    def flush(self) -> None:
-        """Log the call; there is no cache."""
-        self.note("flush")
+    def reset_peaks(self) -> None:
+        """Log the call."""
+        self.note("reset_peaks")
 
 
 @dataclass
-class FakeGpu(Fake):
+class FakeGpu(FakeCpu):
     """A device with a queue, events, a clock that can be slow, and a counter of energy."""
 
     kind = "cuda"
     name = "Fake GPU"
     launch_ms: float = 0.1  # the host's share of a call
-    busy_ms: float = 10.0  # the device's share, at full clock, with a warm cache
     replay_ms: float = 0.01  # the host's share of a replayed graph
     flush_ms: float = 0.1  # the device's share of emptying the cache
     cold_ms: float = 0.0  # how much longer a call takes after that
     read_ms: float = 0.5  # the host's share of reading the state
-    slow: OverTime = lambda now: 1.0  # factor of the device's share: first calls, heat
     mhz: OverTime = lambda now: FULL_MHZ  # the SM clock; the device's share grows as it falls
     celsius: OverTime = lambda now: 50.0
     watts: OverTime = lambda now: 600.0  # while busy; 0 when idle

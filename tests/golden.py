@@ -166,4 +166,6 @@ def check(entry: dict[str, Any], net: nn.Module, normalise: Normalise = RAW) -> 
         assert ours["input_sha256"] == recorded["input_sha256"], name
         largest = max(1.0, max(map(abs, recorded["values"])))  # outputs of such weights may leave [0, 1]
         for figure in ("mean", "std", "values"):
-            assert ours[figure] == pytest.approx(recorded[figure], abs=TOLERANCE * largest), f"{name}: {figure}"
+            assert ours[figure] == pytest.approx(recorded[figure], abs=TOLERANCE * largest), (
+                f"{name}: {figure}"
+            )

@@ -1,30 +1,25 @@
 """Ceilings: arithmetic and traffic, against torch's own counter and sums by hand."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.measure import ceilings
 from benchmark.measure.traffic import TrafficCounter
-from benchmark.measure.work import Task
-from benchmark.timing.recording import MODES
-
-CPU = SimpleNamespace(kind="cpu")
+from benchmark.timing.schedule import Job
 
 
-def task(name, mode="strict"):
-    """Make the task of a ceiling."""
-    return Task("ceiling", name, MODES[mode], 0, 0, 1, 1, "")
+def prepare(name, mode="strict"):
+    """Prepare a ceiling of the processor."""
+    return ceilings.prepare(Job("ceiling", name, mode, 0, 0, 1, 1), None, "cpu")
 
 
-@pytest.mark.parametrize("name", ceilings.names("cpu"))
+@pytest.mark.parametrize("name", ceilings.NAMES["cpu"])
 def test_arithmetic_and_traffic_are_those_of_two_counters(name, monkeypatch):
     """MACs are half of torch's flops; bytes are those of the operators that one call sends."""
     monkeypatch.setitem(ceilings.SIDE, "cpu", 128)
     monkeypatch.setitem(ceilings.COPY_BYTES, "cpu", 1 << 20)
-    work = ceilings.prepare(task(name), CPU)
+    work = prepare(name)
     with FlopCounterMode(display=False) as flops, TrafficCounter() as counter:
         work.call()
 
@@ -32,23 +27,19 @@ def test_arithmetic_and_traffic_are_those_of_two_counters(name, monkeypatch):
     assert work.traffic == counter.bytes
 
 
-def test_a_product_is_cubic_in_arithmetic_and_square_in_traffic():
-    """1024^3 MACs and three matrices of 4 MiB."""
-    work = ceilings.prepare(task("matmul_float32"), CPU)
+@pytest.mark.parametrize(
+    ("name", "macs", "traffic"),
+    [
+        ("matmul_float32", 1024**3, 3 * 4 * 1024**2),  # three matrices of 4 MiB
+        ("conv_float32", 9 * 128 * 128 * 64 * 64, 4 * 128 * (2 * 64 * 64 + 9 * 128)),  # two images, a filter
+        ("copy", 0, 2 * 256 * 2**20),  # 256 MiB in, 256 MiB out
+    ],
+)
+def test_each_ceiling_has_the_work_that_its_sizes_say(name, macs, traffic):
+    """By hand, for the sizes of a processor."""
+    work = prepare(name)
 
-    assert (work.macs, work.traffic) == (1024**3, 3 * 4 * 1024**2)
-
-
-def test_a_convolution_has_nine_taps_of_128_by_128_channels():
-    """At 64x64: 604 million MACs."""
-    assert ceilings.prepare(task("conv_float32"), CPU).macs == 9 * 128 * 128 * 64 * 64
-
-
-def test_a_copy_reads_and_writes_as_much():
-    """256 MiB in, 256 MiB out, and nothing is computed."""
-    work = ceilings.prepare(task("copy"), CPU)
-
-    assert (work.macs, work.traffic) == (0, 2 * 256 * 2**20)
+    assert (work.macs, work.traffic) == (macs, traffic)
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
@@ -64,13 +55,13 @@ def test_tensors_have_the_type_of_the_name(name, monkeypatch):
 
 def test_every_ceiling_of_a_gpu_has_its_builder_and_mode():
     """Two of TensorFloat-32, the others strict; whatever a CPU has is among them."""
-    names = ceilings.names("cuda")
+    names = ceilings.NAMES["cuda"]
     modes = {name: ceilings.mode(name) for name in names}
 
     assert {name for name in names if modes[name] == "tf32"} == {"matmul_tf32", "conv_tf32"}
     assert {name.split("_")[0] for name in names} == set(ceilings.OPERATIONS)
     assert {name.split("_")[1] for name in names if "_" in name} == set(ceilings.TYPES)
-    assert set(ceilings.names("cpu")) < set(names)
+    assert set(ceilings.NAMES["cpu"]) < set(names)
 
 
 @pytest.mark.parametrize(
@@ -85,10 +76,4 @@ def test_every_ceiling_of_a_gpu_has_its_builder_and_mode():
 def test_what_a_device_lacks_is_refused(name, mode, message):
     """The name or mode, and the allowed ones."""
     with pytest.raises(ValueError, match="^" + message):
-        ceilings.prepare(task(name, mode), CPU)
-
-
-def test_an_unknown_kind_of_device_is_refused():
-    """With the allowed ones."""
-    with pytest.raises(ValueError, match="'tpu'; allowed: cuda, cpu"):
-        ceilings.names("tpu")
+        prepare(name, mode)

@@ -128,12 +128,19 @@ def test_older_drivers_have_another_name_for_clock_events():
     assert card.unread == {}
 
 
-def test_no_driver_is_a_reason_and_not_an_error():
-    """Then there are no states, and the machine says why."""
-    card = card_of(missing=("nvmlInit",))
+@pytest.mark.parametrize("package", [True, False])
+def test_no_driver_or_package_is_a_reason_and_not_an_error(monkeypatch, package):
+    """Then there are no states, and the machine says why; the package is imported only where it is needed."""
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(nvml, "import_module", missing)
+    card = card_of(missing=("nvmlInit",)) if package else Nvml(UUID)
 
     assert (card.state(0.0), card.joules(), card.other_processes()) == (None, None, 0)
-    assert card.machine() == {"unread": "NVML: Not Supported"}
+    reason = "Not Supported" if package else "the package nvidia-ml-py is not installed"
+    assert card.machine() == {"unread": f"NVML: {reason}"}
 
 
 def test_the_names_are_those_of_the_package():
@@ -146,38 +153,22 @@ def test_the_names_are_those_of_the_package():
         assert Nvml(UUID, BUS).machine() == {"unread": "NVML: NVML Shared Library Not Found"}
 
 
-def test_no_package_is_a_reason_too(monkeypatch):
-    """It is imported only where it is needed."""
-
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(nvml, "import_module", missing)
-
-    assert Nvml(UUID).machine() == {"unread": "NVML: the package nvidia-ml-py is not installed"}
-
-
 @pytest.mark.parametrize(
-    ("pids", "others"),
+    ("pids", "others", "used"),
     [
-        ([], 0),  # a container that hides all processes
-        ([(None, None)], 0),
-        ([(4_000_001, None)], 0),  # one that shows ids from outside: the only process is this one
-        ([(4_000_001, None), (4_000_002, None)], 1),
-        ([(os.getpid(), 1 << 30)], 0),
-        ([(os.getpid(), 1 << 30), (4_000_001, 1 << 20)], 1),
+        ([], 0, None),  # a container that hides all processes
+        ([(None, None)], 0, None),
+        ([(4_000_001, 5)], 0, None),  # one that shows ids from outside: the only process is this one
+        ([(4_000_001, None), (4_000_002, None)], 1, None),
+        ([(os.getpid(), None)], 0, None),  # listed without its memory, which is not 0 bytes
+        ([(os.getpid(), 7 << 20), (4_000_001, 1 << 20)], 1, 7 << 20),
     ],
 )
-def test_other_processes_are_counted_whatever_their_ids(pids, others):
-    """One of them is always this process."""
-    assert card_of(pids=pids).other_processes() == others
+def test_processes_are_counted_whatever_their_ids(pids, others, used):
+    """One of them is always this process, whose memory may be hidden."""
+    card = card_of(pids=pids)
 
-
-def test_memory_of_this_process_may_be_hidden():
-    """By its id; a process that the driver lists without its memory is not one of 0 bytes."""
-    assert card_of(pids=[(4_000_001, 5), (os.getpid(), 7 << 20)]).used() == 7 << 20
-    assert card_of(pids=[(os.getpid(), None)]).used() is None
-    assert card_of(pids=[(4_000_001, 5)]).used() is None
+    assert (card.other_processes(), card.used()) == (others, used)
 
 
 def test_the_machine_is_described_in_words():
@@ -237,32 +228,24 @@ def new_names():
 
 @pytest.mark.parametrize("name", [*MODES])
 def test_a_mode_is_applied_and_taken_back(name):
-    """Both of torch's sets of names have the declared values, and their old values after it."""
-    mode, before = MODES[name], new_names()
-    old = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    """Both of torch's sets of names have the declared values, and their old values after an inner mode."""
+    mode, cudnn, products = MODES[name], torch.backends.cudnn, torch.backends.cuda.matmul
 
+    def settings():
+        return [*new_names(), cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark]
+
+    before, declared = settings(), [mode.tf32] * 5 + [mode.search]
     with applied(mode, "cuda"):
-        assert new_names() == [mode.tf32] * 3
-        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == mode.tf32
+        assert settings() == declared
         assert torch.get_float32_matmul_precision() == ("high" if mode.tf32 else "highest")
-        assert torch.backends.cudnn.benchmark == mode.search
-        assert not torch.backends.cudnn.deterministic
-
-    assert new_names() == before
-    assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == old
-
-
-def test_settings_come_back_after_an_error_and_out_of_each_other():
-    """Mode strict is applied inside another mode, to compare restored images."""
-    with applied(MODES["fast"], "cuda"):
-        with applied(MODES["strict"], "cuda"):
-            assert new_names() == [False] * 3
+        assert not cudnn.deterministic
+        with applied(MODES["strict"], "cuda"):  # to compare restored images
+            assert settings() == [False] * 6
         with pytest.raises(ZeroDivisionError), applied(MODES["strict"], "cuda"):
             raise ZeroDivisionError
-        assert new_names() == [True] * 3
-        assert torch.backends.cudnn.benchmark
+        assert settings() == declared
 
-    assert not torch.backends.cudnn.benchmark
+    assert settings() == before
 
 
 @pytest.mark.parametrize(
@@ -314,7 +297,6 @@ def test_a_processor_has_one_clock_and_its_memory_in_mib():
     cpu.flush()
 
     assert cpu.now() > began
-    assert (cpu.mark(), cpu.state(0.0), cpu.joules(), cpu.other_processes()) == (None, None, None, 0)
     assert cpu.buffer.nbytes == 64 << 20
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert cpu.memory()["device"] == pytest.approx(int(peak[1]) / 1024, rel=0.05)

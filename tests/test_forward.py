@@ -14,12 +14,11 @@ from skimage.metrics import peak_signal_noise_ratio
 from benchmark import nets, spec
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import forward, scoring
-from benchmark.measure.devices import Cpu
-from benchmark.measure.work import Task
 from benchmark.results import COMPLEXITY, read_rows
 from benchmark.results.schema import Complexity
 from benchmark.spec import Run
 from benchmark.timing.recording import MODES, Mode
+from benchmark.timing.schedule import Job
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from tests.test_dmphn import authors_names
@@ -28,9 +27,20 @@ ROOT = Path(__file__).parents[1]
 SMALL = Run("small", "dmphn", "", config={"levels": "1", "width": 4})
 
 
-def task(mode="strict", run=SMALL, height=64, width=64, batch=1):
-    """Make the task of a forward pass."""
-    return Task("forward", run.name, MODES[mode], height, width, batch, 1, "abc", run=run)
+def job(mode="strict", height=64, width=64, batch=1):
+    """Make the job of a forward pass."""
+    return Job("forward", "small", mode, height, width, batch, 1)
+
+
+def prepare(mode="strict", *size, run=SMALL):
+    """Prepare a forward pass on the processor."""
+    return forward.prepare(job(mode, *size), run, "cpu")
+
+
+@pytest.fixture
+def rough(monkeypatch):
+    """Declare a mode that every device has and that rounds: to the 8 bits of bfloat16."""
+    monkeypatch.setitem(MODES, "rough", Mode("rough", "", dtype="bfloat16"))
 
 
 @pytest.mark.parametrize("name", ["identity", "dmphn_1"])
@@ -38,8 +48,8 @@ def test_the_arithmetic_is_fvcores(name):
     """At 256x256 as in the committed table; two images have twice as much, half the type half the bytes."""
     macs = {row.run: row.macs_256 for row in read_rows(ROOT / COMPLEXITY, Complexity)}
     run = spec.load(ROOT / "params.yaml")[1][name]
-    one, two = (forward.prepare(task("strict", run, 256, 256, batch), Cpu()) for batch in (1, 2))
-    half = forward.prepare(task("fast", run, 256, 256), Cpu())
+    one, two = (prepare("strict", 256, 256, batch, run=run) for batch in (1, 2))
+    half = prepare("fast", 256, 256, run=run)
 
     assert one.macs == half.macs == macs[name]
     assert two.macs == 2 * one.macs
@@ -53,7 +63,7 @@ def test_the_end_to_end_call_restores_as_stage_quality_does(batch):
         256, (batch, 50, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     run = replace(SMALL, train=spec.load(ROOT / "params.yaml")[1]["dmphn_1"].train)
-    restored = forward.prepare(task("strict", run, 50, 60, batch), Cpu()).end_to_end()
+    restored = prepare("strict", 50, 60, batch, run=run).end_to_end()
 
     shown = list(drawn.numpy())
     pairs = Pairs([str(i) for i in range(batch)], shown, shown)
@@ -69,18 +79,17 @@ def test_the_end_to_end_call_restores_as_stage_quality_does(batch):
 def test_the_input_is_a_random_image_normalised_and_padded():
     """Uniform values, and the same image throughout a batch."""
     net = nets.build(SMALL)
-    x = forward.random_input(net, task(height=50, width=60, batch=2), spec.Normalise(0.5, 2.0))
+    x = forward.random_input(net, job(height=50, width=60, batch=2), spec.Normalise(0.5, 2.0))
 
-    assert x.shape == (2, 3, nets.fitting(net, 50), nets.fitting(net, 60))
+    assert x.shape == (2, 3, nets.round_up_side(net, 50), nets.round_up_side(net, 60))
     assert torch.equal(x[0], x[1])
     assert (x.min(), x.max()) == (pytest.approx(-1, abs=0.01), pytest.approx(1, abs=0.01))
     assert x.std() == pytest.approx(2 / 12**0.5, rel=0.02)  # of a uniform distribution
 
 
-def test_a_rougher_type_has_an_error():
+def test_a_rougher_type_has_an_error(rough):
     """bfloat16 has 8 bits: the error is between its unit of rounding and a few of them."""
-    rough = replace(task(), mode=Mode("rough", "", dtype="bfloat16"))
-    accuracy = forward.prepare(rough, Cpu()).accuracy()
+    accuracy = prepare("rough").accuracy()
 
     assert accuracy["finite"]
     assert accuracy["weights"] == "initial"
@@ -89,10 +98,8 @@ def test_a_rougher_type_has_an_error():
 
 def test_a_restored_image_that_is_not_finite_has_no_error(monkeypatch):
     """NaN is no number, nor one of JSON."""
-    work = forward.prepare(task("channels_last"), Cpu())
-    work.call.net.get_parameter(next(name for name, _ in work.call.net.named_parameters())).data.fill_(
-        torch.nan
-    )
+    work = prepare("channels_last")
+    next(work.call.net.parameters()).data.fill_(torch.nan)
 
     assert work.accuracy() == {"weights": "initial", "finite": False}
 
@@ -132,13 +139,12 @@ def psnr(net, folder):
     return np.mean(values)
 
 
-def test_the_change_of_psnr_is_that_of_the_authors_weights(data_folder, tmp_path):
+def test_the_change_of_psnr_is_that_of_the_authors_weights(data_folder, tmp_path, rough):
     """A mode that changes nothing changes nothing; one that rounds changes as much as scikit-image says."""
     run = replace(SMALL, weights="theirs")
     folder = tmp_path / "GOPRO_Large" / "test" / "GOPR0384_11_00"
-    exact = forward.prepare(task("channels_last", run, 48, 64), Cpu()).accuracy()
-    rough = replace(task("strict", run, 48, 64), mode=Mode("rough", "", dtype="bfloat16"))
-    rounded = forward.prepare(rough, Cpu()).accuracy()
+    exact = prepare("channels_last", 48, 64, run=run).accuracy()
+    rounded = prepare("rough", 48, 64, run=run).accuracy()
     with torch.autocast("cpu", torch.bfloat16):
         after = psnr(data_folder.eval(), folder)
 
@@ -150,7 +156,7 @@ def test_the_change_of_psnr_is_that_of_the_authors_weights(data_folder, tmp_path
 
 def test_real_images_of_another_size_are_not_restored(data_folder):
     """A timed call restores one size."""
-    accuracy = forward.prepare(task("channels_last", replace(SMALL, weights="theirs")), Cpu()).accuracy()
+    accuracy = prepare("channels_last", run=replace(SMALL, weights="theirs")).accuracy()
 
     assert accuracy["weights"] == "theirs"
     assert "psnr_change" not in accuracy
@@ -160,7 +166,7 @@ def test_missing_weights_are_not_downloaded(data_folder, tmp_path, monkeypatch):
     """The initial weights stay."""
     monkeypatch.setattr(published, "obtain", lambda *of: pytest.fail("tried to obtain weights"))
     next((tmp_path / "theirs").iterdir()).unlink()
-    work = forward.prepare(task("channels_last", replace(SMALL, weights="theirs"), 48, 64), Cpu())
+    work = prepare("channels_last", 48, 64, run=replace(SMALL, weights="theirs"))
 
     assert work.accuracy()["weights"] == "initial"
 
@@ -170,7 +176,7 @@ def test_a_graph_mode_names_what_cannot_be_captured():
     if torch.cuda.is_available():
         pytest.skip("this machine has one")
     with pytest.raises(ValueError, match=r"^runs.small, mode fast: no graph: .+"):
-        forward.prepare(task("fast"), Cpu()).call()
+        prepare("fast").call()
 
 
 class Graphs:
@@ -205,7 +211,7 @@ def test_a_graph_is_captured_once_after_three_calls_and_replayed_from_then_on(mo
     """As PyTorch's notes on CUDA graphs ask; the result is in the same memory each time."""
     graphs, calls = Graphs(), []
     graphs.patch(monkeypatch)
-    work = forward.GraphCall(lambda: calls.append(1) or len(calls), "place")
+    work = forward.launch(lambda: calls.append(1) or len(calls), job("fast"))
 
     assert [work(), work(), work()] == [4, 4, 4]
     assert (len(calls), graphs.captures, graphs.replays) == (4, 1, 3)
@@ -233,9 +239,3 @@ def test_the_first_error_of_a_capture_is_reported():
         fail()
 
     assert str(forward.first_error(error.value)) == "operation not permitted when stream is capturing"
-
-
-def test_forward_needs_a_run():
-    """A ceiling has none."""
-    with pytest.raises(ValueError, match="small: forward needs a run"):
-        forward.prepare(replace(task(), run=None), Cpu())

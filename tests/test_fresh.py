@@ -21,16 +21,6 @@ def fail(kind, words):
     raise kind(words)
 
 
-def vanish(status):
-    """Exit without a result."""
-    os._exit(status)
-
-
-def sleep(seconds):
-    """Wait."""
-    time.sleep(seconds)
-
-
 def call(function, *arguments, limit=60.0):
     """Call in a fresh process that imports nothing beforehand."""
     return fresh.call(function, arguments, [], limit)
@@ -55,28 +45,23 @@ def test_nothing_of_the_parent_is_shared():
 
 
 @pytest.mark.parametrize(
-    ("kind", "words", "message"),
+    ("function", "arguments", "message"),
     [
-        (ValueError, "run 'x': no such run", "^run 'x': no such run$"),
-        (RuntimeError, "CUDA error\nmany lines\nmore", "^RuntimeError: CUDA error$"),
-        (TypeError, "", "^TypeError: $"),
+        (fail, (ValueError, "run 'x': no such run"), "^run 'x': no such run$"),  # ours as it is
+        (fail, (RuntimeError, "CUDA error\nmany lines\nmore"), "^RuntimeError: CUDA error$"),
+        (fail, (TypeError, ""), "^TypeError: $"),
+        (os._exit, (3,), "its process ended with status 3"),  # such as one that was killed for its memory
     ],
 )
-def test_an_error_is_one_line(kind, words, message):
-    """Ours as it is, others with their kind and first line."""
+def test_an_error_is_one_line(function, arguments, message):
+    """Others with their kind and first line, or the status of the process."""
     with pytest.raises(ValueError, match=message):
-        call(fail, kind, words)
-
-
-def test_a_process_that_exits_is_reported_with_its_status():
-    """Such as one that was killed for its memory."""
-    with pytest.raises(ValueError, match="its process ended with status 3"):
-        call(vanish, 3)
+        call(function, *arguments)
 
 
 def test_a_process_that_takes_too_long_is_killed():
     """At the limit, not when it is done."""
     begin = time.monotonic()
     with pytest.raises(ValueError, match="stopped after 1 s"):
-        call(sleep, 60, limit=1.0)
+        call(time.sleep, 60, limit=1.0)
     assert time.monotonic() - begin < 30

@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from benchmark import spec
-from benchmark.measure import forward
+from benchmark.measure import forward, recorder
 from benchmark.measure.devices import Cpu
-from benchmark.measure.recorder import END_TO_END_CALLS, record
-from benchmark.measure.work import Task, Work
-from benchmark.spec import Run
+from benchmark.measure.recorder import END_TO_END_CALLS, Work
 from benchmark.timing import sampler
 from benchmark.timing.recording import MODES, timing_key
 from benchmark.timing.rules import Rules
+from benchmark.timing.schedule import Job
 from benchmark.timing.storage import dump, load
 from tests.fake_device import FakeCpu, FakeGpu, during
 
@@ -28,7 +27,6 @@ SHORT = Rules(
     burst_seconds=0.05,
 )
 ROOT = Path(__file__).parents[1]
-SMALL = Run("small", "dmphn", "", config={"levels": "1", "width": 4})
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +35,14 @@ def no_garbage_collection(monkeypatch):
     monkeypatch.setattr(sampler, "paused_garbage_collection", nullcontext)
 
 
-def task(mode="strict", run=SMALL, height=64, width=64, batch=1):
-    """Make the task of a forward pass."""
-    return Task("forward", run.name, MODES[mode], height, width, batch, 1, "abc", position=7, run=run)
+def job(mode="strict", run="small", height=64, width=64, batch=1):
+    """Make the job of a forward pass."""
+    return Job("forward", run, mode, height, width, batch, 1)
+
+
+def record(job, work, device):
+    """Record it with short rules."""
+    return recorder.record(job, work, device, "abc", 7, SHORT)
 
 
 def on(gpu, **about):
@@ -50,13 +53,12 @@ def on(gpu, **about):
 def test_every_clock_measures_what_it_should():
     """Calls of 10 ms sent in 0.1 ms, replayed as a graph: wall 10, until the call returns 0.1, events 10."""
     gpu = FakeGpu(slow=during(0.0, 0.001, 50.0, 1.0))
-    recording = record(task(), on(gpu, capture=lambda: gpu.replay), gpu, SHORT)
+    recording = record(job(), on(gpu, capture=lambda: gpu.replay), gpu)
 
     assert recording.first_call_ms == pytest.approx(500.0)  # the first call is 50 times as long
     for clock, ms in (("wall", 10.0), ("asynchronous", 0.1), ("events", 10.0), ("graph", 10.0)):
-        assert getattr(recording.samples, clock) == pytest.approx(
-            [ms] * len(recording.samples.wall), abs=0.02
-        ), clock
+        expected = [ms] * len(recording.samples.wall)
+        assert getattr(recording.samples, clock) == pytest.approx(expected, abs=0.02), clock
     assert recording.end_to_end == pytest.approx([10.0] * len(recording.end_to_end))
     assert 0 < len(recording.end_to_end) <= END_TO_END_CALLS
     assert recording.burst.seconds / recording.burst.calls == pytest.approx(0.01, rel=0.01)
@@ -66,26 +68,18 @@ def test_every_clock_measures_what_it_should():
     assert calls.index("reset_peaks") < calls.index("call")
 
 
-def test_a_recording_describes_its_task_and_survives_its_line():
-    """Every field that the task and the work name."""
+def test_a_recording_describes_its_job_and_survives_its_line():
+    """Every field that the job and the work name."""
     gpu = FakeGpu()
-    recording = record(task(batch=4), on(gpu, notes=("a note of the work",)), gpu, SHORT)
+    recording = record(job(batch=4), on(gpu, notes=("a note of the work",)), gpu)
     again = load(dump(recording), "place")
 
     assert dump(again) == dump(recording)
     assert timing_key(again) == ("forward", "small", "strict", 64, 64, 4)
-    assert (again.device, again.kind_of_device, again.machine) == (
-        "Fake GPU",
-        "cuda",
-        {"driver": "imaginary"},
-    )
-    assert (again.round, again.fingerprint, again.position, again.macs, again.traffic) == (
-        1,
-        "abc",
-        7,
-        10,
-        20,
-    )
+    device = again.device, again.kind_of_device, again.machine
+    assert device == ("Fake GPU", "cuda", {"driver": "imaginary"})
+    numbers = again.round, again.fingerprint, again.position, again.macs, again.traffic
+    assert numbers == (1, "abc", 7, 10, 20)
     assert (again.notes, again.accuracy, again.samples.graph) == (("a note of the work",), {}, ())
 
 
@@ -100,7 +94,7 @@ def test_every_call_is_made_in_the_declared_mode(name):
 
     before = torch.backends.cudnn.allow_tf32
     work = Work(call, capture=lambda: call, end_to_end=call, accuracy=dict)
-    record(task(name), work, gpu, SHORT)
+    record(job(name), work, gpu)
 
     assert settings == {(MODES[name].tf32, MODES[name].search)}
     assert torch.backends.cudnn.allow_tf32 == before
@@ -109,13 +103,13 @@ def test_every_call_is_made_in_the_declared_mode(name):
 def test_a_cold_mode_has_samples_from_an_empty_cache_and_nothing_else():
     """Back to back and from host to host the cache is warm: another mode's numbers."""
     gpu = FakeGpu(cold_ms=2.0)
-    recording = record(task("cold"), on(gpu), gpu, SHORT)
+    recording = record(job("cold"), on(gpu), gpu)
 
     assert recording.samples.wall == pytest.approx([12.1] * len(recording.samples.wall), abs=0.2)
     assert (recording.end_to_end, recording.burst) == ((), None)
 
 
-def test_running_out_of_memory_names_the_task():
+def test_running_out_of_memory_names_the_job():
     """The run, its mode, size and batch, and no traceback."""
 
     def call():
@@ -123,44 +117,29 @@ def test_running_out_of_memory_names_the_task():
 
     expected = "forward of small, mode tf32, 720x1280, batch 8: more memory than Fake GPU has"
     with pytest.raises(ValueError, match=f"^{expected}$"):
-        record(task("tf32", height=720, width=1280, batch=8), Work(call), FakeGpu(), SHORT)
+        record(job("tf32", height=720, width=1280, batch=8), Work(call), FakeGpu())
 
 
 @pytest.mark.parametrize(
-    ("error", "note"),
+    ("part", "error", "note"),
     [
-        (ValueError("no graph: operation not permitted when stream is capturing"), None),
-        (torch.OutOfMemoryError("CUDA out of memory.\nIn two lines."), "no graph: CUDA out of memory."),
+        ("capture", ValueError("no graph: not permitted"), "no graph: not permitted"),
+        ("capture", torch.OutOfMemoryError("CUDA: no memory.\nMore."), "no graph: CUDA: no memory."),
+        ("accuracy", ValueError("a.pkl: remove it"), "restored image not compared: a.pkl: remove it"),
     ],
 )
-def test_what_cannot_be_captured_is_timed_without_a_graph(error, note):
-    """And a note says why."""
+def test_what_cannot_be_captured_or_compared_costs_no_samples(part, error, note):
+    """A note has the reason: no graph, or for instance weights that are not the authors'."""
     gpu = FakeGpu()
 
-    def capture():
+    def fail():
         raise error
 
-    recording = record(task(), on(gpu, capture=capture), gpu, SHORT)
+    recording = record(job(), on(gpu, **{part: fail}), gpu)
 
-    assert recording.samples.graph == ()
+    assert (recording.samples.graph, recording.accuracy) == ((), {})
     assert len(recording.samples.events) == len(recording.samples.wall) > 0
-    assert recording.notes == (note or str(error),)
-
-
-def test_a_restored_image_that_cannot_be_compared_costs_no_samples():
-    """For instance, because weights are not the authors'."""
-    gpu = FakeGpu()
-
-    def accuracy():
-        raise ValueError("decoder.pkl: its sha256 starts 00, not 92; remove it")
-
-    recording = record(task("tf32"), on(gpu, accuracy=accuracy), gpu, SHORT)
-
-    assert recording.samples.wall
-    assert recording.accuracy == {}
-    assert recording.notes == (
-        "restored image not compared: decoder.pkl: its sha256 starts 00, not 92; remove it",
-    )
+    assert recording.notes == (note,)
 
 
 @pytest.mark.parametrize("counts", [(0, 2), (2, 0)])
@@ -169,21 +148,21 @@ def test_other_processes_are_counted_before_and_after(counts):
     gpu, numbers = FakeGpu(), iter(counts)
     gpu.other_processes = lambda: next(numbers)
 
-    assert record(task(), on(gpu), gpu, SHORT).other_processes == 2
+    assert record(job(), on(gpu), gpu).other_processes == 2
 
 
 def test_slow_end_to_end_calls_are_fewer():
     """Calls of 0.6 s beside a limit of 0.05 s: one that does not count, and one that does."""
     cpu = FakeCpu(busy_ms=600.0)
 
-    assert len(record(task(), on(cpu), cpu, SHORT).end_to_end) == 1
+    assert len(record(job(), on(cpu), cpu).end_to_end) == 1
 
 
 def test_a_processor_records_no_mode_of_a_graphics_processor():
     """Nothing is called then."""
     cpu = FakeCpu()
     with pytest.raises(ValueError, match="mode fast: graph needs CUDA"):
-        record(task("fast"), on(cpu), cpu, SHORT)
+        record(job("fast"), on(cpu), cpu)
 
     assert not cpu.times("call")
 
@@ -193,8 +172,8 @@ def test_a_processor_records_no_mode_of_a_graphics_processor():
 def test_a_real_network_is_recorded_on_the_processor(name, mode):
     """One clock, and a restored image that is that of mode strict but for rounding."""
     run = spec.load(ROOT / "params.yaml")[1][name]
-    cpu, timed = Cpu(), task(mode, run)
-    recording = record(timed, forward.prepare(timed, cpu), cpu, SHORT)
+    timed = job(mode, name)
+    recording = record(timed, forward.prepare(timed, run, "cpu"), Cpu())
 
     assert timing_key(load(dump(recording), "place")) == ("forward", name, mode, 64, 64, 1)
     assert min(recording.samples.wall) > 0

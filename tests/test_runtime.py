@@ -11,7 +11,6 @@ import pytest
 from filelock import FileLock
 
 from benchmark import spec
-from benchmark.measure import job as jobs
 from benchmark.measure import session
 from benchmark.results import PRICES, RUNTIME, TIMINGS, read_rows
 from benchmark.results.schema import Price, Timing
@@ -61,7 +60,7 @@ class FakeProcesses:
                 **asdict(job),
                 device=self.host.name,
                 kind_of_device=self.host.kind,
-                fingerprint=jobs.fingerprint(job, spec.load()[1].get(job.run), "2.0"),
+                fingerprint=session.fingerprint(job, spec.load()[1].get(job.run), "2.0"),
                 started="2026-01-01T00:00:00",
                 position=position,
                 samples=Samples((101.0,) * 10, True, tuple(0.1 * i for i in range(40)), wall),
@@ -304,7 +303,7 @@ def test_a_real_process_that_cannot_do_its_job_has_a_reason(project):
 def test_timing_needs_no_package_of_the_other_stages():
     """A rented GPU has torch, and none of these."""
     absent = ("dvc", "fvcore", "pyiqa", "matplotlib", "seaborn", "jinja2", "sklearn")
-    modules = ("pipelines.runtime", *jobs.PRELOAD)
+    modules = ("pipelines.runtime", *session.PRELOAD)
     code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport {', '.join(modules)}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 

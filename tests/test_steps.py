@@ -2,22 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmark import nets, spec
 from benchmark.measure import steps
-from benchmark.measure.work import Task
-from benchmark.timing.recording import MODES
-from benchmark.training import Settings, adversary_networks
-from benchmark.training.fit import NetworkTrainer, sample
+from benchmark.timing.schedule import Job
+from benchmark.training.fit import NetworkTrainer, Settings, sample
+from benchmark.training.objective import adversary_networks
 from benchmark.weights import pretrained
 
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]
-CPU = SimpleNamespace(kind="cpu")
 ASKED = {extra for run in RUNS.values() if run.train for extra in run.train.extras}
 PAIRS = steps.images(replace(RUNS["dmphn_1"].train, extras=tuple(sorted(ASKED))))
 
@@ -28,14 +25,14 @@ def nobody_elses_weights(monkeypatch):
     monkeypatch.setattr(pretrained, "path", lambda name, folder=None: None)
 
 
-def task(name, mode="strict", batch=1, height=16, width=16):
-    """Make the task of a step."""
-    return Task("step", name, MODES[mode], height, width, batch, 1, "", run=RUNS.get(name))
+def prepare(name, mode="strict", batch=1, height=16, width=16):
+    """Prepare a step on the processor."""
+    return steps.prepare(Job("step", name, mode, height, width, batch, 1), RUNS[name], "cpu")
 
 
-def learners(run, recipe, thin):
-    """Build the thinned networks of a run."""
-    return {"net": nets.build(run, thin), **adversary_networks(recipe, thin)}
+def networks(name, recipe):
+    """Build the networks that a run trains."""
+    return {"net": nets.build(RUNS[name]), **adversary_networks(recipe, thin=1)}
 
 
 @pytest.mark.parametrize("name", ["dmphn_1", "mscnn_gan"])
@@ -44,12 +41,10 @@ def test_a_call_is_the_next_step_of_training(name):
 
     DMPHN learns alone, MS-CNN with a discriminator.
     """
-    run = RUNS[name]
-    recipe = replace(run.train, batch=2, crop=32)
-    networks = learners(run, recipe, thin=1)
-    training = NetworkTrainer(networks, steps.images(recipe), recipe, Settings(recipe.steps, Path()))
-
-    work = steps.prepare(task(name, batch=2, height=32, width=32), CPU)
+    recipe = replace(RUNS[name].train, batch=2, crop=32)
+    settings = Settings(recipe.steps, Path())
+    training = NetworkTrainer(networks(name, recipe), steps.images(recipe), recipe, settings)
+    work = prepare(name, batch=2, height=32, width=32)
 
     losses = [work.call() for _ in range(3)]
     assert losses == [training.step(step) for step in range(3)]
@@ -81,9 +76,8 @@ def test_every_recipe_can_draw_its_crops(name):
 
 def test_a_step_takes_three_times_the_arithmetic_of_forward():
     """DMPHN at its batch and crop: forward, and backward to weights and to inputs, but for the first."""
-    run = RUNS["dmphn_1"]
-    recipe = run.train
-    macs, why = steps.arithmetic(learners(run, recipe, thin=1), recipe)
+    recipe = RUNS["dmphn_1"].train
+    macs, why = steps.arithmetic(networks("dmphn_1", recipe), recipe)
 
     # The image itself needs no gradient: its first convolution, 3 to 32 channels, is done twice, not thrice.
     forward = 6 * 16_286_482_432
@@ -91,10 +85,10 @@ def test_a_step_takes_three_times_the_arithmetic_of_forward():
     assert why == ()
 
 
-def test_work_has_the_tasks_batch_and_crop():
+def test_work_has_the_jobs_batch_and_crop():
     """Twice the batch and twice the side: eight times the arithmetic; the call gives a loss."""
-    one = steps.prepare(task("dmphn_1"), CPU)
-    eight = steps.prepare(task("dmphn_1", batch=2, height=32, width=32), CPU)
+    one = prepare("dmphn_1")
+    eight = prepare("dmphn_1", batch=2, height=32, width=32)
 
     assert eight.macs == 8 * one.macs > 0
     assert 0 < one.call() < 1
@@ -103,7 +97,7 @@ def test_work_has_the_tasks_batch_and_crop():
 
 def test_without_vgg19_a_step_says_that_it_does_less():
     """DeblurGAN's content loss then compares pixels; its gradient penalty cannot be counted from shapes."""
-    work = steps.prepare(task("deblurgan", height=32, width=32), CPU)
+    work = prepare("deblurgan", height=32, width=32)
 
     assert work.macs == 0
     uncounted, less = work.notes
@@ -112,17 +106,16 @@ def test_without_vgg19_a_step_says_that_it_does_less():
 
 
 @pytest.mark.parametrize(
-    ("task", "message"),
+    ("job", "message"),
     [
-        (task("identity"), "identity: it has no recipe"),
-        (replace(task("dmphn_1"), run=None), "a ceiling: it has no recipe"),
-        (task("dmphn_1", mode="fast"), "dmphn_1: no training step in mode 'fast'; allowed: strict, tf32"),
-        (task("dmphn_1", width=32), "dmphn_1: a crop of 32x16; allowed: a square of up to 720 pixels"),
-        (task("deblurgan", height=361, width=361), "deblurgan: .*; allowed: a square of up to 360 pixels"),
-        (task("dmphn_1", height=0, width=0), "dmphn_1: a crop of 0x0"),
+        (("identity",), "identity: it has no recipe"),
+        (("dmphn_1", "fast"), "dmphn_1: no training step in mode 'fast'; allowed: strict, tf32"),
+        (("dmphn_1", "strict", 1, 16, 32), "dmphn_1: a crop of 32x16; allowed: a square of up to 720 pixels"),
+        (("deblurgan", "strict", 1, 361, 361), "deblurgan: .*; allowed: a square of up to 360 pixels"),
+        (("dmphn_1", "strict", 1, 0, 0), "dmphn_1: a crop of 0x0"),
     ],
 )
-def test_what_cannot_be_a_step_is_refused(task, message):
+def test_what_cannot_be_a_step_is_refused(job, message):
     """With what can."""
     with pytest.raises(ValueError, match="^" + message):
-        steps.prepare(task, CPU)
+        prepare(*job)

@@ -13,42 +13,17 @@ H100 = "NVIDIA H100 80GB HBM3"
 
 def recording(**more):
     """Make a recording with something in every field, and floats of many digits."""
-    samples = Samples(
-        warm=(100 / 3, 31.0),
-        settled=True,
-        at=(0.0, 1 / 30),
-        wall=(100 / 3, 200 / 7),
-        asynchronous=(1 / 3, 1 / 7),
-        events=(33.0, 28.0),
-        graph=(30.0, 27.0),
-        states=(State(1 / 30, 1980.0, 2619.0, 61.0, 640.123456, 0x24),),
-        stopped="time",
-    )
-    values = {
-        "kind": "forward",
-        "run": "small",
-        "mode": "fast",
-        "height": 720,
-        "width": 1280,
-        "batch": 4,
-        "round": 2,
-        "device": H100,
-        "kind_of_device": "cuda",
-        "fingerprint": "0123456789abcdef",
-        "started": "2026-01-01T00:00:00+00:00",
-        "position": 7,
-        "samples": samples,
-        "macs": 687_090_000_000,
-        "traffic": 12_345_678_901,
-        "first_call_ms": 1234.56789,
-        "end_to_end": (40 / 3, 41.0),
-        "burst": Burst(60, 2.00004, 1234.5),
-        "memory": {"allocated": 1024.25, "reserved": 2048.0},
-        "accuracy": {"weights": "initial", "finite": True, "error": 1.25e-7},  # not rounded
-        "machine": {"torch": "2.15.0", "driver": "580.1"},
-        "other_processes": 1,
-        "notes": ("no power counter",),
-    }
+    states = (State(1 / 30, 1980.0, 2619.0, 61.0, 640.123456, 0x24),)
+    clocks = (1 / 3, 1 / 7), (33.0, 28.0), (30.0, 27.0)
+    samples = Samples((100 / 3, 31.0), True, (0.0, 1 / 30), (100 / 3, 200 / 7), *clocks, states, "time")
+    values = {"kind": "forward", "run": "small", "mode": "fast", "height": 720, "width": 1280, "batch": 4}
+    values |= {"round": 2, "device": H100, "kind_of_device": "cuda", "fingerprint": "0123456789abcdef"}
+    values |= {"started": "2026-01-01T00:00:00+00:00", "position": 7, "samples": samples}
+    values |= {"macs": 687_090_000_000, "traffic": 12_345_678_901, "first_call_ms": 1234.56789}
+    values |= {"end_to_end": (40 / 3, 41.0), "burst": Burst(60, 2.00004, 1234.5)}
+    values |= {"memory": {"allocated": 1024.25, "reserved": 2048.0}, "machine": {"torch": "2.15.0"}}
+    values |= {"accuracy": {"weights": "initial", "finite": True, "error": 1.25e-7}}  # not rounded
+    values |= {"other_processes": 1, "notes": ("no power counter",)}
     return Recording(**values | more)
 
 
@@ -114,36 +89,25 @@ MISTAKES = {
     "no version": (without("version"), "version None; allowed: 1"),
     "another version": (changed(version=2), "version 2; allowed: 1"),
     "no samples": (without("samples"), "missing required field samples"),
-    "samples in words": (changed(samples="many"), "samples: Expected object, got str"),
     "no kind": (without("kind"), "missing required field kind"),
     "an unknown field": (changed(colour="red"), "unknown field 'colour'; allowed: kind, run, mode"),
     "an in-code name": (changed(started="now"), "unknown field 'started'; allowed: kind, run, mode"),
-    "a state of two numbers": (
-        sampled(states=[[0.0, 1980.0]]),
-        "samples.states[0]: Expected array of length 6",
-    ),
+    "a short state": (sampled(states=[[0.0, 1980.0]]), "samples.states[0]: Expected array of length 6"),
     "a state of words": (sampled(states=[["a"] * 6]), "samples.states[0][0]: Expected float, got str"),
     "an unknown clock": (sampled(sundial=[1.0]), "unknown field 'sundial'; allowed: warm, settled, at"),
     "half a burst": (changed(burst={"calls": 1}), "burst: Object missing required field seconds"),
     "an unknown kind": (changed(kind="backward"), "kind 'backward'; allowed: forward, step, ceiling"),
     "an unknown mode": (changed(mode="turbo"), f"mode 'turbo'; allowed: {', '.join(MODES)}"),
-    "a list of modes": (changed(mode=["fast"]), "mode: Expected str, got array"),
     "an unknown device": (changed(kind_of_device="tpu"), "kind_of_device 'tpu'; allowed: cuda, cpu"),
-    "a height in words": (changed(height="720"), "height: Expected int, got str"),
-    "no memory": (changed(memory=None), "memory: Expected object, got null"),
     "a short clock": (sampled(events=[1.0]), "samples: events: 1 numbers for 2 samples"),
     "a long clock": (sampled(graph=[1.0, 2.0, 3.0]), "samples: graph: 3 numbers for 2 samples"),
     "too few moments": (sampled(at=[0.0]), "samples: at: 1 numbers for 2 samples"),
     "no wall clock": (sampled(wall=[]), "samples: at: 2 numbers for 0 samples"),
-    "a time in words": (sampled(wall=["a", "b"]), "samples.wall[0]: Expected float, got str"),
-    "a missing time": (sampled(wall=[None, 1.0]), "samples.wall[0]: Expected float, got null"),
     "a negative time": (sampled(wall=[-1.0, 1.0]), "samples: wall: -1.0; allowed: numbers from 0 on"),
     "not a number": (sampled(wall=[float("nan"), 1.0]), "not a recording"),
     "a sample without duration": (sampled(wall=[0.0, 1.0]), "samples: wall: a sample took 0 ms"),
-    "a clock in words": (sampled(wall="ab"), "samples.wall: Expected array, got str"),
     "a first call in words": (changed(first_ms="x"), "first_ms: Expected float | null, got str"),
     "a negative first call": (changed(first_ms=-1.0), "first_ms: -1.0; allowed: numbers from 0 on"),
-    "memory in words": (changed(memory={"device": "all"}), "memory[...]: Expected float, got str"),
     "an error in words": (changed(answer={"error": "far"}), "answer.error 'far'; allowed: numbers"),
     "end to end in words": (changed(moved=["a"]), "moved[0]: Expected float, got str"),
 }

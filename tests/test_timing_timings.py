@@ -135,6 +135,7 @@ def test_columns_are_those_of_all_accepted_samples():
     }
     assert {name: getattr(timing, name) for name in expected} == pytest.approx(expected, rel=1e-5)
     assert row(one).p99_ms is None
+    assert row(*two_rounds(10.0, mhz=1900.0), recording(number=3)).sm_mhz == "1900 (1900 to 1980)"
 
 
 def test_rates_energy_and_peaks_are_calculated():
@@ -170,11 +171,6 @@ def test_columns_of_what_a_device_lacks_are_empty():
     counts = {"rounds", "samples", "dropped", "aa_spread", "images_per_second"}
     wall = {"median_ms", "ci_low_ms", "ci_high_ms", "iqr_ms", "p5_ms", "p95_ms"}
     assert filled == identity | counts | wall
-
-
-def test_the_clock_has_its_range():
-    """Median, lowest and highest of all readings in all rounds."""
-    assert row(*two_rounds(10.0, mhz=1900.0), recording(number=3)).sm_mhz == "1900 (1900 to 1980)"
 
 
 def test_rounds_that_contradict_each_other_are_inconclusive():
@@ -214,16 +210,12 @@ def test_the_last_try_of_a_round_counts():
     assert row(again, again, again, other).reason == "round 1 was measured 3 times"
 
 
-def test_a_single_round_has_no_spread():
-    """The reason says that repeatability is unknown."""
-    timing = row(recording())
-
-    assert (timing.verdict, timing.rounds, timing.aa_spread) == ("sound", 1, None)
-    assert timing.reason == "one round: repeatability is not known"
-
-
 def test_rounds_of_older_code_are_not_pooled():
-    """Only the fingerprint that was timed last counts."""
+    """Only the fingerprint that was timed last counts; a single round has no spread."""
+    single = row(recording(times(20.0), fingerprint="old"), recording())
+    assert (single.verdict, single.rounds, single.aa_spread) == ("sound", 1, None)
+    assert single.reason == "one round: repeatability is not known"
+
     timing = row(recording(times(20.0), fingerprint="old"), recording(number=2), recording(number=1))
 
     assert (timing.verdict, timing.rounds, timing.fingerprint) == ("sound", 2, "f")

@@ -59,25 +59,19 @@ def scaled(recording, factors):
     )
 
 
-@pytest.mark.parametrize("verdict", FLAWS)
-def test_each_flaw_alone_has_its_verdict(verdict):
-    """The reason states it."""
-    add, begin = FLAWS[verdict]
-    judged, reasons = judge(add(recording(times(count=120), events=())))
+@pytest.mark.parametrize(
+    "verdicts", [*((flaw,) for flaw in FLAWS), *combinations(VERDICTS[1:-1], 2)], ids=" and ".join
+)
+def test_each_flaw_has_its_verdict_and_the_graver_comes_first(verdicts):
+    """The reasons state every flaw; of two the graver is the verdict."""
+    flawed = recording(times(count=120), events=())
+    for verdict in verdicts:
+        flawed = FLAWS[verdict][0](flawed)
+    verdict, reasons = judge(flawed)
 
-    assert judged == verdict
-    assert reasons[0].startswith(begin)
-
-
-@pytest.mark.parametrize(("milder", "graver"), list(combinations(VERDICTS[1:-1], 2)))
-def test_the_graver_verdict_comes_first(milder, graver):
-    """Of two flaws the graver is the verdict; the reasons state both, the graver first."""
-    (add_milder, milder_begin), (add_graver, graver_begin) = FLAWS[milder], FLAWS[graver]
-    verdict, reasons = judge(add_graver(add_milder(recording(times(count=120), events=()))))
-
-    assert verdict == graver
-    assert reasons[0].startswith(graver_begin)
-    assert reasons[1].startswith(milder_begin)
+    assert verdict == verdicts[-1]
+    for flaw, reason in zip(reversed(verdicts), reasons, strict=False):
+        assert reason.startswith(FLAWS[flaw][1])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ from msgspec import Meta
 from benchmark.results.schema import PHYSICS_VERDICTS, PhysicsVerdict
 from benchmark.spec import build, read_yaml
 
-VERDICTS = PHYSICS_VERDICTS  # from mild to grave
 CARDS = Path(__file__).with_name("cards.yaml")
 PIXELS = 720 * 1280
 # F(4x4, 3x3): 36 products make 16 outputs of 9 each (Lavin and Gray, CVPR 2016, Sec. 4.3).
@@ -153,7 +152,7 @@ def judge(seconds: float, card: Card, load: Load) -> Judgement:
 
 def milder(judgements: list[Judgement]) -> Judgement:
     """Return the mildest verdict; of equals, that on the smallest work."""
-    return min(judgements, key=lambda each: (VERDICTS.index(each.verdict), each.load.macs))
+    return min(judgements, key=lambda each: (PHYSICS_VERDICTS.index(each.verdict), each.load.macs))
 
 
 def read(path: Path = CARDS) -> tuple[dict[str, Card], tuple[Clocked, ...]]:

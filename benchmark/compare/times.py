@@ -8,7 +8,6 @@ time was read before the device had finished.
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,32 +18,11 @@ from benchmark.compare import physics
 from benchmark.compare.physics import Card, Clocked, Judgement, Load
 from benchmark.results import TIMINGS, read_rows
 from benchmark.results.schema import Clock, Complexity, PrintedTime, Timing
+from benchmark.timing.timings import ratio
 
 NEAR = 2.0  # a time or ratio further than this factor from both clocks resembles neither
 ALIKE = 1.5  # clocks nearer to each other than this factor cannot be distinguished
 FULL_SIZE = (720, 1280)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A device, a mode and a size that networks were measured in."""
-
-    device: str
-    mode: str
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        """Describe the setting for the column `measured_on`."""
-        return f"{self.device} ({self.mode}, {self.height}x{self.width})"
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """One network's median times in a setting, s."""
-
-    synchronised: float
-    asynchronous: float | None  # None: a CPU, which returns when it is done
 
 
 @dataclass(frozen=True)
@@ -54,7 +32,7 @@ class Sources:
     complexity: Mapping[str, Complexity]  # by run
     cards: Mapping[str, Card]
     clocked: Sequence[Clocked]
-    measured: Mapping[Setting, Mapping[str, Clocks]]  # by run
+    measured: Sequence[Timing]  # sound eager float32 forward times of single images
 
     def card(self, claim: Claim) -> Card | None:
         """Return the paper's card; None where it names none.
@@ -73,23 +51,6 @@ def all_macs(row: Complexity) -> float:
     return float(row.macs_720p + row.macs_720p_deformable)
 
 
-def read_clocks(path: Path = TIMINGS) -> dict[Setting, dict[str, Clocks]]:
-    """Read the sound eager float32 forward times of single images, by setting and run.
-
-    Raises:
-        ValueError: the file is malformed.
-    """
-    found: dict[Setting, dict[str, Clocks]] = defaultdict(dict)
-    for row in read_rows(path, Timing, optional=True):
-        if row.kind != "forward" or row.verdict != "sound" or row.batch != 1 or row.median_ms is None:
-            continue
-        if row.mode in ("strict", "tf32"):
-            early = None if row.async_ms is None else row.async_ms / 1e3
-            setting = Setting(row.device, row.mode, row.height, row.width)
-            found[setting][row.run] = Clocks(row.median_ms / 1e3, early)
-    return dict(found)
-
-
 def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS) -> Sources:
     """Collect cards, counts and measured times.
 
@@ -97,7 +58,12 @@ def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS) -> Source
         ValueError: a file is malformed.
     """
     cards, clocked = physics.read()
-    return Sources({row.run: row for row in complexity}, cards, clocked, read_clocks(timings))
+    measured = [
+        row
+        for row in read_rows(timings, Timing, optional=True)
+        if (row.kind, row.verdict, row.batch) == ("forward", "sound", 1) and row.mode in ("strict", "tf32")
+    ]
+    return Sources({row.run: row for row in complexity}, cards, clocked, measured)
 
 
 def times(papers: Iterable[Paper], sources: Sources) -> Iterator[tuple[Claim, PrintedTime]]:
@@ -212,26 +178,22 @@ def explain(claim: Claim, longest: float, card: Card, judged: Mapping[str, Judge
 def ratio_cells(claim: Claim, card: Card | None, anchor: Claim | None, sources: Sources) -> dict[str, Any]:
     """Fill the columns of ratios and measurements."""
     run, anchor_run = claim.run or "", (anchor.run or "") if anchor else ""
-    claimed = claim.value / anchor.value if anchor and claim.value and anchor.value else None
+    claimed = ratio(claim.value, anchor.value) if anchor else None
     counts, anchor_counts = sources.complexity.get(run), sources.complexity.get(anchor_run)
-    macs_ratio = None
-    if counts and anchor_counts and (anchor_macs := all_macs(anchor_counts)):
-        macs_ratio = all_macs(counts) / anchor_macs
-    setting = best_setting(run, anchor_run, card, sources.measured)
+    macs_ratio = ratio(all_macs(counts), all_macs(anchor_counts)) if counts and anchor_counts else None
     cells: dict[str, Any] = {}
     synchronised = asynchronous = None
-    if setting:
-        at = sources.measured[setting]
-        own = bool(card and card.has_name(setting.device) and (setting.height, setting.width) == FULL_SIZE)
-        cells = {"measured_on": str(setting), "own_card": "yes" if own else ""}
-        cells["measured_s"] = at[run].synchronised
-        if anchor_run in at:
-            synchronised = at[run].synchronised / at[anchor_run].synchronised
-            early, anchor_early = at[run].asynchronous, at[anchor_run].asynchronous
-            asynchronous = early / anchor_early if early and anchor_early else None
-    clock, reason = likely_clock(
-        claim, claimed, anchor, (asynchronous, synchronised), setting, sources.clocked
-    )
+    if best := best_measurement(run, anchor_run, card, sources.measured):
+        own = bool(card and card.has_name(best.device) and (best.height, best.width) == FULL_SIZE)
+        measured_on = f"{best.device} ({best.mode}, {best.height}x{best.width})"
+        cells = {"measured_on": measured_on, "own_card": "yes" if own else ""}
+        cells["measured_s"] = ratio(best.median_ms, 1e3)
+        for row in sources.measured:
+            if row.run == anchor_run and setting(row) == setting(best):
+                synchronised = ratio(best.median_ms, row.median_ms)
+                asynchronous = ratio(best.async_ms, row.async_ms)
+    ratios = claimed, asynchronous, synchronised
+    clock, reason = likely_clock(claim, anchor, ratios, cells.get("measured_on", ""), sources.clocked)
     return cells | {
         "anchor": anchor.row if anchor else "",
         "claimed_ratio": claimed,
@@ -248,37 +210,39 @@ def full_size(timed: PrintedTime) -> bool:
     return timed.measured_on.endswith(f"{FULL_SIZE[0]}x{FULL_SIZE[1]})")
 
 
-def best_setting(
-    run: str, anchor: str, card: Card | None, measured: Mapping[Setting, Mapping[str, Clocks]]
-) -> Setting | None:
-    """Choose the setting that says most of a run: one with its anchor, then the card's own, then a GPU's.
+def setting(row: Timing) -> tuple[str, str, int, int]:
+    """Return what the times of different runs must share to be compared: device, mode and size."""
+    return row.device, row.mode, row.height, row.width
+
+
+def best_measurement(run: str, anchor: str, card: Card | None, measured: Iterable[Timing]) -> Timing | None:
+    """Choose the time that says most of a run: one beside its anchor's, then the card's own, then a GPU's.
 
     Of the modes, that which PyTorch chooses by default on the paper's card; of sizes the largest.
     """
     default_mode = "tf32" if card is not None and card.tf32 else "strict"
+    anchored = {setting(row) for row in measured if row.run == anchor}
 
-    def rank(setting: Setting) -> tuple[bool, bool, bool, bool, int, str]:
-        at = measured[setting]
-        own = card is not None and card.has_name(setting.device)
-        gpu = at[run].asynchronous is not None
-        size = setting.height * setting.width
-        return (anchor in at, own, gpu, setting.mode == default_mode, size, setting.device)
+    def rank(row: Timing) -> tuple[bool, bool, bool, bool, int, str]:
+        own = card is not None and card.has_name(row.device)
+        gpu = row.async_ms is not None  # a CPU's calls return when they are done
+        default = row.mode == default_mode
+        return setting(row) in anchored, own, gpu, default, row.height * row.width, row.device
 
-    return max((setting for setting, at in measured.items() if run in at), key=rank, default=None)
+    return max((row for row in measured if row.run == run), key=rank, default=None)
 
 
 def likely_clock(
     claim: Claim,
-    claimed: float | None,
     anchor: Claim | None,
-    ratios: tuple[float | None, float | None],
-    setting: Setting | None,
+    ratios: tuple[float | None, float | None, float | None],
+    measured_on: str,
     clocked: Iterable[Clocked],
 ) -> tuple[Clock, str]:
     """Return which clock a printed time was probably read from, with the evidence; "" without evidence.
 
-    Published times of the same network on the same card decide, else the ratio to the anchor beside the
-    asynchronous and the synchronised ratio measured in `setting`.
+    Published times of the same network on the same card decide, else the printed ratio to the anchor beside
+    the asynchronous and the synchronised one, in this order in `ratios`.
     """
     if not claim.value:
         return "", ""
@@ -291,12 +255,12 @@ def likely_clock(
             f"on this card {pair.source} has {in_words(pair.asynchronous)} asynchronous and "
             f"{in_words(pair.synchronised)} synchronised; printed {in_words(printed)}"
         )
-    early, synchronised = ratios
+    claimed, early, synchronised = ratios
     if not (claimed and anchor and early and synchronised) or anchor.row == claim.row:
         return "", ""
     return nearest(claimed, early, synchronised), (
         f"printed {claimed:.2g} times the time of {anchor.row}; measured {early:.2g} times asynchronous, "
-        f"{synchronised:.2g} times synchronised, on {setting}"
+        f"{synchronised:.2g} times synchronised, on {measured_on}"
     )
 
 

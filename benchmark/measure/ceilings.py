@@ -6,48 +6,24 @@ take less power and so run at a higher clock.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from benchmark.measure.work import Task, Work
+from benchmark.measure.recorder import Work
+from benchmark.timing.schedule import Job
 
-TYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
+HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+TYPES = {"float32": torch.float32, "tf32": torch.float32} | HALVES
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the matrices
 IMAGE = {"cuda": (180, 320), "cpu": (64, 64)}  # of the convolution: a quarter of 720x1280 in each direction
 WIDTH = 128  # channels of the convolution
 COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 28}
 NAMES = {
-    "cuda": (
-        "matmul_float32",
-        "matmul_tf32",
-        "matmul_float16",
-        "matmul_bfloat16",
-        "conv_float32",
-        "conv_tf32",
-        "conv_float16",
-        "copy",
-    ),
+    "cuda": (*(f"matmul_{name}" for name in TYPES), "conv_float32", "conv_tf32", "conv_float16", "copy"),
     "cpu": ("matmul_float32", "conv_float32", "copy"),  # others are slower, if they exist
 }
-
-
-def names(kind: str) -> tuple[str, ...]:
-    """List the ceilings of a kind of device.
-
-    Raises:
-        ValueError: an unknown kind.
-    """
-    if kind not in NAMES:
-        raise ValueError(f"ceilings: no kind of device {kind!r}; allowed: {', '.join(NAMES)}")
-    return NAMES[kind]
 
 
 def mode(name: str) -> str:
@@ -59,17 +35,17 @@ def mode(name: str) -> str:
     return "tf32" if name.endswith("_tf32") else "strict"
 
 
-def prepare(task: Task, device: Any) -> Work:
-    """Prepare the ceiling of the task's name, with its arithmetic and traffic.
+def prepare(job: Job, run: object, kind: str) -> Work:
+    """Prepare the ceiling of the job's name, with its arithmetic and traffic; there is no run.
 
     Raises:
         ValueError: no such ceiling on this kind of device, or another mode than its own.
     """
-    name, kind = task.name, device.kind
-    if name not in names(kind):
-        raise ValueError(f"ceilings: no {name!r} on {kind}; allowed: {', '.join(names(kind))}")
-    if task.mode.name != mode(name):
-        raise ValueError(f"ceilings: {name} in mode {task.mode.name!r}; allowed: {mode(name)!r}")
+    name = job.run
+    if name not in NAMES[kind]:
+        raise ValueError(f"ceilings: no {name!r} on {kind}; allowed: {', '.join(NAMES[kind])}")
+    if job.mode != mode(name):
+        raise ValueError(f"ceilings: {name} in mode {job.mode!r}; allowed: {mode(name)!r}")
     operation, _, dtype = name.partition("_")
     return OPERATIONS[operation](kind, TYPES.get(dtype, torch.float32))
 

@@ -12,8 +12,6 @@ import copy
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -29,14 +27,6 @@ from benchmark.results.schema import Complexity
 STEP = 32  # between the sides of the traced images; every network's stride divides it
 SIZES = {"macs_256": (256, 256), "macs_720p": (720, 1280)}  # height, width
 DEFORM = "torchvision::deform_conv2d"
-
-
-@contextmanager
-def traced_quietly() -> Iterator[None]:
-    """Silence warnings that tracing freezes shapes: the count is of these very shapes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ def trace(net: nn.Module, side: int) -> Traced:
         uncounted[DEFORM] += 1
         return math.prod(outputs[0].type().sizes()) * math.prod(inputs[1].type().sizes()[1:])
 
-    with traced_quietly():
+    with warnings.catch_warnings(action="ignore"):  # tracing freezes shapes, and the count is of these
         analysis = FlopCountAnalysis(net, torch.zeros(1, 3, side, side)).set_op_handle(DEFORM, deformable)
         analysis = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         by_operator = analysis.by_operator()

@@ -4,12 +4,11 @@ import platform
 import re
 import resource
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,62 +29,18 @@ CPUINFO = Path("/proc/cpuinfo")
 AMPERE = (8, 0)  # compute capability of the first cards with TensorFloat-32 and bfloat16
 
 
-class Monitored(Device, Protocol):
-    """A device that can be sampled, with the facts that a recording keeps."""
-
-    name: str
-
-    def machine(self) -> dict[str, str]:
-        """Describe versions, driver and limits."""
-
-    def reset_peaks(self) -> None:
-        """Forget the peaks of memory so far."""
-
-    def memory(self) -> dict[str, float]:
-        """Return the peaks since then, in MiB."""
-
-    def other_processes(self) -> int:
-        """Count the other processes on the device now."""
-
-
-def current() -> Monitored:
+def current() -> Device:
     """Return the device that networks run on."""
     return Cuda() if torch.cuda.is_available() else Cpu()
 
 
-class Cpu:
-    """The processor: a call has ended when it returns, so there is nothing to wait for and no other clock."""
-
-    kind = "cpu"
+class Cpu(Device):
+    """The processor: clocks are not readable, and energy only with rights a process should not have."""
 
     def __init__(self) -> None:
         threads = torch.get_num_threads()
         self.name = f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
         self.buffer: Tensor | None = None
-
-    def now(self) -> float:
-        """Read a clock in s that never goes back."""
-        return time.perf_counter()
-
-    def synchronise(self) -> None:
-        """Do nothing: there is nothing to wait for."""
-
-    def mark(self) -> None:
-        """Return None: there are no events."""
-
-    def between(self, first: Any, last: Any) -> float:
-        """Refuse: there are no events.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("a cpu has no events, so there is no time between two")
-
-    def state(self, at: float) -> None:
-        """Return None: its clocks are not readable."""
-
-    def joules(self) -> None:
-        """Return None: reading the energy counter needs rights that a process should not have."""
 
     def flush(self) -> None:
         """Write 64 MiB: more than the caches that one core of common processors can fill."""
@@ -95,20 +50,16 @@ class Cpu:
         """Describe versions, processor and threads."""
         return software()
 
-    def reset_peaks(self) -> None:
-        """Do nothing: the system keeps a process's peak, which cannot be lowered."""
-
     def memory(self) -> dict[str, float]:
-        """Return the peak of this process's resident memory, in MiB; torch's own code is in it."""
+        """Return the peak of this process's resident memory, in MiB; torch's own code is in it.
+
+        The system keeps a process's peak, which cannot be reset.
+        """
         unit = 1 if sys.platform == "darwin" else 1 << 10  # bytes there, KiB elsewhere (getrusage(2))
         return {"device": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB}
 
-    def other_processes(self) -> int:
-        """Return 0: a processor always has other processes, and their number means nothing."""
-        return 0
 
-
-class Cuda:
+class Cuda(Device):
     """The current NVIDIA device, by torch's events and the driver's instruments (NVML)."""
 
     kind = "cuda"
@@ -120,10 +71,6 @@ class Cuda:
         self.buffer: Tensor | None = None
         self.nvml = Nvml(*nvml_names(properties))
         torch.cuda.synchronize()  # makes this process one of the device's, which `other_processes` relies on
-
-    def now(self) -> float:
-        """Read the host's clock in s, which never goes back."""
-        return time.perf_counter()
 
     def synchronise(self) -> None:
         """Wait until the device has done all work that was sent to it."""

@@ -8,7 +8,7 @@ padded, as in the official test scripts; `end_to_end` times the whole way from h
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from statistics import fmean
 from typing import Any, cast
 
@@ -19,11 +19,12 @@ from benchmark import nets, plugins
 from benchmark.data import fetch
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import scoring
-from benchmark.measure.devices import Monitored, applied
+from benchmark.measure.devices import applied
+from benchmark.measure.recorder import Work
 from benchmark.measure.traffic import traffic
-from benchmark.measure.work import Task, Work
 from benchmark.spec import Normalise, Run
 from benchmark.timing.recording import MODES, Mode
+from benchmark.timing.schedule import Job
 from benchmark.weights import published
 
 Call = Callable[[], Tensor]
@@ -70,61 +71,38 @@ class StandIn(nn.Module):
         return [self.call()[: len(images)].float()]
 
 
-class GraphCall:
-    """Captures a call as a graph when it is first called, and replays it from then on."""
-
-    def __init__(self, call: Call, place: str) -> None:
-        self.call, self.place = call, place
-        self.replay: Call | None = None
-
-    def __call__(self) -> Tensor:
-        """Return the restored images, in the same memory each time.
-
-        Raises:
-            ValueError: the call cannot be captured.
-        """
-        if self.replay is None:
-            try:
-                self.replay = capture(self.call)
-            except ValueError as error:
-                raise ValueError(f"{self.place}: {error}") from None
-        return self.replay()
-
-
-def prepare(task: Task, device: Monitored) -> Work:
-    """Build a run's network with its calls, and count its arithmetic and traffic.
+def prepare(job: Job, run: Run, kind: str) -> Work:
+    """Build a run's network on a kind of device with its calls, and count its arithmetic and traffic.
 
     Traffic is counted as if every value had the mode's type: a lower bound, since under autocast some values
     keep float32, and weights are cast.
 
     Raises:
-        ValueError: the task has no run, or its network cannot be built (`nets.build`).
+        ValueError: its network cannot be built (`nets.build`).
     """
-    run, mode, kind = task.run, task.mode, device.kind
-    if run is None:
-        raise ValueError(f"{task.name}: forward needs a run")
+    mode = MODES[job.mode]
     normalise = run.train.normalise if run.train else Normalise()
     net = nets.build(run, seed=SEED).eval()
-    macs, float32_bytes = traffic(net, task.height, task.width, task.batch)
-    forward = place(net, random_input(net, task, normalise), mode, kind)
-    call = launch(forward, task)
+    macs, float32_bytes = traffic(net, job.height, job.width, job.batch)
+    forward = place(net, random_input(net, job, normalise), mode, kind)
+    call = launch(forward, job)
     stand_in = StandIn(net, forward.input, call)
-    accuracy = partial(compare, run, forward, stand_in, normalise, (task.height, task.width))
+    accuracy = partial(compare, run, forward, stand_in, normalise, (job.height, job.width))
     return Work(
         call,
         macs,
         float32_bytes * DTYPES[mode.dtype].itemsize // torch.float32.itemsize,
         capture=partial(capture, forward) if kind == "cuda" and mode.launch == "eager" else None,
-        end_to_end=end_to_end_call(stand_in, task, normalise, kind),
+        end_to_end=end_to_end_call(stand_in, job, normalise, kind),
         accuracy=None if mode == STRICT else accuracy,
     )
 
 
-def random_input(net: nn.Module, task: Task, normalise: Normalise) -> Tensor:
-    """Draw a uniform image, normalised, of the task's size rounded up for the network; repeat it."""
-    size = nets.round_up_side(net, task.height), nets.round_up_side(net, task.width)
+def random_input(net: nn.Module, job: Job, normalise: Normalise) -> Tensor:
+    """Draw a uniform image, normalised, of the job's size rounded up for the network; repeat it."""
+    size = nets.round_up_side(net, job.height), nets.round_up_side(net, job.width)
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(SEED))
-    return ((image - normalise.mean) * normalise.scale).repeat(task.batch, 1, 1, 1)
+    return ((image - normalise.mean) * normalise.scale).repeat(job.batch, 1, 1, 1)
 
 
 def place(net: nn.Module, x: Tensor, mode: Mode, kind: str) -> Forward:
@@ -134,16 +112,18 @@ def place(net: nn.Module, x: Tensor, mode: Mode, kind: str) -> Forward:
     return Forward(net.to(kind).to(memory_format=layout), on_device, DTYPES[mode.dtype])
 
 
-def launch(forward: Forward, task: Task) -> Call:
-    """Return the call as the mode launches it: eagerly, as a graph, or compiled."""
-    if task.mode.launch == "eager":
+def launch(forward: Forward, job: Job) -> Call:
+    """Return the call as the mode launches it: eagerly, or as a graph that the first call captures."""
+    mode = MODES[job.mode]
+    if mode.launch == "eager":
         return forward
-    if task.mode.launch == "compiled":
+    if mode.launch == "compiled":
         forward = replace(forward, net=cast(nn.Module, torch.compile(forward.net)))
-    return GraphCall(forward, f"runs.{task.name}, mode {task.mode.name}")
+    captured = cache(partial(capture, forward, f"runs.{job.run}, mode {job.mode}: "))
+    return lambda: captured()()
 
 
-def capture(call: Call) -> Call:
+def capture(call: Call, place: str = "") -> Call:
     """Capture a call as a CUDA graph and return its replay, whose result is in the same memory each time.
 
     As PyTorch's notes on CUDA graphs ask: a few calls in a side stream, then the capture. Not every version
@@ -167,7 +147,7 @@ def capture(call: Call) -> Call:
         first = first_error(error)
         if isinstance(first, torch.OutOfMemoryError):
             raise first from None
-        raise ValueError(f"no graph: {str(first).splitlines()[0]}") from None
+        raise ValueError(f"{place}no graph: {str(first).splitlines()[0]}") from None
 
     def replay() -> Tensor:
         graph.replay()
@@ -183,9 +163,9 @@ def first_error(error: BaseException) -> BaseException:
     return error
 
 
-def end_to_end_call(net: StandIn, task: Task, normalise: Normalise, kind: str) -> Call:
+def end_to_end_call(net: StandIn, job: Job, normalise: Normalise, kind: str) -> Call:
     """Return a call that restores 8-bit images (B, H, W, 3) on the host into 8-bit images on the host."""
-    size = (task.batch, task.height, task.width, 3)
+    size = (job.batch, job.height, job.width, 3)
     images = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(SEED))
     restored = torch.empty_like(images)
     if kind == "cuda":
@@ -207,12 +187,7 @@ def compare(
 
     Available authors' weights replace the random ones, for good.
 
-    Args:
-        run: which network.
-        forward: what was timed.
-        stand_in: with the call that was timed.
-        normalise: the network's.
-        size: requested height and width; real images of another size are not restored.
+    Real images of another size than the requested `size` are not restored.
 
     Returns:
         weights: "initial", or the name of the authors'.

@@ -2,63 +2,68 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
-from benchmark.measure.devices import Monitored, applied
-from benchmark.measure.work import Task, Work
+from benchmark.measure.devices import applied
 from benchmark.timing import sampler
-from benchmark.timing.recording import Recording
+from benchmark.timing.recording import MODES, Recording
 from benchmark.timing.rules import RULES, Rules
+from benchmark.timing.sampler import Device
+from benchmark.timing.schedule import Job
 
 END_TO_END_CALLS = 10  # from host to host, after one that does not count
 
 
-def record(task: Task, work: Work, device: Monitored, rules: Rules | None = None) -> Recording:
-    """Time a piece of work in its mode, by all clocks and rules of the protocol.
+@dataclass(frozen=True)
+class Work:
+    """Hold what a process times; nothing has been called yet."""
+
+    call: Callable[[], Any]  # sends one call's work to the device and does not wait for it
+    macs: int = 0  # of one call
+    traffic: int = 0  # bytes that all operators of one call read and write, at least
+    capture: Callable[[], Callable[[], Any]] | None = None  # records the call as a graph; returns its replay
+    end_to_end: Callable[[], Any] | None = None  # one call from 8-bit image on the host to the same
+    accuracy: Callable[[], dict[str, Any]] | None = None  # compares the restored image with mode strict's
+    notes: tuple[str, ...] = ()
+
+
+def record(
+    job: Job, work: Work, device: Device, fingerprint: str = "", position: int = 0, rules: Rules | None = None
+) -> Recording:
+    """Time a job's work in its mode, by all clocks and by the rules of this kind of device or others.
 
     A cold mode has no burst and no end-to-end time: caches are emptied before its samples alone, so those
     would be the warm mode's.
 
-    Args:
-        task: what is timed.
-        work: not called yet.
-        device: the work's.
-        rules: of the protocol; by default those of this kind of device.
-
     Raises:
         ValueError: the device has too little memory, or does not support the mode.
     """
-    rules = rules or RULES[device.kind]
+    rules, mode = rules or RULES[device.kind], MODES[job.mode]
     notes = list(work.notes)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with memory_error(task, device), applied(task.mode, device.kind):
+    with memory_error(job, device), applied(mode, device.kind):
         other_processes = device.other_processes()
         device.reset_peaks()
         first_call_ms = wall_ms(device, work.call)
         wall_ms(device, work.call)
         memory = device.memory()
         replay = optional(work.capture, "no graph", notes)
-        samples = sampler.sample(device, work.call, rules, replay, task.mode.cold)
-        warm = not task.mode.cold
+        samples = sampler.sample(device, work.call, rules, replay, mode.cold)
+        warm = not mode.cold
         burst = sampler.burst(device, work.call, rules) if warm else None
         end_to_end = end_to_end_times(device, work.end_to_end, rules) if warm and work.end_to_end else ()
         accuracy = optional(work.accuracy, "restored image not compared", notes) or {}
     return Recording(
-        kind=task.kind,
-        run=task.name,
-        mode=task.mode.name,
-        height=task.height,
-        width=task.width,
-        batch=task.batch,
-        round=task.round,
+        **asdict(job),
         device=device.name,
         kind_of_device=device.kind,
-        fingerprint=task.fingerprint,
+        fingerprint=fingerprint,
         started=started,
-        position=task.position,
+        position=position,
         samples=samples,
         macs=work.macs,
         traffic=work.traffic,
@@ -74,7 +79,7 @@ def record(task: Task, work: Work, device: Monitored, rules: Rules | None = None
 
 
 @contextmanager
-def memory_error(task: Task, device: Monitored) -> Iterator[None]:
+def memory_error(job: Job, device: Device) -> Iterator[None]:
     """Turn running out of the device's memory into one line.
 
     Raises:
@@ -83,12 +88,11 @@ def memory_error(task: Task, device: Monitored) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        size = f"{task.height}x{task.width}, batch {task.batch}"
-        what = f"{task.kind} of {task.name}, mode {task.mode.name}, {size}"
+        what = f"{job.kind} of {job.run}, mode {job.mode}, {job.height}x{job.width}, batch {job.batch}"
         raise ValueError(f"{what}: more memory than {device.name} has") from None
 
 
-def wall_ms(device: Monitored, call: Callable[[], Any]) -> float:
+def wall_ms(device: Device, call: Callable[[], Any]) -> float:
     """Return the wall ms of one call, synchronised before and after."""
     device.synchronise()
     begin = device.now()
@@ -97,7 +101,7 @@ def wall_ms(device: Monitored, call: Callable[[], Any]) -> float:
     return (device.now() - begin) * 1000
 
 
-def end_to_end_times(device: Monitored, call: Callable[[], Any], rules: Rules) -> tuple[float, ...]:
+def end_to_end_times(device: Device, call: Callable[[], Any], rules: Rules) -> tuple[float, ...]:
     """Return the wall ms of up to ten calls, as many as begin within a burst's time, after a first one."""
     end = device.now() + rules.burst_seconds
     with sampler.paused_garbage_collection():

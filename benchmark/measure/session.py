@@ -1,23 +1,71 @@
-"""Run the jobs that have no recording yet on this device, while the time budget lasts."""
+"""Run the jobs that have no recording yet on this device, each in a fresh process, while the budget lasts."""
 
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from benchmark import spec
-from benchmark.measure.job import fingerprint, run_in_process
-from benchmark.results import COMPLEXITY, RUNTIME, read_rows, write
+from benchmark.measure import fresh
+from benchmark.results import COMPLEXITY, RUNTIME, provenance, read_rows, write
 from benchmark.results.schema import Complexity, Unmeasured
 from benchmark.timing import storage
-from benchmark.timing.recording import Recording, timing_key
+from benchmark.timing.recording import MODES, Recording, timing_key
 from benchmark.timing.schedule import Host, Job, Options, call_seconds, mean_seconds, plan, process_seconds
 from benchmark.timing.verdicts import judge
 
+PRELOAD = tuple(f"benchmark.measure.{name}" for name in ("ceilings", "forward", "session", "steps"))
+MAX_SECONDS = 900  # after which a process is stopped
 UNMEASURED = "unmeasured.csv"  # in each device's folder
 MAX_STEP_SECONDS = 10.0  # a training step that would take longer is not timed
 
 Key = tuple[Any, str, str, int, int, int]  # of timing_key
+
+
+def run_in_process(job: Job | None, position: int = 0) -> Any:
+    """Call `run` in a fresh process.
+
+    Raises:
+        ValueError: it failed, or took too long; the message is its own.
+    """
+    return fresh.call(run, (job, position), PRELOAD, MAX_SECONDS)
+
+
+def run(job: Job | None, position: int) -> Any:
+    """Return the job's recording as a line; without a job, this machine's Host.
+
+    Raises:
+        ValueError: this device cannot do the job.
+    """
+    import torch
+
+    from benchmark.measure import ceilings, devices, forward, recorder, steps
+
+    device = devices.current()
+    if job is None:
+        modes = {name: ceilings.mode(name) for name in ceilings.NAMES[device.kind]}
+        return Host(device.kind, device.name, torch.__version__, modes)
+    system: Any = None if job.kind == "ceiling" else spec.load()[1][job.run]
+    prepare = {"forward": forward.prepare, "step": steps.prepare, "ceiling": ceilings.prepare}[job.kind]
+    with recorder.memory_error(job, device), devices.applied(MODES[job.mode], device.kind):
+        work = prepare(job, system, device.kind)
+        made_by = fingerprint(job, system, torch.__version__)
+        return storage.dump(recorder.record(job, work, device, made_by, position))
+
+
+def fingerprint(job: Job, run: spec.Run | None, torch: str) -> str:
+    """Hash the code and settings that are timed. The code that times has storage.VERSION instead."""
+    made_by: dict[str, Any] = {"torch": torch, "version": storage.VERSION}
+    if job.kind == "ceiling":
+        made_by["code"] = provenance.hashes([provenance.ROOT / "benchmark/measure/ceilings.py"])
+    if run:
+        made_by |= {"config": run.config, "code": provenance.model_code(run.model)}
+    if run and job.kind == "step":
+        from benchmark.training.fingerprint import code
+
+        made_by |= {"recipe": asdict(run)["train"], "code": provenance.hashes(code(run))}
+    return provenance.digest(made_by)[:16]
 
 
 class Session:

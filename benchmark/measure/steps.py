@@ -12,7 +12,6 @@ import copy
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark import nets
 from benchmark.data.pairs import UNPAIRED, Pairs
 from benchmark.losses import Batch
-from benchmark.measure.work import Task, Work
+from benchmark.measure.recorder import Work
 from benchmark.spec import Recipe, Run
+from benchmark.timing.schedule import Job
 from benchmark.training.fit import NetworkTrainer, Settings
 from benchmark.training.objective import Networks, adversary_networks, build_objective
 from benchmark.weights import pretrained
@@ -37,37 +37,25 @@ GRAIN, SHIFT = 16, 8  # pixels between two random colours, and from sharp to blu
 CHANNELS = {"motion": 2, "moving": 1}  # of extras that are not images
 
 
-def trained(run: Run | None) -> tuple[Run, Recipe]:
-    """Return a run that trains, and its recipe.
-
-    Raises:
-        ValueError: it has no recipe.
-    """
-    if run is None or run.train is None:
-        name = run.name if run else "a ceiling"
-        raise ValueError(f"{name}: it has no recipe, so no training step; name a run that has one")
-    return run, run.train
-
-
-def prepare(task: Task, device: Any) -> Work:
-    """Prepare the steps of a run's recipe, with the task's batch and crop; each call is the next step.
+def prepare(job: Job, run: Run, kind: str) -> Work:
+    """Prepare the steps of a run's recipe, with the job's batch and crop; each call is the next step.
 
     Raises:
         ValueError: the run has no recipe, the crop is not square or larger than the images, or training does
             not support the mode.
     """
-    run, whole = trained(task.run)
-    recipe = replace(whole, batch=task.batch, crop=task.height)
-    if task.mode.name not in MODES:
-        allowed = ", ".join(MODES)
-        raise ValueError(f"{run.name}: no training step in mode {task.mode.name!r}; allowed: {allowed}")
-    if task.height != task.width or not 0 < task.height <= HEIGHT // recipe.shrink:
+    if run.train is None:
+        raise ValueError(f"{run.name}: it has no recipe, so no training step; name a run that has one")
+    recipe = replace(run.train, batch=job.batch, crop=job.height)
+    if job.mode not in MODES:
+        raise ValueError(f"{run.name}: no training step in mode {job.mode!r}; allowed: {', '.join(MODES)}")
+    if job.height != job.width or not 0 < job.height <= HEIGHT // recipe.shrink:
         allowed = f"a square of up to {HEIGHT // recipe.shrink} pixels"
-        raise ValueError(f"{run.name}: a crop of {task.width}x{task.height}; allowed: {allowed}")
+        raise ValueError(f"{run.name}: a crop of {job.width}x{job.height}; allowed: {allowed}")
     networks = {"net": nets.build(run), **adversary_networks(recipe, thin=1)}
     macs, uncounted = arithmetic(networks, recipe)
     lacks = pretrained.fallbacks(name for name in recipe.pretrained if name == "vgg19")
-    settings = Settings(recipe.steps, Path(), device=device.kind)  # no checkpoint is written
+    settings = Settings(recipe.steps, Path(), device=kind)  # no checkpoint is written
     training, steps = NetworkTrainer(networks, images(recipe), recipe, settings), itertools.count()
     return Work(
         lambda: training.step(next(steps)),

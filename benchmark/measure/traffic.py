@@ -31,13 +31,8 @@ DEFORM = "torchvision::deform_conv2d"
 def traffic(net: nn.Module, height: int, width: int, batch: int = 1) -> tuple[int, int]:
     """Count multiply-accumulates and bytes of one forward pass in evaluation mode.
 
-    Images are padded as when the network restores, and have the type of its weights.
-
-    Args:
-        net: a network with a `stride`; it is not changed.
-        height: of the images, pixels.
-        width: of the images, pixels.
-        batch: images.
+    Images are padded as when the network restores, and have the type of its weights. The network is not
+    changed.
 
     Returns:
         MACs of convolutions and matrix products (torch's FlopCounterMode, which counts two flops each) and of

@@ -29,8 +29,8 @@ HTML = """<!DOCTYPE html>
 def main() -> None:
     """Write the page and name it in DVC's configuration of this clone.
 
-    DVC's plots call the global `vegaEmbed` from plain scripts, which run before a module does. A stand-in keeps
-    their calls for the module.
+    DVC's plots call the global `vegaEmbed` from plain scripts, which run before a module does; a stand-in
+    keeps their calls for the module.
     """
     replay = "for (const call of calls) vegaEmbed(...call);"
     script = vl_convert.javascript_bundle(replay, vl_version=VEGA_LITE)

@@ -223,7 +223,7 @@ def physics(times: Times) -> str:
     if not times.papers:
         return f"Printed run times beside the laws of physics: {WAITING}."
     counts = times.totals
-    rows = [(row.share_of_peak, paper.short, row) for paper in times.papers for row in paper.rows]
+    rows = [(row.share_of_peak, name, row) for name, rows in times.papers.items() for row in rows]
     share, paper, row = max(rows, key=lambda entry: entry[0] or 0.0)
     worst = (
         f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "

@@ -10,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.compare.findings import VERDICTS
-from benchmark.compare.physics import VERDICTS as PHYSICS
 from benchmark.report import figures
 from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
@@ -18,7 +17,7 @@ from benchmark.report.measured import MAIN
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
 from benchmark.report.summary import Summary, bands
-from benchmark.results.schema import PrintedTime
+from benchmark.results.schema import PHYSICS_VERDICTS, PrintedTime
 
 _NAMES_BY_SYMBOL = {
     "✓": ("agrees", "decided", "complete", "possible", "sound"),
@@ -160,7 +159,7 @@ def environment() -> Environment:
         "networks": NETWORKS,
         "main_quantities": MAIN,
         "bands": bands(),
-        "judgements": PHYSICS,
+        "judgements": PHYSICS_VERDICTS,
         "laws": LAWS,
         "full": FULL,
         "tools": {"python": platform.python_version(), **{name: version(name) for name in TOOLS}},

@@ -1,26 +1,18 @@
 """Run times: printed ones beside the lower bounds of physics, and what was measured on devices."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.compare.physics import VERDICTS, Clocked
+from benchmark.compare.physics import Clocked
 from benchmark.report.inputs import Inputs
 from benchmark.report.printed import short
-from benchmark.results.schema import PhysicsVerdict, Price, PrintedTime, Timing
+from benchmark.results.schema import PHYSICS_VERDICTS, PhysicsVerdict, Price, PrintedTime, Timing
 
 FULL = (720, 1280)  # height and width in pixels of the papers' run times, where a size is stated
 STRICT = "strict"  # the mode that others are compared with
 
 Modes = tuple[tuple[str, tuple[Timing, ...]], ...]  # of each run, the rows of its modes
-
-
-@dataclass(frozen=True)
-class PaperTimes:
-    """The run times that a paper prints, in printed order."""
-
-    short: str
-    rows: tuple[PrintedTime, ...]
 
 
 @dataclass(frozen=True)
@@ -32,26 +24,6 @@ class Dot:
     printed: float
     at_peak: float  # the work at the card's peak
     lower_bound: float  # with the highest clock and an ideal algorithm
-
-
-@dataclass(frozen=True)
-class Speedup:
-    """A mode beside the strict one of the same run."""
-
-    strict: Timing
-    other: Timing
-    factor: float  # speed over that of mode strict
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Images per second of a run in a mode over batch sizes, of one image size."""
-
-    run: str
-    mode: str
-    height: int
-    width: int
-    rates: dict[int, float]  # by batch size
 
 
 @dataclass(frozen=True)
@@ -89,21 +61,13 @@ class Device:
     others: Modes  # at other sizes and batches
     two_clocks: tuple[Timing, ...]  # with both clocks, the greatest factor first
     roofline: Roofline
-    speedups: tuple[Speedup, ...]
-    batches: tuple[Batches, ...]
+    speedups: tuple[tuple[Timing, Timing, float], ...]  # strict mode, another one, its speed over strict's
+    rates: dict[tuple[str, str, int, int], dict[int, float]]  # by run, mode and size: images/s by batch
 
     @property
     def batch_sizes(self) -> list[int]:
         """List every batch size of the runs with several."""
-        return sorted({size for run in self.batches for size in run.rates})
-
-
-@dataclass(frozen=True)
-class Unpriced:
-    """Runs without a price, and the reason."""
-
-    runs: tuple[str, ...]
-    reason: str
+        return sorted({size for rates in self.rates.values() for size in rates})
 
 
 @dataclass(frozen=True)
@@ -125,7 +89,7 @@ class PriceList:
     device: str
     mode: str
     rows: tuple[Price, ...]  # that have a price
-    unpriced: tuple[Unpriced, ...]
+    unpriced: dict[str, list[str]]  # reason -> runs
     totals: tuple[Total, ...]
 
 
@@ -133,7 +97,7 @@ class PriceList:
 class Times:
     """The whole section as data."""
 
-    papers: tuple[PaperTimes, ...]
+    papers: dict[str, list[PrintedTime]]  # in printed order
     totals: dict[str, int]  # verdict -> printed times
     waiting: int  # printed times without a row in times.csv
     dots: tuple[Dot, ...]
@@ -143,7 +107,7 @@ class Times:
     prices: tuple[PriceList, ...]
 
 
-def printed(inputs: Inputs) -> tuple[tuple[PaperTimes, ...], int]:
+def printed(inputs: Inputs) -> tuple[dict[str, list[PrintedTime]], int]:
     """Return the rows of each paper whose claims still exist, and how many printed times have no row."""
     claimed = {
         (claim.paper, claim.table, claim.row, claim.column, claim.printed)
@@ -152,20 +116,20 @@ def printed(inputs: Inputs) -> tuple[tuple[PaperTimes, ...], int]:
         if claim.quantity == "seconds" and claim.value is not None
     }
     rows_by_claim = {(t.paper, t.table, t.row, t.column, t.printed): t for t in inputs.times}
-    papers = []
+    papers = {}
     for paper in inputs.papers:
-        rows = tuple(row for key, row in rows_by_claim.items() if key in claimed and row.paper == paper.key)
+        rows = [row for key, row in rows_by_claim.items() if key in claimed and row.paper == paper.key]
         if rows:
-            papers.append(PaperTimes(short(paper), rows))
-    return tuple(papers), len(claimed - rows_by_claim.keys())
+            papers[short(paper)] = rows
+    return papers, len(claimed - rows_by_claim.keys())
 
 
-def dots(papers: Iterable[PaperTimes]) -> Iterator[Dot]:
+def dots(papers: Mapping[str, Iterable[PrintedTime]]) -> Iterator[Dot]:
     """Yield the printed times whose network's arithmetic is counted."""
-    for paper in papers:
-        for row in paper.rows:
+    for paper, rows in papers.items():
+        for row in rows:
             if row.seconds and row.at_peak_s and row.lower_bound_s:
-                label = f"{paper.short} {row.table}: {row.row}"
+                label = f"{paper} {row.table}: {row.row}"
                 yield Dot(label, row.verdict, row.seconds, row.at_peak_s, row.lower_bound_s)
 
 
@@ -182,24 +146,22 @@ def by_run(rows: Iterable[Timing]) -> Modes:
     return tuple((run, tuple(modes)) for run, modes in groups.items())
 
 
-def speedups(rows: Modes) -> Iterator[Speedup]:
+def speedups(rows: Modes) -> Iterator[tuple[Timing, Timing, float]]:
     """Compare every measured mode with the strict one."""
     for _, modes in rows:
         strict = next((row for row in modes if row.mode == STRICT), None)
         for row in modes:
             if strict and strict.median_ms and row.mode != STRICT and row.median_ms:
-                yield Speedup(strict, row, strict.median_ms / row.median_ms)
+                yield strict, row, strict.median_ms / row.median_ms
 
 
-def batches(rows: Iterable[Timing]) -> Iterator[Batches]:
-    """Yield throughput where more than one batch size was measured."""
-    found: dict[tuple[str, str, int, int], dict[int, float]] = defaultdict(dict)
+def batch_rates(rows: Iterable[Timing]) -> dict[tuple[str, str, int, int], dict[int, float]]:
+    """Return throughput where more than one batch size was measured."""
+    rates: dict[tuple[str, str, int, int], dict[int, float]] = defaultdict(dict)
     for row in rows:
         if row.images_per_second:
-            found[row.run, row.mode, row.height, row.width][row.batch] = row.images_per_second
-    for key, rates in found.items():
-        if len(rates) > 1:
-            yield Batches(*key, rates)
+            rates[row.run, row.mode, row.height, row.width][row.batch] = row.images_per_second
+    return {key: by_batch for key, by_batch in rates.items() if len(by_batch) > 1}
 
 
 def roofline(name: str, device: str, rows: Iterable[Timing], ceilings: Sequence[Timing]) -> Roofline:
@@ -243,7 +205,7 @@ def device(name: str, number: int, timings: Iterable[Timing]) -> Device:
         tuple(row for _, row in sorted(two_clocks, key=lambda pair: -pair[0])),
         roofline(f"roofline-{number}", name, main, [row for row in own if row.kind == "ceiling"]),
         tuple(speedups(modes)),
-        tuple(batches(forward)),
+        batch_rates(forward),
     )
 
 
@@ -282,7 +244,7 @@ def prices(inputs: Inputs) -> Iterator[PriceList]:
             device,
             mode,
             tuple(priced),
-            tuple(Unpriced(tuple(names), reason) for reason, names in reasons.items()),
+            dict(reasons),
             tuple(total(name, trained, priced) for name, trained in runs.items()),
         )
 
@@ -290,8 +252,8 @@ def prices(inputs: Inputs) -> Iterator[PriceList]:
 def times(inputs: Inputs) -> Times:
     """Collect the section's data."""
     papers, waiting = printed(inputs)
-    totals = Counter[str](dict.fromkeys(VERDICTS, 0))
-    totals.update(row.verdict for paper in papers for row in paper.rows)
+    totals = Counter[str](dict.fromkeys(PHYSICS_VERDICTS, 0))
+    totals.update(row.verdict for rows in papers.values() for row in rows)
     names = dict.fromkeys(row.device for row in inputs.timings)
     return Times(
         papers,
@@ -299,7 +261,7 @@ def times(inputs: Inputs) -> Times:
         waiting,
         tuple(dots(papers)),
         inputs.clocked,
-        tuple((paper.short, row) for paper in papers for row in paper.rows if has_clock_evidence(row)),
+        tuple((paper, row) for paper, rows in papers.items() for row in rows if has_clock_evidence(row)),
         tuple(device(name, number, inputs.timings) for number, name in enumerate(names, 1)),
         tuple(prices(inputs)),
     )

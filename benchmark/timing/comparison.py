@@ -12,21 +12,12 @@ from benchmark.timing.stats import median
 
 
 def compare(a: Sequence[Recording], b: Sequence[Recording], rules: Rules | None = None) -> Versus:
-    """Compare two timings round by round.
+    """Compare the rounds of a timing with those of another mode or network.
 
     Every round of `a` must differ from every round of `b` by more than `rules.same_within` and by more than
     `rules.aa_multiple` times the A/A spread of either. On one device whose clock is readable, cycles (time x
     SM clock) must differ as well: else the clock made the difference. They are the same if all rounds of
-    both are within `rules.same_within`.
-
-    Args:
-        a: one recording for each round.
-        b: the same of another mode or network.
-        rules: thresholds; by default those of a's kind of device.
-
-    Returns:
-        "faster", "slower" or "same", of `a` beside `b`; "ambiguous" if rounds disagree, or there are fewer
-        than two of either.
+    both are within `rules.same_within`, and ambiguous if rounds disagree or either has fewer than two.
     """
     a, b = ([recording for recording in side if round_medians([recording], rules)] for side in (a, b))
     if min(len(a), len(b)) < 2:

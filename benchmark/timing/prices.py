@@ -12,15 +12,9 @@ NO_RATE = "no price per hour is given for this device: params.yaml, rates"
 def prices(timings: Iterable[Timing], runs: Mapping[str, Run], rates: Mapping[str, float]) -> Iterator[Price]:
     """Price every run that has a recipe, for each device and mode that training steps were timed in.
 
-    A step of another batch or crop than the recipe's gives no price.
-
-    Args:
-        timings: of all kinds.
-        runs: by name.
-        rates: price of an hour, by device, in any one currency.
-
-    Yields:
-        Rows by device and mode in the order of the timings, then by run; unmeasured ones too.
+    A step of another batch or crop than the recipe's gives no price. `rates` are prices of an hour by device,
+    in any one currency. Rows come by device and mode in the order of the timings, then by run, unmeasured
+    ones too.
     """
     timed = {(t.device, t.mode, t.run, t.batch, t.height, t.width): t for t in timings if t.kind == "step"}
     for device, mode in dict.fromkeys(key[:2] for key in timed):
@@ -43,20 +37,6 @@ def price(step: Timing, steps: int, rate: float | None) -> Price:
         if step.joules_per_image is not None:
             kwh = step.joules_per_image * step.batch * steps / HOUR
         reason = "; ".join(filter(None, (reason, NO_RATE if rate is None else "")))
-    return Price(
-        step.device,
-        step.run,
-        step.mode,
-        step.batch,
-        step.height,
-        steps,
-        step.median_ms,
-        step.ci_low_ms,
-        step.ci_high_ms,
-        hours,
-        rate,
-        cost,
-        kwh,
-        step.verdict,
-        reason,
-    )
+    key = step.device, step.run, step.mode, step.batch, step.height
+    times = step.median_ms, step.ci_low_ms, step.ci_high_ms
+    return Price(*key, steps, *times, hours, rate, cost, kwh, step.verdict, reason)

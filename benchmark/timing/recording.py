@@ -4,7 +4,7 @@ Nothing is judged here: verdicts are derived from recordings by `verdicts`, on a
 Times are milliseconds; moments are seconds since the first sample began.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from benchmark.timing.rules import RULES
@@ -26,7 +26,15 @@ class Mode:
     cold: bool = False  # the L2 cache is emptied before every sample
 
 
-FAST = {"tf32": True, "layout": "channels_last", "search": True}
+FAST = Mode(
+    "fast",
+    "what a user would choose: float16, channels last, searched algorithms, a replayed CUDA graph",
+    dtype="float16",
+    tf32=True,
+    layout="channels_last",
+    search=True,
+    launch="graph",
+)
 MODES = {
     mode.name: mode
     for mode in (
@@ -34,15 +42,9 @@ MODES = {
         Mode("tf32", "eager float32 whose convolutions may use TensorFloat-32", tf32=True),
         Mode("cold", "strict, from an empty L2 cache", cold=True),
         Mode("channels_last", "strict, with channels last in memory", layout="channels_last"),
-        Mode(
-            "fast",
-            "what a user would choose: float16, channels last, searched algorithms, a replayed CUDA graph",
-            **FAST,  # type: ignore[arg-type]
-            dtype="float16",
-            launch="graph",
-        ),
-        Mode("fast_bf16", "fast, in bfloat16", **FAST, dtype="bfloat16", launch="graph"),  # type: ignore[arg-type]
-        Mode("compiled", "fast, compiled first", **FAST, dtype="float16", launch="compiled"),  # type: ignore[arg-type]
+        FAST,
+        replace(FAST, name="fast_bf16", about="fast, in bfloat16", dtype="bfloat16"),
+        replace(FAST, name="compiled", about="fast, compiled first", launch="compiled"),
     )
 }
 DEFAULT_MODES = {"cuda": ("strict", "tf32", "fast"), "cpu": ("strict", "channels_last")}  # by kind of device

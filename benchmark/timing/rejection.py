@@ -21,9 +21,9 @@ def reject_reasons(
     two readings is unknown, and a device that was slow is still slow some milliseconds later.
 
     Args:
-        at: s, the begin of each sample.
+        at: s, the begin of each sample; states are on the same time axis, in the order they were read.
         wall: ms, the duration of each sample.
-        states: in the order they were read, on the same time axis; none where the device has none.
+        states: none where the device has none.
         rules: `slow_clock` is used.
     """
     if not states:

@@ -5,12 +5,13 @@ the device, an emptied cache, a replayed graph); docs/runtime.md argues for ever
 """
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 from benchmark.timing import stats
 from benchmark.timing.recording import Burst, Samples, State
@@ -25,31 +26,55 @@ GROWTH = 1.05  # of the number of calls between two checks, whose cost grows wit
 Call = Callable[[], Any]  # sends work to the device and does not wait for it
 
 
-class Device(Protocol):
-    """What the loop needs of a device; `benchmark/measure/devices.py` has real ones."""
+class Device:
+    """What is timed; without overrides a processor, where a call has ended when it returns.
 
-    kind: str  # "cuda" or "cpu"
+    `benchmark/measure/devices.py` has real devices.
+    """
+
+    kind = "cpu"  # or "cuda"
+    name: str
 
     def now(self) -> float:
-        """Read the host's clock, in s."""
+        """Read the host's clock in s, which never goes back."""
+        return time.perf_counter()
 
     def synchronise(self) -> None:
         """Wait until all work that was sent to the device is done."""
 
     def mark(self) -> Any:
         """Record an event behind all work sent so far; None where there are no events."""
+        return None
 
     def between(self, first: Any, last: Any) -> float:
         """Return the ms between two events that have passed."""
+        raise NotImplementedError
 
     def state(self, at: float) -> State | None:
         """Read the device's state, for the moment `at` (s); None where it is not readable."""
+        return None
 
     def joules(self) -> float | None:
-        """Read the energy counter; None where there is none."""
+        """Read the energy counter, J; None where it is not readable."""
+        return None
 
     def flush(self) -> None:
         """Send work that empties the L2 cache."""
+
+    def machine(self) -> dict[str, str]:
+        """Describe versions, driver and limits."""
+        return {}
+
+    def reset_peaks(self) -> None:
+        """Forget the peaks of memory so far."""
+
+    def memory(self) -> dict[str, float]:
+        """Return the peaks since then, in MiB."""
+        return {}
+
+    def other_processes(self) -> int:
+        """Count the other processes on the device now; those of a processor mean nothing and are 0."""
+        return 0
 
 
 @dataclass(frozen=True)

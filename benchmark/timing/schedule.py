@@ -23,12 +23,12 @@ MACS_PER_SECOND = {"cuda": 5e12, "cpu": 3e10}
 
 @dataclass(frozen=True)
 class Job:
-    """Name a timing process to run; `benchmark.measure.work.Task` without the network."""
+    """Name a piece of work to time in a process of its own."""
 
-    kind: str
-    run: str
-    mode: str
-    height: int
+    kind: str  # one of KINDS
+    run: str  # or a ceiling's name
+    mode: str  # one of MODES
+    height: int  # pixels; of a step: the crop; of a ceiling: 0
     width: int
     batch: int
     round: int
@@ -115,14 +115,7 @@ def plan(options: Options, host: Host, runs: Mapping[str, spec.Run]) -> list[Job
 
 
 def call_seconds(job: Job, host: Host, latest: Mapping[Any, Recording], macs: Mapping[str, float]) -> float:
-    """Estimate the seconds of one call: as measured before, or by its arithmetic.
-
-    Args:
-        job: what is called.
-        host: where.
-        latest: recordings by `timing_key`.
-        macs: of each run at 256x256.
-    """
+    """Estimate the seconds of one call: as measured before, else by the run's MACs at 256x256."""
     if before := latest.get(timing_key(job)):
         return mean_seconds(before)
     passes = 3 if job.kind == "step" else 1  # forward, and twice as much backward

@@ -53,12 +53,7 @@ def relative_slope(at: Sequence[float], values: Sequence[float]) -> float:
 
     Returns:
         Relative change per second; inf where no two moments differ.
-
-    Raises:
-        ValueError: there is not one value for each moment.
     """
-    if len(at) != len(values):
-        raise ValueError(f"{len(at)} moments and {len(values)} values; their numbers must be equal")
     center = median(values)
     if not center or center < 0 or min(at) == max(at):
         return inf

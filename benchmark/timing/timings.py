@@ -23,13 +23,9 @@ TAIL_SAMPLES = 300  # from which on the 99th percentile is not just the slowest 
 def timings(recordings: Iterable[Recording]) -> list[Timing]:
     """Summarise all rounds of each timing in one row.
 
-    Ceilings are rows too; a network that beats its device's sound ceilings is unsynchronised.
-
-    Args:
-        recordings: in the order they were made; of a repeated round the last recording counts.
-
-    Returns:
-        Rows by device, kind, run, size and batch, modes in the order of MODES.
+    Ceilings are rows too; a network that beats its device's sound ceilings is unsynchronised. Of a repeated
+    round the last recording counts. Rows come by device, kind, run, size and batch, modes in the order of
+    MODES.
     """
     tries = defaultdict(list)
     for each in recordings:

@@ -18,11 +18,7 @@ READ_EARLY = 0.98  # a wall clock below this share of a time that it spans was r
 
 
 def judge(recording: Recording, rules: Rules | None = None) -> tuple[TimingVerdict, list[str]]:
-    """Judge one process.
-
-    Args:
-        recording: its samples.
-        rules: thresholds; by default those of its kind of device.
+    """Judge one process, by default with the rules of its kind of device.
 
     Returns:
         The gravest of VERDICTS that applies; and in words every flaw, the gravest first, then remarks.

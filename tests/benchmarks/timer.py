@@ -16,8 +16,9 @@ do_bench reads the device's own clock with an empty L2 cache, and so do we besid
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,11 +28,11 @@ from torch.utils.benchmark import Timer
 
 from benchmark import spec
 from benchmark.measure import devices, forward
-from benchmark.measure.work import Task
 from benchmark.timing.comparison import spread
 from benchmark.timing.recording import MODES
 from benchmark.timing.rules import RULES
 from benchmark.timing.sampler import sample
+from benchmark.timing.schedule import Job
 from benchmark.timing.stats import median_interval
 
 NETWORKS = ("dmphn_1", "mimo_unet", "deblurgan")
@@ -61,24 +62,16 @@ def tritons(call: Callable[[], Any], seconds: float) -> float:
     return float(do_bench(call, rep=round(1000 * seconds), return_mode="median"))
 
 
-def comparisons(
-    device: Any, call: Callable[[], Any], seconds: float
-) -> Iterator[tuple[str, Side, Side, float]]:
-    """Yield the opponent, our side, theirs, and how far the ratio may be off."""
-    limit = 0.03 if device.kind == "cpu" else float("inf")
-    yield (
-        "Timer",
-        lambda: ours(device, call, seconds, "wall", cold=False),
-        lambda: theirs(call, seconds),
-        limit,
-    )
-    if device.kind == "cuda":
-        yield (
-            "do_bench",
-            lambda: ours(device, call, seconds, "events", cold=True),
-            lambda: tritons(call, seconds),
-            0.02,
-        )
+def comparisons(device: Any, call: Callable[[], Any], seconds: float) -> list[tuple[str, Side, Side, float]]:
+    """List each opponent's name, our side, its side, and how far the ratio may be off."""
+
+    def side(clock: str, cold: bool) -> Side:
+        return lambda: ours(device, call, seconds, clock, cold)
+
+    timer = ("Timer", side("wall", cold=False), lambda: theirs(call, seconds))
+    if device.kind == "cpu":
+        return [(*timer, 0.03)]
+    return [(*timer, inf), ("do_bench", side("events", cold=True), lambda: tritons(call, seconds), 0.02)]
 
 
 def turns(sides: tuple[Side, Side], pairs: int, dice: random.Random) -> list[tuple[float, float]]:
@@ -97,9 +90,9 @@ def main(pairs: int = 15, seconds: float = 0.7) -> int:
     print(f"{device.name}: {height}x{width}, {pairs} pairs of turns of {seconds:g} s")
     off = False
     for name in NETWORKS:
-        task = Task("forward", name, MODES["strict"], height, width, 1, 1, "", run=runs[name])
-        with devices.applied(task.mode, device.kind):
-            call = forward.prepare(task, device).call
+        job = Job("forward", name, "strict", height, width, 1, 1)
+        with devices.applied(MODES[job.mode], device.kind):
+            call = forward.prepare(job, runs[name], device.kind).call
             call()
             for opponent, mine, other, limit in comparisons(device, call, seconds):
                 pairs_of_medians = turns((mine, other), pairs, dice)
