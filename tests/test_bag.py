@@ -124,10 +124,7 @@ class Times(nn.Module):
 
 @pytest.mark.parametrize(
     ("residual", "times"),
-    [
-        ("one_level", 1.5 * 3 * 2 * 5),
-        ("multi_level", (((1.5 + 1) * 3 + 1) * 2 + 1) * 5),
-    ],
+    [("one_level", 1.5 * 3 * 2 * 5), ("multi_level", (((1.5 + 1) * 3 + 1) * 2 + 1) * 5)],
 )
 def test_residual_connections(residual, times):
     """Modules that add 0.5, 2, 1 and 4 times their input: multi-level ones are given the first input, too."""

@@ -22,26 +22,22 @@ Shapes    B batch, C width (32 at full size), H W image; each class uses the siz
           images are (B, 3, h, w), masks (B, 1, h/4, w/4)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample
+from benchmark.models._layers import ResBlock, Widths, conv, upsample
 from benchmark.models.srn import Down
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The full network."""
 
     width: int = 32  # SRN's; doubles at each of three scales
     sizes: int = 3  # of the image, each half of the next one
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def blocks(width: int) -> nn.Sequential:

@@ -13,28 +13,24 @@ Shapes    B batch, C width, H W image, h w a scale's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.models._layers import ResBlock, Widths, conv, upsample, weight_names
 from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """MIMO-UNet; MIMO-UNet+ has 20 blocks and dropout 0.1."""
 
     blocks: int = 8  # residual blocks per scale, in the encoder and in the decoder (`num_res`)
     dropout: float = 0.0  # share of channels, in training (MIMOUNetPlus)
     width: int = 32  # `base_channel`; doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def resize(x: Tensor, factor: float) -> Tensor:
@@ -156,11 +152,7 @@ LAYERS = (
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights of MIMO-UNet or MIMO-UNet+ to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights of MIMO-UNet or MIMO-UNet+ to a state dict of `Net`."""
     blocks = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith("Encoder.")), default=0)
     layers = dict(LAYERS)
     for scale, block, n in product(range(3), range(blocks), range(2)):

@@ -12,30 +12,25 @@ Shapes    B batch, P patches (in the batch axis), C width, H W image, s scale: 0
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.models._layers import Widths, conv, weight_names
 from benchmark.models.dmphn import cut, join
 from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published deblurring network; all values are defaults of `MPRNet.__init__`."""
 
     width: int = 96  # n_feat
     growth: int = 48  # scale_unetfeats: added at each coarser scale
     extra: int = 32  # scale_orsnetfeats: added in the last stage
     blocks: int = 8  # num_cab: in each original resolution block
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        width, growth, extra = (thinned(n, factor) for n in (self.width, self.growth, self.extra))
-        return replace(self, width=width, growth=growth, extra=extra)
 
 
 def widths(config: Config) -> list[int]:

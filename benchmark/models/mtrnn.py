@@ -11,12 +11,12 @@ Shapes    B batch, C width, H W image, h w a scale's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv, thinned, upsample, weight_names
+from benchmark.models._layers import Widths, conv, upsample, weight_names
 from benchmark.weights.names import rename
 
 SLOPE = 0.1  # of LeakyReLU below zero
@@ -24,15 +24,11 @@ MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-reso
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     iterations: int = 6  # `iter_num` of test.py
     width: int = 32  # `ch1`; doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 class Block(nn.Module):
@@ -154,9 +150,5 @@ LAYERS = {
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights to a state dict of `Net`."""
     return rename(weights, LAYERS, weight_names(Net, Config()))

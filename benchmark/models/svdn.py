@@ -22,28 +22,24 @@ Shapes    B batch, C width, H W image. Outputs before the restored image are not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import ResBlock, conv, deform_conv, initialise, thinned, upsample
+from benchmark.models._layers import ResBlock, Widths, conv, deform_conv, initialise, upsample
 
 SCALE = 4  # pixels of the image per pixel of the deconvolution
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The network with everything that the abstract names."""
 
     deconvolution: str = "modulated"  # a key of DECONVOLUTION
     blocks: int = 6  # of the deconvolution
     width: int = 32  # doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def sampling_points(offsets: Tensor) -> Tensor:
