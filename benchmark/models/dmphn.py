@@ -73,15 +73,10 @@ class Stage(nn.Module):
     def forward(
         self, image: Tensor, earlier: list[Tensor], first: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Restore an image from it and the outputs of earlier stages.
+        """Restore the blurry image, or the previous stage's, (B, 3, H, W); return the decoded features, too.
 
-        Args:
-            image: (B, 3, H, W), the blurry one or the image restored by the previous stage.
-            earlier: per level, the previous stage's features; empty in the first stage.
-            first: the image restored by the first stage; none in the first stage.
-
-        Returns:
-            The restored image (B, 3, H, W), and per level the features that were decoded.
+        `earlier` are the previous stage's features per level, `first` is the first stage's image; the first
+        stage has neither.
         """
         levels = len(self.encoders)
         patches = [image]

@@ -38,11 +38,6 @@ def resize(x: Tensor, factor: float) -> Tensor:
     return interpolate(x, scale_factor=factor, mode="nearest")
 
 
-def blocks(width: int, config: Config) -> nn.Sequential:
-    """Make the residual blocks of a scale, EB and DB of Fig. 3: (B, C, h, w) -> (B, C, h, w)."""
-    return nn.Sequential(*(ResBlock(width) for _ in range(config.blocks)))
-
-
 class SCM(nn.Module):
     """Extract shallow features of a smaller input and mix them with the input itself."""
 
@@ -93,19 +88,24 @@ class Net(nn.Module):
         super().__init__()
         w = config.width
         widths = (w, 2 * w, 4 * w)  # from the finest scale to the coarsest
+
+        def blocks() -> nn.ModuleList:  # EB and DB of Fig. 3
+            scales = ([ResBlock(width) for _ in range(config.blocks)] for width in widths)
+            return nn.ModuleList(nn.Sequential(*scale) for scale in scales)
+
         self.extract = nn.ModuleList(
             nn.Sequential(conv(cin, cout, stride=stride), nn.ReLU())
             for cin, cout, stride in ((3, w, 1), (w, 2 * w, 2), (2 * w, 4 * w, 2))
         )
         self.shallow = nn.ModuleList(SCM(width) for width in widths[1:])
         self.attend = nn.ModuleList(FAM(width) for width in widths[1:])
-        self.encoders = nn.ModuleList(blocks(width, config) for width in widths)
+        self.encoders = blocks()
         self.fuse = nn.ModuleList(AFF(sum(widths), width) for width in widths[:2])
         self.drop = nn.Dropout2d(config.dropout)
         self.join = nn.ModuleList(
             nn.Sequential(conv(2 * width, width, kernel=1), nn.ReLU()) for width in widths[:2]
         )
-        self.decoders = nn.ModuleList(blocks(width, config) for width in widths)
+        self.decoders = blocks()
         self.grow = nn.ModuleList(nn.Sequential(upsample(2 * width), nn.ReLU()) for width in widths[:2])
         self.restore = nn.ModuleList(conv(width, 3) for width in widths)
 

@@ -33,13 +33,13 @@ class Config(Widths):
     blocks: int = 8  # num_cab: in each original resolution block
 
 
-def widths(config: Config) -> list[int]:
+def widths(width: int, growth: int) -> list[int]:
     """List the widths of the three scales of an encoder-decoder, finest first.
 
-    >>> widths(Config())
+    >>> widths(96, 48)
     [96, 144, 192]
     """
-    return [config.width + scale * config.growth for scale in range(3)]
+    return [width + scale * growth for scale in range(3)]
 
 
 def resize(cin: int, cout: int, times: float) -> nn.Sequential:
@@ -163,8 +163,7 @@ class ORSNet(nn.Module):
     def __init__(self, widths: list[int], wide: int, act: nn.PReLU, blocks: int) -> None:
         super().__init__()
 
-        def from_scale(scale: int) -> nn.Sequential:
-            """Make the layers that bring a scale to full size: (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
+        def from_scale(scale: int) -> nn.Sequential:  # (B, C, H/2^s, W/2^s) -> (B, C', H, W)
             ups = [resize(widths[n], widths[n - 1], times=2) for n in range(scale, 0, -1)]
             return nn.Sequential(*ups, conv(widths[0], wide, 1, bias=False))
 
@@ -189,7 +188,7 @@ class Net(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         act = nn.PReLU()  # one slope for the whole network
-        scales = widths(config)
+        scales = widths(config.width, config.growth)
         width, wide = config.width, config.width + config.extra
         self.shallow = nn.ModuleList(
             nn.Sequential(conv(3, width, bias=False), CAB(width, act)) for _ in range(3)

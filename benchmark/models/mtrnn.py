@@ -58,14 +58,9 @@ class Scale(nn.Module):
         self.blocks = blocks(width, count)
 
     def forward(self, x: Tensor, other: Tensor | None) -> Tensor:
-        """Merge and refine.
+        """Merge x, which `resize` brings to (B, C, h, w), with a skip or the previous iteration's features.
 
-        Args:
-            x: features of the neighbouring scale, which `resize` brings to (B, C, h, w).
-            other: (B, C, h, w), a skip or the previous iteration's features; None: x is used twice.
-
-        Returns:
-            (B, C, h, w).
+        Without such (B, C, h, w), x is used twice.
         """
         x = self.resize(x)
         return self.blocks(self.merge(torch.cat((x, x if other is None else other), dim=1)))
@@ -110,16 +105,10 @@ class Net(nn.Module):
     def iteration(
         self, blurry: Tensor, estimate: Tensor, half: Tensor | None, quarter: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run one iteration.
+        """Restore (B, 3, H, W) from the blurry image and the previous iteration's (in the first, the same).
 
-        Args:
-            blurry: (B, 3, H, W), the same in each iteration; the network's residual is added to it.
-            estimate: (B, 3, H, W), the previous iteration's image; the blurry one in the first.
-            half: (B, 2C, H/2, W/2), features of the previous iteration; None in the first.
-            quarter: (B, 4C, H/4, W/4), likewise.
-
-        Returns:
-            (B, 3, H, W), and the features for the next iteration.
+        The previous iteration's features, (B, 2C, H/2, W/2) and (B, 4C, H/4, W/4), are None in the first;
+        those for the next iteration are returned. The network's residual is added to the blurry image.
         """
         blurry = self.subtract(blurry)
         at_full = self.enter(torch.cat((blurry, self.subtract(estimate)), dim=1))
