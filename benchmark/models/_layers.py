@@ -32,8 +32,8 @@ class Widths:
 
     def thin(self, factor: int) -> Self:
         """Divide every width of the network by a factor."""
-        divided = {name: thinned(value, factor) for name, value in vars(self).items() if name in WIDTHS}
-        return replace(cast(Any, self), **divided)
+        widths = {name: getattr(self, name) for name in WIDTHS if hasattr(self, name)}
+        return replace(cast(Any, self), **{name: thinned(value, factor) for name, value in widths.items()})
 
 
 def weight_names(net: Callable[[Any], nn.Module], config: Any) -> list[str]:
