@@ -136,6 +136,35 @@ def test_widths_are_divided(name):
     ]
 
 
+# Whose loss follows whose.
+TURNS = {
+    "gan": ["discriminator", "net"],
+    "ragan_ls": ["discriminators", "net"],
+    "realistic_blur": ["blur_discriminator", "blur", "discriminator", "net"],
+    "wgan_gp": ["critic"] * 5 + ["net"],
+}
+
+
+@pytest.mark.parametrize("name", ["deblurgan", "deblurganv2_mobilenet", "dbgan", "mscnn_gan"])
+def test_networks_learn_in_turn(name, tmp_path, monkeypatch):
+    """Discriminators first, each from its own loss; none of their losses teaches the restoring network."""
+    run = VARIANTS[name]
+    networks = {"net": nets.build(run, THIN)} | adversary_networks(run.train, THIN)
+    turns = []
+    for who, loss in build_objective(run.train)(
+        networks, batch(run, nets.round_up_side(networks["net"], 32))
+    ):
+        loss.backward()
+        learnt = {key for key, net in networks.items() if any(p.grad is not None for p in net.parameters())}
+        assert who in learnt
+        assert ("net" in learnt) == (who == "net")
+        for net in networks.values():
+            net.zero_grad()
+        turns.append(who)
+
+    assert turns == TURNS[run.train.adversary["name"]]
+
+
 @pytest.mark.parametrize("adversary", plugins.names("adversaries"))
 def test_discriminators_are_thinned(adversary):
     """Thinned networks of a GAN have the same layers, at least two channels wide."""

@@ -9,7 +9,6 @@ from torch.nn.functional import conv2d, max_pool2d
 from torchvision.models import vgg19
 from torchvision.transforms.v2.functional import normalize
 
-from benchmark import plugins
 from benchmark.losses import Batch, perceptual
 from benchmark.losses.perceptual import LAYERS, loss
 from benchmark.spec import Normalise
@@ -154,20 +153,3 @@ def test_without_weights_pixels_are_the_features():
     )
     torch.testing.assert_close(value, expected)
     assert pretrained.fallbacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
-
-
-@pytest.mark.usefixtures("missing")
-def test_a_perfect_restoration_costs_nothing():
-    """Whatever the settings."""
-    _, batch = crops()
-
-    assert loss([batch.sharp], batch, weight=100, normalise="imagenet", pixel=1) == 0
-
-
-def test_settings_are_the_recipes():
-    """What params.yaml may set; anything else is refused by name."""
-    settings = {"weight": 100, "layer": "conv3_3", "normalise": "none", "pixel": 0, "distance": "mse"}
-
-    assert plugins.settings(loss, settings, "loss perceptual")
-    with pytest.raises(ValueError, match="loss perceptual: unknown setting 'lambda'"):
-        plugins.settings(loss, {"lambda": 100}, "loss perceptual")
