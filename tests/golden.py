@@ -113,16 +113,10 @@ def record(
     gain: float = 1.0,
     **facts: Any,
 ) -> None:
-    """Write a case.
+    """Write a case of a source, "repository @commit and how it was run", with shapes in the authors' order.
 
-    Args:
-        case: name of the file.
-        source: repository @commit and how it was run.
-        shapes: of the authors' weights, in their order.
-        outputs: by input, "picture" or "frame": the input in [0, 1] and the official output in [0, 1].
-        difference: the largest difference between all values of the official output and ours.
-        gain: of `weights`.
-        facts: further entries.
+    By input, "picture" or "frame", `outputs` has the input and the official output in [0, 1]; `difference` is
+    the largest one between all values of the official output and ours.
     """
     recorded = {name: figures(*pair) for name, pair in outputs.items()}
     entry = {"source": source, "difference": difference, "gain": gain, **facts, "answers": recorded}

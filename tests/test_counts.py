@@ -65,8 +65,8 @@ def test_counts_are_those_of_the_network(name):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(blurry)
 
-    assert sum(p.numel() for p in net.parameters()) == int(COUNTED[name]["params"])
-    assert counter.get_total_flops() // 2 == int(COUNTED[name]["macs_720p_torch"])
+    assert sum(p.numel() for p in net.parameters()) == COUNTED[name].params
+    assert counter.get_total_flops() // 2 == COUNTED[name].macs_720p_torch
     assert sum(p.numel() for p in net.parameters() if not p.requires_grad) == FROZEN.get(name, 0)
 
 
@@ -80,6 +80,39 @@ def test_sizes_are_exact(name):
 def test_arithmetic_is_within_half_a_percent(name):
     """Convolutions and matrix products need what they need in the authors' code."""
     assert COUNTED[name].macs_720p_torch / 1e9 == pytest.approx(OFFICIAL[name][1], rel=0.005)
+
+
+def test_hamds_size_is_srns_and_what_is_added():
+    """HAMD is SRN's RGB network, two more of its decoders, a 1x1 per scale and the attention."""
+    decoder = sum(3 * 2 * (25 * w * w + w) for w in (128, 64, 32)) + (25 * 32 * 3 + 3)
+    decoder += sum(16 * w * (w // 2) + w // 2 for w in (128, 64))
+    fusion = sum(3 * w * w + w for w in (128, 64, 32))
+    attention = (9 * 128 * 32 + 32) + (9 * 32 + 1)
+
+    assert COUNTED["hamd"].params == COUNTED["srn_color"].params + 2 * decoder + fusion + attention
+
+
+def test_recursions_cost_all_rdms_again():
+    """SGENet's second recursion adds 24 RDMs: five 3x3 at 96, 120 and 144 channels, channel attention."""
+    widths, pixels = (96, 120, 144), (720 * 1280, 360 * 640, 180 * 320)
+    convolutions = sum(8 * 5 * 9 * w * w * n for w, n in zip(widths, pixels, strict=True))
+    added = COUNTED["sgenet_recursive2"].macs_720p_torch - COUNTED["sgenet"].macs_720p_torch
+
+    assert added == convolutions + sum(8 * 2 * w * (w // 4) for w in widths)
+
+
+@pytest.mark.parametrize(("name", "maps"), [("svdn", 27), ("svdn_unmodulated", 18)])
+def test_svdn_counts_what_finds_its_taps(name, maps):
+    """Six 3x3 find 18 maps of offsets and 9 of masks; no counter counts the six deformable ones."""
+    more = COUNTED[name].macs_720p_torch - COUNTED["svdn_plain"].macs_720p_torch
+
+    assert more == 6 * 9 * 128 * 57600 * (maps - 128)
+
+
+@pytest.mark.parametrize("name", ["saphnet", "saphnet_128"])
+def test_saphnet_fits_its_printed_time(name):
+    """The printed 0.34 s at 720p is within the 12.15 TFLOP/s of a Titan Xp, if each MAC is two of them."""
+    assert 0.7 * 0.34 < 2 * COUNTED[name].macs_720p_torch / 12.15e12 < 0.34
 
 
 def test_sgenet_has_its_printed_size():

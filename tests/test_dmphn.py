@@ -16,16 +16,6 @@ WEIGHTS = SHARED / "weights" / "dmphn_1_2_4"
 FRAMES = SHARED / "data" / "GOPRO_Large" / "test" / "GOPR0384_11_00"
 
 
-def test_initialisation_is_the_authors():
-    """Weights have the standard deviation 0.5 sqrt(2 / (k k Cout)), biases are zero."""
-    net = Net(Config("1"))
-
-    for layer in (m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)):
-        expected = 0.5 * (2 / (layer.kernel_size[0] ** 2 * layer.out_channels)) ** 0.5
-        assert layer.weight.std().item() == pytest.approx(expected, rel=0.15)
-        assert not layer.bias.any()
-
-
 class Record(nn.Module):
     """Stands in for an encoder or a decoder: keeps what it was given, hands on its multiple."""
 

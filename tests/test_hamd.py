@@ -5,42 +5,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.losses import Batch, human_aware
 from benchmark.models.hamd import Config, Net
 from benchmark.spec import Normalise
 
-SRN_RGB = 6_881_251  # parameters of the authors' SRN for RGB without ConvLSTM
 ONE = Config(sizes=1).thin(8)
-
-
-def test_size_is_srns_and_what_is_added():
-    """SRN's network, two more of its decoders, a 1x1 per scale and the attention: 13,769,738 parameters."""
-    with torch.device("meta"):
-        net = Net(Config())
-
-    block = {w: 2 * (25 * w * w + w) for w in (128, 64, 32)}
-    up = {w: 16 * w * (w // 2) + w // 2 for w in (128, 64)}
-    decoder = 3 * sum(block.values()) + sum(up.values()) + (25 * 32 * 3 + 3)
-    fusion = sum(3 * w * w + w for w in block)
-    attention = (9 * 128 * 32 + 32) + (9 * 32 + 1)
-    assert SRN_RGB + 2 * decoder + fusion + attention == 13_769_738
-    assert sum(p.numel() for p in net.parameters()) == 13_769_738
-
-
-def test_sizes_cost_their_share_of_the_pixels():
-    """Three sizes cost 1 + 1/4 + 1/16 of the largest alone."""
-    macs = []
-    for sizes in (1, 3):
-        with torch.device("meta"):
-            net = Net(Config(sizes=sizes))
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            net(torch.empty(1, 3, 720, 1280, device="meta"))
-        macs.append(counter.get_total_flops() / 2)
-
-    assert macs[1] == macs[0] * (1 + 1 / 4 + 1 / 16)
-    assert macs[1] / 1e9 == pytest.approx(2348.4, abs=0.1)
 
 
 class Constant(nn.Module):
@@ -172,8 +142,6 @@ def test_loss_is_its_sum_written_out():
         truth, human = mean(sharp, size), mean(people, size)
         expected += ((restored - truth) ** 2).mean()
         expected += 2.0 * ((mask - mean(people, size // 4)) ** 2).mean()
-        for b, c, y, x in np.ndindex(of_people.shape):
-            share, count = human[b, 0, y, x], of_people.size
-            expected += 0.5 * share * (of_people[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
-            expected += 0.25 * (1 - share) * (of_rest[b, c, y, x] - truth[b, c, y, x]) ** 2 / count
+        expected += 0.5 * (human * (of_people - truth) ** 2).mean()
+        expected += 0.25 * ((1 - human) * (of_rest - truth) ** 2).mean()
     assert found.item() == pytest.approx(expected)

@@ -1,11 +1,14 @@
 """What every run of params.yaml and every other variant of a model has in common."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d
 
 from benchmark import nets, plugins, spec
 from benchmark.losses import Batch
@@ -28,6 +31,7 @@ VARIANTS = RUNS | {
     name: replace(RUNS[base], name=name, config=RUNS[base].config | config)
     for name, (base, config) in CHOICES.items()
 }
+RANGES = {"bag": (-1, 1), "dbgan": (0, 1), "deblurgan": (-1, 1), "deblurganv2": (-1, 1)}
 TRAINED = [name for name, run in VARIANTS.items() if run.train]
 THIN = 8
 
@@ -132,6 +136,35 @@ def test_widths_are_divided(name):
     ]
 
 
+# Whose loss follows whose.
+TURNS = {
+    "gan": ["discriminator", "net"],
+    "ragan_ls": ["discriminators", "net"],
+    "realistic_blur": ["blur_discriminator", "blur", "discriminator", "net"],
+    "wgan_gp": ["critic"] * 5 + ["net"],
+}
+
+
+@pytest.mark.parametrize("name", ["deblurgan", "deblurganv2_mobilenet", "dbgan", "mscnn_gan"])
+def test_networks_learn_in_turn(name, tmp_path, monkeypatch):
+    """Discriminators first, each from its own loss; none of their losses teaches the restoring network."""
+    run = VARIANTS[name]
+    networks = {"net": nets.build(run, THIN)} | adversary_networks(run.train, THIN)
+    turns = []
+    for who, loss in build_objective(run.train)(
+        networks, batch(run, nets.round_up_side(networks["net"], 32))
+    ):
+        loss.backward()
+        learnt = {key for key, net in networks.items() if any(p.grad is not None for p in net.parameters())}
+        assert who in learnt
+        assert ("net" in learnt) == (who == "net")
+        for net in networks.values():
+            net.zero_grad()
+        turns.append(who)
+
+    assert turns == TURNS[run.train.adversary["name"]]
+
+
 @pytest.mark.parametrize("adversary", plugins.names("adversaries"))
 def test_discriminators_are_thinned(adversary):
     """Thinned networks of a GAN have the same layers, at least two channels wide."""
@@ -144,6 +177,114 @@ def test_discriminators_are_thinned(adversary):
     assert all(state.keys() == full.keys() for state in thinner)
     assert first[1] == [width // 4 for width in first[0]]
     assert all(width == (2 if adversary == "gan" else 4) for width in first[2])  # MS-CNN's halves its width
+
+
+# By model: the layers, as a regular expression, that make what is added to the blurry image.
+ADDED = {
+    "bag": r"decoder\.2",
+    "dbgan": r"last\.2",
+    "deblurgan": r"decoder\.2",
+    "deblurganv2": r"last(\.1)?",
+    "mimo_unet": r"restore\..",
+    "mprnet": r"tail|sams\..\.residual",
+    "mtrnn": r"leave",
+    "pssnsc": r"scales\..\.leaves\.2",
+    "sgenet": r"tail|.*\.residual(\.0)?",
+    "svdn": r"decoder\.2\.1",
+}
+# One run of each network: many runs differ in their recipe alone.
+NETWORKS = {f"{run.model} {run.config}": name for name, run in VARIANTS.items()}.values()
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if VARIANTS[name].model in ADDED])
+def test_what_is_learnt_is_added_to_the_image(name):
+    """Without the layers that make images every output is the blurry image, smaller at coarser scales."""
+    run = VARIANTS[name]
+    net, n = nets.build(run, THIN).eval(), run.train.normalise
+    side = nets.round_up_side(net, 32)
+    blurry = (torch.rand(1, 3, side, 2 * side) - n.mean) * n.scale
+    for key, layer in net.named_modules():
+        if re.fullmatch(ADDED[run.model], key):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
+    with torch.inference_mode():
+        images = [output for output in net(blurry) if output.shape[1] == 3]
+
+    for image in images:
+        step = side // image.shape[-2]
+        shrunk = avg_pool2d(blurry, step) if run.model == "sgenet" else blurry[..., ::step, ::step]
+        torch.testing.assert_close(image, shrunk, rtol=0, atol=1e-6 * n.scale)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if RANGES.get(VARIANTS[name].model)])
+def test_outputs_stay_in_range(name):
+    """Where the authors clip an image no value is outside the range, whatever the input."""
+    run = VARIANTS[name]
+    net = nets.build(run, THIN).eval()
+    side = nets.round_up_side(net, 32)
+    with torch.inference_mode():
+        (restored,) = net(10 * torch.randn(1, 3, side, side))
+
+    assert (restored.min(), restored.max()) == RANGES[run.model]
+
+
+# By run, for k x k taps: the standard deviation of a layer's weights, and the largest weight in deviations.
+INITIAL = {
+    "dbgan": (lambda taps, cin, cout: 0.1 * (2 / (taps * cin)) ** 0.5, 6),  # a tenth of He's
+    "deblurgan": (lambda taps, cin, cout: 0.02, 6),
+    "dmphn_1": (lambda taps, cin, cout: 0.5 * (2 / (taps * cout)) ** 0.5, 6),
+    "srn": (lambda taps, cin, cout: (2 / (taps * (cin + cout))) ** 0.5, 3**0.5),  # Xavier's, uniform
+    "svrnn": (lambda taps, cin, cout: (1 / (taps * cin)) ** 0.5, 3**0.5),  # Caffe's "xavier", uniform
+}
+
+
+@pytest.mark.parametrize("name", INITIAL)
+def test_initialisation_is_the_authors(name):
+    """Weights have the authors' standard deviation and range, biases are zero."""
+    deviation, most = INITIAL[name]
+    for key, layer in nets.build(RUNS[name]).named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not key.endswith("gates"):
+            expected = deviation(layer.kernel_size[0] ** 2, layer.in_channels, layer.out_channels)
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.15)
+            assert 1.6 * expected < layer.weight.abs().max() < 1.001 * most * expected
+            assert not layer.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "alone"), [("srn", True), ("srn_gray", True), ("srn_color", False), ("pssnsc", True)]
+)
+def test_channels_are_restored_alone(name, alone):
+    """But for "color", red, green and blue are three grey images, in whatever order."""
+    net, blurry = nets.build(RUNS[name], THIN), torch.rand(2, 3, 16, 16)
+
+    restored, swapped = net(blurry)[-1], net(blurry.flip(1))[-1].flip(1)
+
+    assert torch.allclose(restored, swapped, atol=1e-5) is alone
+
+
+# Attention maps and features of an image of 32x48: name -> channels and how much smaller they are.
+BAG = {f"module_{k}": (1, 4) for k in (1, 2, 3, 4)}
+MAPS = {
+    "bag": BAG,
+    "bag_3": {},
+    "bag_4": BAG,
+    "cdgnet": {"large_map": (1, 4), "small_map": (1, 4), "large_features": (4, 1), "small_features": (4, 1)},
+    "cdgnet_ld_ca": {"large_features": (4, 1)},
+    "hamd": {"human_map": (1, 4), "foreground_features": (4, 1), "background_features": (4, 1)},
+    "sgenet": {"skip": (12, 1), "refined": (12, 1)},
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_attention_maps(name):
+    """Names, channels and sizes are the paper's figure's; maps are in (0, 1)."""
+    shown = nets.build(RUNS[name], THIN).attention(torch.rand(2, 3, 32, 48))
+
+    shapes = {key: (2, channels, 32 // part, 48 // part) for key, (channels, part) in MAPS[name].items()}
+    assert {key: tuple(values.shape) for key, values in shown.items()} == shapes
+    for key, values in shown.items():
+        if values.shape[1] == 1:
+            assert 0 < values.min() < values.max() < 1, key
 
 
 def test_padding_is_invisible():

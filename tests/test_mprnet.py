@@ -83,16 +83,6 @@ def test_patches_see_each_other_later_and_later():
     )
 
 
-def test_stages_start_at_the_blurry_image():
-    """With nothing learned that makes images, each stage outputs with its input."""
-    net = Net(THIN)
-    for layer in (net.sams[0].residual, net.sams[1].residual, net.tail):
-        nn.init.zeros_(layer.weight)
-    blurry = torch.rand(2, 3, 16, 8)
-
-    assert [torch.equal(restored, blurry) for restored in net(blurry)] == [True, True, True]
-
-
 def test_attention_modules_are_their_formulas():
     """Written out in NumPy: weights from means, and a map from the image."""
     channel, supervised = ChannelAttention(12), SAM(12)

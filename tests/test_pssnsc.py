@@ -8,11 +8,6 @@ from benchmark.models.pssnsc import Config, Net, transform
 from benchmark.models.srn import double
 
 
-def count(module):
-    """Parameters."""
-    return sum(p.numel() for p in module.parameters())
-
-
 def test_skips_are_nested():
     """The output is x + f1(x) + f2(x + f1(x)) + ..., the input of each f the sum of all before."""
     module = transform(4)
@@ -71,14 +66,6 @@ def test_an_answer_is_added_to_the_blurry_image():
         assert torch.equal(restored, blurry[..., ::step, ::step])
     assert torch.equal(given[0][:, 0], given[0][:, 1])
     assert torch.equal(given[1][:, 1:], double(outputs[0].reshape(6, 1, 4, 8)))
-
-
-def test_channels_are_restored_alone():
-    """Red, green and blue are three grey images, in whatever order."""
-    net = Net(Config().thin(8))
-    blurry = torch.rand(2, 3, 16, 16)
-
-    torch.testing.assert_close(net(blurry)[-1], net(blurry.flip(1))[-1].flip(1))
 
 
 @pytest.mark.parametrize(

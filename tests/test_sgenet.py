@@ -6,56 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.functional import conv2d
 
 from benchmark.models import mprnet, sgenet
 from benchmark.models.sgenet import CEM, CSAM, RDM, Config, Handover, Net
-
-VARIANTS = {
-    "sgenet": Config(),
-    "no CEM": Config(skips="none"),
-    "no CSAM": Config(fusion="sum"),
-    "no SAM": Config(attention="none"),
-    "plain": Config(dilation="plain"),
-    "recursive": Config(recursions=2),
-}
-SIDES = (4, 2, 1) * 2  # how much smaller each output is
-
-
-def macs(config: Config) -> int:
-    """Of convolutions, for one image of 720x1280."""
-    with torch.device("meta"):
-        net, blurry = Net(config), torch.empty(1, 3, 720, 1280)
-    with FlopCounterMode(display=False) as counter:
-        net(blurry)
-    return counter.get_total_flops() // 2
-
-
-def test_macs_grow_with_recursions():
-    """Each adds the MACs of all 24 RDMs: five 3x3 at 96, 120 and 144 channels, and channel attention."""
-    widths, pixels = (96, 120, 144), (720 * 1280, 360 * 640, 180 * 320)
-    convolutions = sum(8 * 5 * 9 * w * w * n for w, n in zip(widths, pixels, strict=True))
-    attention = sum(8 * 2 * w * (w // 4) for w in widths)
-
-    once, twice = (macs(Config(recursions=n)) for n in (1, 2))
-
-    assert twice - once == convolutions + attention
-    assert round(once / 1e9) == 5878
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_images_are_residuals_on_the_blurry_image(name):
-    """Eq. 1: with nothing learned that makes images, each scale's is the blurry one, halved or quartered."""
-    net = Net(VARIANTS[name].thin(8))
-    for key, layer in net.named_modules():
-        if isinstance(layer, nn.Conv2d) and layer.out_channels == 3 and layer.in_channels > 3:
-            assert key == "tail" or "residual" in key
-            nn.init.zeros_(layer.weight)
-    blurry = torch.rand(1, 3, 16, 24)
-
-    for restored, n in zip(net(blurry), SIDES, strict=True):
-        torch.testing.assert_close(restored, avg_pool2d(blurry, n) if n > 1 else blurry)
 
 
 def numbers(*parts: int) -> Tensor:
@@ -202,16 +156,3 @@ def test_sam_is_mprnets():
     assert isinstance(with_sam.attend, mprnet.SAM)
     assert features is x
     torch.testing.assert_close(image, blurry + conv2d(x, without.attend.residual.weight))
-
-
-def test_attention_shows_the_finest_cem():
-    """What it is given and what it refines, and nothing stays behind."""
-    net = Net(Config().thin(8))
-
-    shown = net.attention(torch.rand(1, 3, 8, 12))
-
-    assert {name: tuple(values.shape) for name, values in shown.items()} == {
-        "skip": (1, 12, 8, 12),
-        "refined": (1, 12, 8, 12),
-    }
-    assert not net.stages[1].skips[0]._forward_hooks

@@ -10,6 +10,7 @@ Shapes    B batch, C width, H W image, h w overlapping patches of the image, one
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from benchmark.models._layers import normal
 
@@ -21,20 +22,21 @@ NORMS: dict[str, Norm | None] = {
     "none": None,
 }
 
-
-def pytorch_default(net: nn.Module) -> None:
-    """Keep PyTorch's own initialisation."""
-
-
 INITIALISE: dict[str, Callable[[nn.Module], None]] = {
     "normal": normal,  # DeblurGAN
-    "default": pytorch_default,  # DeblurGAN-v2
+    "default": lambda net: None,  # PyTorch's own (DeblurGAN-v2)
 }
 
 LAST: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,  # Wasserstein, least squares, and losses that take logits
     "sigmoid": nn.Sigmoid,  # `use_sigmoid`; no recipe of this project uses it
 }
+
+
+def fixed_score(discriminator: nn.Module, image: Tensor) -> Tensor:
+    """Score an image without gradients for the discriminator's weights."""
+    weights = {name: p.detach() for name, p in discriminator.named_parameters()}
+    return functional_call(discriminator, weights, (image,))
 
 
 class PatchGAN(nn.Module):

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import softplus
 
+from benchmark.adversaries._discriminators import fixed_score
 from benchmark.losses import Batch
 from benchmark.models._layers import conv, thinned
 from benchmark.models.dbgan import SLOPE, Dense, initialise
@@ -101,29 +101,8 @@ def relativistic_loss(higher: Tensor, lower: Tensor) -> Tensor:
     return softplus(lower.mean() - higher).mean() + softplus(lower - higher.mean()).mean()
 
 
-def fixed_score(discriminator: nn.Module, image: Tensor) -> Tensor:
-    """Score an image without gradients for the discriminator's weights."""
-    weights = {name: p.detach() for name, p in discriminator.named_parameters()}
-    return functional_call(discriminator, weights, (image,))
-
-
-def bgan(thin: int) -> dict[str, nn.Module]:
-    """Build the network that blurs, and the discriminator of its images and real blurry ones."""
-    return {
-        "blur": BGAN(thinned(64, thin), thinned(32, thin)),
-        "blur_discriminator": thin_discriminator(thin),
-    }
-
-
-def thin_discriminator(thin: int) -> Discriminator:
-    """Build a discriminator, its widths divided by `thin`."""
-    return Discriminator(thinned(64, thin), thinned(100, thin))
-
-
-BLURS: dict[str, Callable[[int], dict[str, nn.Module]]] = {
-    "bgan": bgan,  # DBGAN(+)
-    "none": lambda thin: {},  # DBGAN(-)
-}
+# What trains beside the restoring network and its discriminator.
+BLURS = {"bgan": ("blur", "blur_discriminator"), "none": ()}  # DBGAN(+), DBGAN(-)
 
 
 @dataclass(frozen=True)
@@ -136,7 +115,13 @@ class Adversary:
 
     def networks(self, thin: int) -> dict[str, nn.Module]:
         """Build the discriminator of restored images and, with BGAN, the networks that blur."""
-        return {"discriminator": thin_discriminator(thin), **BLURS[self.blur](thin)}
+        networks: dict[str, nn.Module] = {}
+        for name in ("discriminator", *BLURS[self.blur]):
+            if name == "blur":
+                networks[name] = BGAN(thinned(64, thin), thinned(32, thin))
+            else:
+                networks[name] = Discriminator(thinned(64, thin), thinned(100, thin))
+        return networks
 
     def objective(
         self, networks: dict[str, nn.Module], batch: Batch, content: Callable[[list[Tensor]], Tensor]

@@ -11,50 +11,32 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from benchmark.adversaries._discriminators import PatchGAN
+from benchmark.adversaries._discriminators import PatchGAN, fixed_score
 from benchmark.losses import Batch
 from benchmark.models._layers import thinned
 
-
-@dataclass(frozen=True)
-class GradientNorm:
-    """The points at which the critic's gradient is computed, and its norms that should be 1."""
-
-    shares: Callable[[Tensor], tuple[int, ...]]  # shape of the random shares of sharp and restored image
-    norms: Callable[[Tensor], Tensor]  # of the gradient (B, 3, H, W)
-
-
-NORMS = {
-    # Gulrajani et al.: one point and one norm per image.
-    "sample": GradientNorm(lambda x: (len(x), 1, 1, 1), lambda gradient: gradient.flatten(1).norm(dim=1)),
-    # DeblurGAN's code: one share for the batch, and the norm over the three channels of each pixel.
-    "channel": GradientNorm(lambda x: (1, 1, 1, 1), lambda gradient: gradient.norm(dim=1)),
+# The number of random points in a batch, and the norms of the gradient (B, 3, H, W) that should be 1.
+NORMS: dict[str, tuple[Callable[[Tensor], int], Callable[[Tensor], Tensor]]] = {
+    "sample": (len, lambda gradient: gradient.flatten(1).norm(dim=1)),  # Gulrajani et al.: of each image
+    "channel": (lambda x: 1, lambda gradient: gradient.norm(dim=1)),  # DeblurGAN's code: of each pixel
 }
 
 
 def penalty(critic: nn.Module, sharp: Tensor, restored: Tensor, norm: str) -> Tensor:
     """Compute the mean squared distance from 1 of the critic's gradient norms between images.
 
-    Gradients are taken at random points on the line from a sharp image to a restored one.
-
-    The gradient is that of the sum of all scores, as in DeblurGAN's code. It is computed in single precision,
-    as its derivative underflows in half precision.
-
-    Args:
-        critic: (B, 3, H, W) -> scores.
-        sharp: (B, 3, H, W).
-        restored: the same, without a graph.
-        norm: a key of NORMS.
+    Gradients, those of the sum of all scores as in DeblurGAN's code, are taken at random points on the line
+    from a sharp image (B, 3, H, W) to a restored one, which has no graph. They are computed in single
+    precision, as their derivative underflows in half precision. `norm` is a key of NORMS.
     """
-    gradient_norm = NORMS[norm]
+    points, norms = NORMS[norm]
     with torch.autocast(sharp.device.type, enabled=False):
         sharp, restored = sharp.float(), restored.float()
-        share = torch.rand(gradient_norm.shares(sharp), device=sharp.device)
+        share = torch.rand((points(sharp), 1, 1, 1), device=sharp.device)
         between = (share * sharp + (1 - share) * restored).requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        return (gradient_norm.norms(gradient) - 1).square().mean()
+        return (norms(gradient) - 1).square().mean()
 
 
 @dataclass(frozen=True)
@@ -83,7 +65,4 @@ class Adversary:
         for _ in range(self.critic_steps):
             distance = critic(batch.sharp).mean() - critic(restored).mean()
             yield "critic", self.penalty * penalty(critic, batch.sharp, restored, self.norm) - distance
-        # Here the critic scores images and gets no gradients.
-        weights = {name: p.detach() for name, p in critic.named_parameters()}
-        score = functional_call(critic, weights, (outputs[-1],)).mean()
-        yield "net", content(outputs) - self.weight * score
+        yield "net", content(outputs) - self.weight * fixed_score(critic, outputs[-1]).mean()

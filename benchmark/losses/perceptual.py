@@ -69,15 +69,7 @@ def loss(
     "imagenet" changes the images in place before they are compared.
 
     Recipes: DeblurGAN and BAG `weight: 100`; DeblurGAN-v2 `weight: 0.006, normalise: imagenet, pixel: 0.5`.
-
-    Args:
-        outputs: the restored image last.
-        batch: with the sharp image.
-        weight: of the features.
-        layer: a key of LAYERS.
-        normalise: a key of NORMALISE.
-        pixel: weight of the pixels.
-        distance: of the pixels, a key of DISTANCES.
+    `layer`, `normalise` and `distance` (of the pixels) are keys of LAYERS, NORMALISE and DISTANCES.
     """
     restored, sharp = (NORMALISE[normalise](x, batch) for x in (outputs[-1], batch.sharp))
     file = pretrained.path("vgg19")

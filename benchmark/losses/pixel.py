@@ -4,6 +4,7 @@ How the sharp image is shrunk for a coarser output is part of a paper's recipe: 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,13 +27,8 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor, Batch], Tensor]] = {
 }
 
 
-def bilinear(images: Tensor) -> Tensor:
-    """Halve the size by bilinear interpolation: the mean of 2x2."""
-    return interpolate(images, scale_factor=0.5, mode="bilinear", align_corners=False)
-
-
 SHRINK: dict[str, Callable[[Tensor], Tensor]] = {
-    "bilinear": bilinear,
+    "bilinear": partial(interpolate, scale_factor=0.5, mode="bilinear", align_corners=False),  # mean of 2x2
     "gaussian": halve,  # scikit-image's pyramid_reduce (MS-CNN)
     "subsample": lambda images: images[..., ::2, ::2],  # TensorFlow 1's bilinear resize by one half (SRN)
 }

@@ -3,8 +3,9 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,18 @@ def thinned(width: int, factor: int, multiple: int = 1, lower_bound: int = 4) ->
     18
     """
     return max(lower_bound, width // (multiple * factor) * multiple)
+
+
+WIDTHS = ("width", "growth", "extra", "guide")  # the names that models give to settings that are widths
+
+
+class Widths:
+    """Let a model's Config be thinned."""
+
+    def thin(self, factor: int) -> Self:
+        """Divide every width of the network by a factor."""
+        widths = {name: getattr(self, name) for name in WIDTHS if hasattr(self, name)}
+        return replace(cast(Any, self), **{name: thinned(value, factor) for name, value in widths.items()})
 
 
 def weight_names(net: Callable[[Any], nn.Module], config: Any) -> list[str]:

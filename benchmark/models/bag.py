@@ -30,18 +30,18 @@ Shapes    B batch, C width (64 at full size), H W image
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import conv, normal, thinned
+from benchmark.models._layers import Widths, conv, normal
 from benchmark.models.deblurgan import Block, decoder, encoder, mirrored
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The full network, last column of Table 1."""
 
     body: str = "dense_in"  # Table 1: a key of BODIES
@@ -51,10 +51,6 @@ class Config:
     modules: int = 4  # Sec. 3.1
     width: int = 64  # DeblurGAN's
     growth: int = 72  # Sec. 3.1, "number of output channels"
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor), growth=thinned(self.growth, factor))
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
@@ -116,10 +112,7 @@ class SpatialAttention(nn.Module):
         return torch.sigmoid(self.weigh(torch.cat(pooled, dim=1)))
 
 
-ATTENTION: dict[str, Callable[[], list[nn.Module]]] = {
-    "none": list,
-    "spatial": lambda: [SpatialAttention()],
-}
+ATTENTION: dict[str, Callable[[], list[nn.Module]]] = {"none": list, "spatial": lambda: [SpatialAttention()]}
 
 
 class Module(nn.Module):

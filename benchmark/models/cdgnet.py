@@ -28,17 +28,17 @@ Shapes    B batch, C width (32 at full size), H W image
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
-from benchmark.models._layers import Encoder, ResBlock, conv, deform_conv, initialise, thinned, upsample
+from benchmark.models._layers import Encoder, ResBlock, Widths, conv, deform_conv, initialise, upsample
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The full network, last row of Table 3."""
 
     encoder: str = "rdb"  # Table 3: a key of ENCODERS
@@ -49,10 +49,6 @@ class Config:
     diagonals: str = "plain"  # not stated in the text: a key of DIAGONALS
     reading: str = "sizes"  # one of two layouts that fit Table 4: a key of READINGS
     width: int = 32  # Fig. 4; doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 class Deformable(nn.Module):

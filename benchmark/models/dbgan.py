@@ -16,13 +16,13 @@ Shapes    B batch, C width, G growth, H W image
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.models._layers import Widths, conv, weight_names
 from benchmark.weights.names import rename
 
 SLOPE = 0.2  # of every LeakyReLU
@@ -30,16 +30,12 @@ SHARE = 0.2  # of a block's output that is added to its input
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The released network; all values are those of options/test/test.json."""
 
     width: int = 64  # nf
     growth: int = 32  # gc
     blocks: int = 16  # nb
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor), growth=thinned(self.growth, factor))
 
 
 class Dense(nn.Module):
@@ -111,11 +107,7 @@ LAYERS = {"model.0": "first", "model.1.sub2.0": "after", "model.2": "last.0", "m
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights to a state dict of `Net`, of any number of blocks.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights to a state dict of `Net`, of any number of blocks."""
     trunk = "model.1.sub1."
     blocks = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith(trunk)), default=0)
     layers = LAYERS | {

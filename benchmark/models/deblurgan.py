@@ -11,26 +11,22 @@ Shapes    B batch, C width (64 at full size), H W image
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import normal, thinned, weight_names
+from benchmark.models._layers import Widths, normal, weight_names
 from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     width: int = 64  # ngf; doubles at each of two strided convolutions
     blocks: int = 9  # resnet_9blocks
     dropout: float = 0.5  # between the convolutions of a block; on unless --no_dropout
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def mirrored(cin: int, cout: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
@@ -105,9 +101,6 @@ def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the authors' weights (latest_net_G.pth) to a state dict of `Net`.
 
     Statistics of normalisation layers, which old versions of PyTorch stored without using them, are dropped.
-
-    Raises:
-        ValueError: as `rename`.
     """
     weights = {name: value for name, value in weights.items() if ".running_" not in name}
     numbers = [int(name.split(".")[1]) for name in weights if ".conv_block." in name]

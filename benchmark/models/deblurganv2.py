@@ -300,10 +300,6 @@ UNUSED = re.compile(r".*\.(running_mean|running_var|num_batches_tracked)|fpn\.en
 
 
 def convert(weights: Mapping[str, Tensor], backbone: str = "inception_resnet_v2") -> dict[str, Tensor]:
-    """Convert the authors' weights for a key of BACKBONES to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights for a key of BACKBONES to a state dict of `Net`."""
     used = {name: value for name, value in weights.items() if not UNUSED.fullmatch(name)}
     return rename(used, LAYERS[backbone], weight_names(Net, Config(backbone)))

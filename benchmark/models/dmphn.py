@@ -14,12 +14,12 @@ Shapes    B batch, C width, H W image, P patches of one level (in the batch axis
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import Encoder, ResBlock, conv, initialise, thinned, upsample, weight_names
+from benchmark.models._layers import Encoder, ResBlock, Widths, conv, initialise, upsample, weight_names
 from benchmark.weights.names import rename
 
 LEVELS = {"1": 1, "1-2": 2, "1-2-4": 3, "1-2-4-8": 4}  # the paper's names list the patches of each level
@@ -29,16 +29,12 @@ CUT = {1: 2, 2: 3, 3: 2}
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """DMPHN(1-2-4), the network other papers compare with."""
 
     levels: str = "1-2-4"  # a key of LEVELS
     stacks: int = 1  # stages of Stack(n)-DMPHN
     width: int = 32  # models.py; doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def cut(images: Tensor, axis: int) -> Tensor:
@@ -77,15 +73,10 @@ class Stage(nn.Module):
     def forward(
         self, image: Tensor, earlier: list[Tensor], first: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Restore an image from it and the outputs of earlier stages.
+        """Restore the blurry image, or the previous stage's, (B, 3, H, W); return the decoded features, too.
 
-        Args:
-            image: (B, 3, H, W), the blurry one or the image restored by the previous stage.
-            earlier: per level, the previous stage's features; empty in the first stage.
-            first: the image restored by the first stage; none in the first stage.
-
-        Returns:
-            The restored image (B, 3, H, W), and per level the features that were decoded.
+        `earlier` are the previous stage's features per level, `first` is the first stage's image; the first
+        stage has neither.
         """
         levels = len(self.encoders)
         patches = [image]

@@ -22,31 +22,22 @@ Shapes    B batch, C width (32 at full size), H W image; each class uses the siz
           images are (B, 3, h, w), masks (B, 1, h/4, w/4)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample
-from benchmark.models.srn import Down
+from benchmark.models._layers import Widths, conv, upsample
+from benchmark.models.srn import Down, blocks
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The full network."""
 
     width: int = 32  # SRN's; doubles at each of three scales
     sizes: int = 3  # of the image, each half of the next one
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
-
-
-def blocks(width: int) -> nn.Sequential:
-    """Make three residual blocks."""
-    return nn.Sequential(*(ResBlock(width, kernel=5) for _ in range(3)))
 
 
 class Branch(nn.Module):
@@ -54,7 +45,7 @@ class Branch(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks(times * width) for times in (4, 2, 1))
+        self.blocks = nn.ModuleList(nn.Sequential(*blocks(times * width)) for times in (4, 2, 1))
         self.ups = nn.ModuleList(upsample(times * width) for times in (4, 2))
         self.last = conv(width, 3, kernel=5)
 
@@ -72,7 +63,7 @@ class Fusion(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.fuse = nn.ModuleList(conv(3 * times * width, times * width, kernel=1) for times in (4, 2, 1))
-        self.blocks = nn.ModuleList(blocks(times * width) for times in (4, 2, 1))
+        self.blocks = nn.ModuleList(nn.Sequential(*blocks(times * width)) for times in (4, 2, 1))
         self.ups = nn.ModuleList(upsample(times * width) for times in (4, 2))
         self.last = conv(width, 3, kernel=5)
 
@@ -105,7 +96,7 @@ class Size(nn.Module):
         w = width
         enters = (conv(6, w, kernel=5), Down(w, 2 * w, 5), Down(2 * w, 4 * w, 5))
         self.encoders = nn.ModuleList(
-            nn.Sequential(enter, nn.ReLU(), blocks(enter.out_channels)) for enter in enters
+            nn.Sequential(enter, nn.ReLU(), nn.Sequential(*blocks(enter.out_channels))) for enter in enters
         )
         self.attend = nn.Sequential(conv(4 * w, w), nn.ReLU(), conv(w, 1), nn.Sigmoid())
         self.foreground = Branch(w)

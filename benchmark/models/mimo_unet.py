@@ -13,38 +13,29 @@ Shapes    B batch, C width, H W image, h w a scale's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.models._layers import ResBlock, Widths, conv, upsample, weight_names
 from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """MIMO-UNet; MIMO-UNet+ has 20 blocks and dropout 0.1."""
 
     blocks: int = 8  # residual blocks per scale, in the encoder and in the decoder (`num_res`)
     dropout: float = 0.0  # share of channels, in training (MIMOUNetPlus)
     width: int = 32  # `base_channel`; doubles at each of three scales
 
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
-
 
 def resize(x: Tensor, factor: float) -> Tensor:
     """Resize by repeating or omitting pixels: (B, C, h, w) -> (B, C, factor h, factor w)."""
     return interpolate(x, scale_factor=factor, mode="nearest")
-
-
-def blocks(width: int, config: Config) -> nn.Sequential:
-    """Make the residual blocks of a scale, EB and DB of Fig. 3: (B, C, h, w) -> (B, C, h, w)."""
-    return nn.Sequential(*(ResBlock(width) for _ in range(config.blocks)))
 
 
 class SCM(nn.Module):
@@ -97,19 +88,24 @@ class Net(nn.Module):
         super().__init__()
         w = config.width
         widths = (w, 2 * w, 4 * w)  # from the finest scale to the coarsest
+
+        def blocks() -> nn.ModuleList:  # EB and DB of Fig. 3
+            scales = ([ResBlock(width) for _ in range(config.blocks)] for width in widths)
+            return nn.ModuleList(nn.Sequential(*scale) for scale in scales)
+
         self.extract = nn.ModuleList(
             nn.Sequential(conv(cin, cout, stride=stride), nn.ReLU())
             for cin, cout, stride in ((3, w, 1), (w, 2 * w, 2), (2 * w, 4 * w, 2))
         )
         self.shallow = nn.ModuleList(SCM(width) for width in widths[1:])
         self.attend = nn.ModuleList(FAM(width) for width in widths[1:])
-        self.encoders = nn.ModuleList(blocks(width, config) for width in widths)
+        self.encoders = blocks()
         self.fuse = nn.ModuleList(AFF(sum(widths), width) for width in widths[:2])
         self.drop = nn.Dropout2d(config.dropout)
         self.join = nn.ModuleList(
             nn.Sequential(conv(2 * width, width, kernel=1), nn.ReLU()) for width in widths[:2]
         )
-        self.decoders = nn.ModuleList(blocks(width, config) for width in widths)
+        self.decoders = blocks()
         self.grow = nn.ModuleList(nn.Sequential(upsample(2 * width), nn.ReLU()) for width in widths[:2])
         self.restore = nn.ModuleList(conv(width, 3) for width in widths)
 
@@ -156,11 +152,7 @@ LAYERS = (
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights of MIMO-UNet or MIMO-UNet+ to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights of MIMO-UNet or MIMO-UNet+ to a state dict of `Net`."""
     blocks = 1 + max((int(name.split(".")[3]) for name in weights if name.startswith("Encoder.")), default=0)
     layers = dict(LAYERS)
     for scale, block, n in product(range(3), range(blocks), range(2)):

@@ -12,19 +12,19 @@ Shapes    B batch, P patches (in the batch axis), C width, H W image, s scale: 0
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.models._layers import Widths, conv, weight_names
 from benchmark.models.dmphn import cut, join
 from benchmark.weights.names import rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published deblurring network; all values are defaults of `MPRNet.__init__`."""
 
     width: int = 96  # n_feat
@@ -32,19 +32,14 @@ class Config:
     extra: int = 32  # scale_orsnetfeats: added in the last stage
     blocks: int = 8  # num_cab: in each original resolution block
 
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        width, growth, extra = (thinned(n, factor) for n in (self.width, self.growth, self.extra))
-        return replace(self, width=width, growth=growth, extra=extra)
 
-
-def widths(config: Config) -> list[int]:
+def widths(width: int, growth: int) -> list[int]:
     """List the widths of the three scales of an encoder-decoder, finest first.
 
-    >>> widths(Config())
+    >>> widths(96, 48)
     [96, 144, 192]
     """
-    return [config.width + scale * config.growth for scale in range(3)]
+    return [width + scale * growth for scale in range(3)]
 
 
 def resize(cin: int, cout: int, times: float) -> nn.Sequential:
@@ -168,8 +163,7 @@ class ORSNet(nn.Module):
     def __init__(self, widths: list[int], wide: int, act: nn.PReLU, blocks: int) -> None:
         super().__init__()
 
-        def from_scale(scale: int) -> nn.Sequential:
-            """Make the layers that bring a scale to full size: (B, C, H/2^s, W/2^s) -> (B, C', H, W)."""
+        def from_scale(scale: int) -> nn.Sequential:  # (B, C, H/2^s, W/2^s) -> (B, C', H, W)
             ups = [resize(widths[n], widths[n - 1], times=2) for n in range(scale, 0, -1)]
             return nn.Sequential(*ups, conv(widths[0], wide, 1, bias=False))
 
@@ -194,7 +188,7 @@ class Net(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         act = nn.PReLU()  # one slope for the whole network
-        scales = widths(config)
+        scales = widths(config.width, config.growth)
         width, wide = config.width, config.width + config.extra
         self.shallow = nn.ModuleList(
             nn.Sequential(conv(3, width, bias=False), CAB(width, act)) for _ in range(3)

@@ -14,28 +14,24 @@ Shapes    B batch, C width, H W image
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import ResBlock, conv, halve, thinned, weight_names
+from benchmark.models._layers import ResBlock, Widths, conv, halve, weight_names
 from benchmark.weights.names import rename
 
 KERNEL = 5  # of every convolution (option.py)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     scales: int = 3  # K of the paper; option.py n_scales
     blocks: int = 19  # per scale; option.py n_resblocks
     width: int = 64  # option.py n_feats
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def restorer(channels: int, config: Config) -> nn.Sequential:
@@ -71,11 +67,7 @@ class Net(nn.Module):
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights (of their PyTorch code) to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights (of their PyTorch code) to a state dict of `Net`."""
     scales = 1 + max((int(n.split(".")[1]) for n in weights if n.startswith("body_models.")), default=0)
     blocks = max((int(name.split(".")[3]) for name in weights if ".body." in name), default=1) - 1
     # The authors count scales from the finest.

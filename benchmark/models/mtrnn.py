@@ -11,12 +11,12 @@ Shapes    B batch, C width, H W image, h w a scale's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import conv, thinned, upsample, weight_names
+from benchmark.models._layers import Widths, conv, upsample, weight_names
 from benchmark.weights.names import rename
 
 SLOPE = 0.1  # of LeakyReLU below zero
@@ -24,15 +24,11 @@ MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's images, from the code's super-reso
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     iterations: int = 6  # `iter_num` of test.py
     width: int = 32  # `ch1`; doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 class Block(nn.Module):
@@ -62,14 +58,9 @@ class Scale(nn.Module):
         self.blocks = blocks(width, count)
 
     def forward(self, x: Tensor, other: Tensor | None) -> Tensor:
-        """Merge and refine.
+        """Merge x, which `resize` brings to (B, C, h, w), with a skip or the previous iteration's features.
 
-        Args:
-            x: features of the neighbouring scale, which `resize` brings to (B, C, h, w).
-            other: (B, C, h, w), a skip or the previous iteration's features; None: x is used twice.
-
-        Returns:
-            (B, C, h, w).
+        Without such (B, C, h, w), x is used twice.
         """
         x = self.resize(x)
         return self.blocks(self.merge(torch.cat((x, x if other is None else other), dim=1)))
@@ -114,16 +105,10 @@ class Net(nn.Module):
     def iteration(
         self, blurry: Tensor, estimate: Tensor, half: Tensor | None, quarter: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run one iteration.
+        """Restore (B, 3, H, W) from the blurry image and the previous iteration's (in the first, the same).
 
-        Args:
-            blurry: (B, 3, H, W), the same in each iteration; the network's residual is added to it.
-            estimate: (B, 3, H, W), the previous iteration's image; the blurry one in the first.
-            half: (B, 2C, H/2, W/2), features of the previous iteration; None in the first.
-            quarter: (B, 4C, H/4, W/4), likewise.
-
-        Returns:
-            (B, 3, H, W), and the features for the next iteration.
+        The previous iteration's features, (B, 2C, H/2, W/2) and (B, 4C, H/4, W/4), are None in the first;
+        those for the next iteration are returned. The network's residual is added to the blurry image.
         """
         blurry = self.subtract(blurry)
         at_full = self.enter(torch.cat((blurry, self.subtract(estimate)), dim=1))
@@ -154,9 +139,5 @@ LAYERS = {
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' weights to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights to a state dict of `Net`."""
     return rename(weights, LAYERS, weight_names(Net, Config()))

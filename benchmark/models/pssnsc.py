@@ -12,27 +12,23 @@ Shapes    B batch, N one-channel images (3B: R, G and B of a picture are three),
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.models._layers import ResBlock, Widths, conv, upsample, weight_names
 from benchmark.models.srn import Down, double, pyramid
 from benchmark.weights.names import from_tensorflow, rename
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     width: int = 32  # model.py; doubles at each of three sizes
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def transform(width: int) -> nn.Sequential:
@@ -141,9 +137,5 @@ LAYERS = {
 
 
 def convert(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`."""
     return rename(from_tensorflow(weights), LAYERS, weight_names(Net, Config()))

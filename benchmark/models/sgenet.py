@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from benchmark.models._layers import conv, thinned
-from benchmark.models.mprnet import SAM, ChannelAttention, resize
+from benchmark.models.mprnet import SAM, ChannelAttention, resize, widths
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,6 @@ class Config:
         """Divide every width of the network by a factor, to a multiple of three, as CSAM needs it."""
         width = thinned(self.width, factor, multiple=3, lower_bound=12)
         return replace(self, width=width, growth=thinned(self.growth, factor, multiple=3, lower_bound=3))
-
-
-def widths(config: Config) -> list[int]:
-    """List the widths of the three scales, finest first.
-
-    >>> widths(Config())
-    [96, 120, 144]
-    """
-    return [config.width + scale * config.growth for scale in range(3)]
 
 
 DILATION = {"dilated": (1, 2, 3), "plain": (1, 1, 1)}
@@ -201,7 +192,7 @@ class Stage(nn.Module):
 
     def __init__(self, config: Config, handovers: list[nn.Module]) -> None:
         super().__init__()
-        scales = widths(config)
+        scales = widths(config.width, config.growth)
 
         def rdms(width: int) -> nn.Sequential:
             dilations = DILATION[config.dilation]
@@ -217,16 +208,10 @@ class Stage(nn.Module):
     def forward(
         self, x: Tensor, blurry: list[Tensor], *earlier: list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Encode, then decode.
+        """Encode, then decode x (B, C, H, W) with the blurry image of each scale, (B, 3, H/2^s, W/2^s).
 
-        Args:
-            x: (B, C, H, W).
-            blurry: per scale, (B, 3, H/2^s, W/2^s).
-            earlier: in the second stage, the first one's features: the encoder's and the decoder's.
-
-        Returns:
-            The encoder's and the decoder's features per scale, (B, C, H/2^s, W/2^s); the two coarser
-            images, the coarsest first, (B, 3, H/2^s, W/2^s).
+        Return the encoder's and the decoder's features per scale, (B, C, H/2^s, W/2^s), which the second
+        stage takes as `earlier`, and the two coarser images, the coarsest first.
         """
         encoded: list[Tensor] = []
         for scale, blocks in enumerate(self.encoder):
@@ -254,7 +239,7 @@ class Net(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width = config.width
-        handovers: list[nn.Module] = [Handover(w, config.fusion) for w in widths(config)]
+        handovers: list[nn.Module] = [Handover(w, config.fusion) for w in widths(width, config.growth)]
         self.shallow = nn.ModuleList(conv(3, width, bias=False) for _ in range(2))
         self.stages = nn.ModuleList((Stage(config, []), Stage(config, handovers)))
         self.attend = ATTENTION[config.attention](width)

@@ -11,29 +11,25 @@ Shapes    B batch, N images that the network takes (3B of one channel, or B in R
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from benchmark.models._layers import ResBlock, conv, thinned, upsample, weight_names
+from benchmark.models._layers import ResBlock, Widths, conv, upsample, weight_names
 from benchmark.weights.names import from_tensorflow, rename
 
 State = tuple[Tensor, Tensor] | None  # of a ConvLSTM: (c, h), None before the first scale
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The paper's network."""
 
     variant: str = "lstm"  # a key of VARIANTS
     width: int = 32  # model.py; doubles at each of three sizes
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 class Down(nn.Conv2d):
@@ -196,10 +192,6 @@ LAYERS = {
 
 
 def convert(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights, the variables of a TensorFlow checkpoint, to a state dict of `Net`."""
     variant = "lstm" if any("LSTM" in name for name in weights) else "gray"  # "color" has the same layers
     return rename(from_tensorflow(weights), LAYERS, weight_names(Net, Config(variant)))

@@ -22,28 +22,24 @@ Shapes    B batch, C width, H W image. Outputs before the restored image are not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import ResBlock, conv, deform_conv, initialise, thinned, upsample
+from benchmark.models._layers import ResBlock, Widths, conv, deform_conv, initialise, upsample
 
 SCALE = 4  # pixels of the image per pixel of the deconvolution
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The network with everything that the abstract names."""
 
     deconvolution: str = "modulated"  # a key of DECONVOLUTION
     blocks: int = 6  # of the deconvolution
     width: int = 32  # doubles at each of three scales
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor))
 
 
 def sampling_points(offsets: Tensor) -> Tensor:
@@ -53,35 +49,21 @@ def sampling_points(offsets: Tensor) -> Tensor:
     return SCALE * torch.stack((right + (tap % 3 - 1), down + (tap // 3 - 1)), dim=2).flatten(1, 2)
 
 
-class Modulated(nn.Module):
-    """Convolve with taps that move by learned offsets and are weighted by learned masks (modulated)."""
+class Deformable(nn.Module):
+    """Convolve with taps that move by learned offsets and, if modulated, are weighted by learned masks."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, modulated: bool) -> None:
         super().__init__()
         self.offsets = conv(width, 2 * 9)
-        self.masks = conv(width, 9)
+        self.masks = conv(width, 9) if modulated else None
         self.filter = conv(width, width)  # not called: it holds the weights
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
         offsets = self.offsets(x)
-        masks = self.masks(x).sigmoid()
+        masks = self.masks(x).sigmoid() if self.masks else None
         filtered = deform_conv(x, offsets, self.filter.weight, self.filter.bias, masks)
         return filtered, [sampling_points(offsets)]
-
-
-class Deformable(nn.Module):
-    """Convolve with taps that move by learned offsets, without masks."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.offsets = conv(width, 2 * 9)
-        self.filter = conv(width, width)  # only holds the weights
-
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, h, w) -> (B, C, h, w), [points (B, 18, h, w)]."""
-        offsets = self.offsets(x)
-        return deform_conv(x, offsets, self.filter.weight, self.filter.bias), [sampling_points(offsets)]
 
 
 class Plain(nn.Module):
@@ -97,8 +79,8 @@ class Plain(nn.Module):
 
 
 DECONVOLUTION: dict[str, Callable[[int], nn.Module]] = {
-    "modulated": Modulated,
-    "deformable": Deformable,
+    "modulated": lambda width: Deformable(width, modulated=True),
+    "deformable": lambda width: Deformable(width, modulated=False),
     "plain": Plain,
 }
 

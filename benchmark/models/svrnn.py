@@ -15,7 +15,7 @@ Shapes    B batch, C width of the image features, G width of the guide, H W imag
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d, pad
 
-from benchmark.models._layers import conv, thinned, weight_names
+from benchmark.models._layers import Widths, conv, weight_names
 from benchmark.weights.names import from_caffe, rename
 
 DIRECTIONS = ("right", "left", "down", "up")  # of the recurrences, in the order of gates and of results
@@ -32,16 +32,12 @@ SLOPE = 0.1  # of leaky ReLUs
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Widths):
     """The published network."""
 
     width: int = 16  # conve1_1; doubles at half size, where the recurrences run
     guide: int = 64  # convg1_1, as in VGG-16; doubles at each of three scales
     layers: int = 4  # recurrent layers of four directions each
-
-    def thin(self, factor: int) -> "Config":
-        """Divide every width of the network by a factor."""
-        return replace(self, width=thinned(self.width, factor), guide=thinned(self.guide, factor))
 
 
 def scan(gates: Tensor, inputs: Tensor) -> Tensor:
@@ -217,11 +213,7 @@ RESULTS = (2, 3, 0, 1)
 
 
 def convert(weights: Mapping[str, Sequence[Any]]) -> dict[str, Tensor]:
-    """Convert the authors' weights, the arrays per layer of a Caffe model, to a state dict of `Net`.
-
-    Raises:
-        ValueError: as `rename`.
-    """
+    """Convert the authors' weights, the arrays per layer of a Caffe model, to a state dict of `Net`."""
     flat = from_caffe({layer: arrays for layer, arrays in weights.items() if layer not in UNUSED})
     state = rename(flat, LAYERS, weight_names(Net, Config()))
     for name, value in state.items():
