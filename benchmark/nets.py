@@ -32,7 +32,7 @@ def build(run: Run, thin: int = 1, seed: int = 0) -> nn.Module:
 
 
 def load_pretrained(net: nn.Module, names: Iterable[str]) -> list[str]:
-    """Load a recipe's pretrained weights into a network; return a note for each that it goes without.
+    """Load a recipe's pretrained weights into a network; return a note per file of weights that is not used.
 
     A model that can use such weights has `load_pretrained(name, state)`, which returns the reason why it did
     not use them, or "". Names that only a loss uses, such as VGG19's, are loaded by the loss.

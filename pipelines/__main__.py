@@ -1,7 +1,7 @@
 """Run the pipeline: `python -m pipelines [ARGUMENTS OF dvc repro]`.
 
 `dvc repro --quiet` hides its errors, and without --quiet it prints a line for every stage that it skips. This
-checks first what DVC would complain of after the work, then leaves only lines that tell a reader something.
+checks DVC's preconditions first, then filters its log.
 """
 
 import os

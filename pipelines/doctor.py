@@ -1,6 +1,6 @@
 """Stage doctor: examine every real dataset and write its verdicts, one row per split.
 
-A split without images on this machine keeps the row of an earlier examination, and with it the evidence.
+A split without images on this machine keeps the row of an earlier examination.
 """
 
 from benchmark import plugins

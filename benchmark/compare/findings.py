@@ -165,7 +165,10 @@ def compare(claim: Claim, measured: float, bands: dict[str, Band]) -> Verdict:
 
 
 def explain(claim: Claim, ours: Judgement, theirs: Judgement) -> tuple[Judgement, Judgement]:
-    """Apply a claims file's explanation to both verdicts; one that neither needs is a difference."""
+    """Apply a claims file's explanation to both verdicts.
+
+    An explanation that no difference needs makes the verdict "differs", so that it is removed.
+    """
     if not claim.explain:
         return ours, theirs
     needless = {ours.verdict, theirs.verdict} - {"untested", ""} == {"agrees"}

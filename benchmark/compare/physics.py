@@ -60,7 +60,7 @@ class Card:
 
     @property
     def max_flops(self) -> float:
-        """FLOP/s that are granted at the highest clock, in operations of a direct convolution.
+        """Most FLOP/s assumed possible, counting the operations of a direct convolution.
 
         Winograd and half precision are not granted together. Winograd on tensor cores writes and reads its
         tiles: F(4x4, 3x3) moves 11 numbers per pixel and channel, 22 bytes, where a direct 3x3 convolution
@@ -84,7 +84,7 @@ class Clocked:
     asynchronous: Positive
     synchronised: Positive
     source: str
-    run: str = ""  # of params.yaml; empty: none
+    run: str = ""  # of benchmark/runs; empty: none
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def bounds(card: Card, load: Load) -> Bounds:
 
 
 def judge(seconds: float, card: Card, load: Load) -> Judgement:
-    """Judge a time in s, the longest that the print can stand for."""
+    """Judge a printed time in s, rounded up in its favour (7 ms is 7.5 ms)."""
     limits = bounds(card, load)
     shortest = max(limits.lower_bound, limits.memory)
     verdict: PhysicsVerdict = "not credible" if seconds < limits.at_peak else "possible"
@@ -151,7 +151,7 @@ def judge(seconds: float, card: Card, load: Load) -> Judgement:
 
 
 def milder(judgements: list[Judgement]) -> Judgement:
-    """Return the mildest verdict; of equals, that on the smallest work."""
+    """Return the mildest verdict; on a tie, the one from the fewest MACs."""
     return min(judgements, key=lambda each: (PHYSICS_VERDICTS.index(each.verdict), each.load.macs))
 
 

@@ -216,7 +216,7 @@ def setting(row: Timing) -> tuple[str, str, int, int]:
 
 
 def best_measurement(run: str, anchor: str, card: Card | None, measured: Iterable[Timing]) -> Timing | None:
-    """Choose the time that says most of a run: one beside its anchor's, then the card's own, then a GPU's.
+    """Choose the most informative timing: with an anchor in the same setting, on the paper's card, on a GPU.
 
     Of the modes, that which PyTorch chooses by default on the paper's card; of sizes the largest.
     """

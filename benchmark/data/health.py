@@ -114,7 +114,7 @@ def response_of(slopes: Sequence[float]) -> Response:
 
 
 def find_faults(dataset: RealSet, pairs: Split, usable: Split, response: Response) -> Iterator[str]:
-    """Yield what the images of a split have that a sound one has not."""
+    """Yield each defect of the images in a split."""
     if unreadable := [f"{files.name}: {problem}" for files, exam in pairs for problem in exam.problems]:
         yield examples(unreadable)
     if unequal := [files.name for files, exam in pairs if len({tuple(size) for size in exam.sizes}) > 1]:
@@ -185,7 +185,7 @@ def hash_words(exam: Examination) -> "np.ndarray[Any, np.dtype[np.uint64]]":
 
 
 def stray_files(dataset: RealSet, folder: Path, files: Mapping[str, Sequence[PairFiles]]) -> list[str]:
-    """Report files that belong to no pair and that the archive does not have beside them."""
+    """Report files that are neither part of a pair nor among the set's other files (`beside`)."""
     used = {path for pairs in files.values() for pair in pairs for path in (pair.blurry, pair.sharp)}
     others = sorted(path for path in folder.rglob("*") if path.is_file() and path not in used)
     names = [path.relative_to(folder) for path in others]

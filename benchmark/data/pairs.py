@@ -28,7 +28,7 @@ class PairFiles:
 class Pairs:
     """Aligned images: `blurry[i]` and `sharp[i]` are (H, W, 3) uint8 RGB of one size.
 
-    `extras` maps a name ("sharpness", "motion", ...) to one array (H, W, C) per image.
+    `extras` maps a name ("motion", "moving", ...) to one array (H, W, C) per image.
     """
 
     names: list[str]

@@ -12,7 +12,7 @@ def folder(profile: spec.Profile) -> Path:
 
 
 def manifest(profile: spec.Profile) -> Path:
-    """Return the file that identifies the profile's images: another text means other images."""
+    """Return the file that identifies the profile's images: its content changes when they change."""
     return Path("data") / profile.name / "manifest.json"
 
 

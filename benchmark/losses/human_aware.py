@@ -1,4 +1,4 @@
-"""HAMD's loss: each decoder in its domain, the mask itself, and the restored image everywhere.
+"""HAMD's loss: foreground decoder on people, background decoder elsewhere, mask, whole restored image.
 
 Source    Z. Shen et al. Human-Aware Motion Deblurring. ICCV 2019: its abstract has a supervised mask of
           people and decoders for people and for background; a formula is not available

@@ -1,1 +1,1 @@
-"""Measure a network: quality, size and arithmetic."""
+"""Measure a network: quality, size, arithmetic, memory traffic, run time and training steps."""

@@ -55,7 +55,7 @@ def run(job: Job | None, position: int) -> Any:
 
 
 def fingerprint(job: Job, run: spec.Run | None, torch: str) -> str:
-    """Hash the code and settings that are timed. The code that times has storage.VERSION instead."""
+    """Hash the code and settings that are timed. The timing code has storage.VERSION."""
     made_by: dict[str, Any] = {"torch": torch, "version": storage.VERSION}
     if job.kind == "ceiling":
         made_by["code"] = provenance.hashes([provenance.ROOT / "benchmark/measure/ceilings.py"])

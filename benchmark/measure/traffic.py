@@ -9,7 +9,7 @@ Views are free: an operator that changes nothing and returns the memory of its a
 allocated memory that is not written yet. Of an expanded tensor only the memory beneath it counts.
 
 Operators are those of the meta device, which are a GPU's: a deformable convolution is one operator there. On
-a CPU `layers.deform_conv` samples and convolves, and moves more.
+a CPU `_layers.deform_conv` samples and convolves, and moves more.
 """
 
 import copy

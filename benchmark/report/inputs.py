@@ -30,7 +30,7 @@ class Inputs:
     """All tables, typed; those without a file are empty."""
 
     profile: spec.Profile
-    runs: dict[str, spec.Run]  # every run of params.yaml, in its order
+    runs: dict[str, spec.Run]  # every run, in the order of benchmark/runs
     papers: list[claims.Paper]
     results: Results
     data: Path

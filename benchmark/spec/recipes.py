@@ -1,6 +1,6 @@
 """What users write in params.yaml, the profiles and the runs, as plain dataclasses.
 
-A run is what a paper did. A profile is only what this machine cuts from it.
+A run describes a paper's training. A profile says only what this machine cuts from it.
 """
 
 import math
@@ -63,7 +63,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """A network of the tables: a model, its configuration, a recipe."""
+    """One row of a table or one variant: a model, its configuration, a recipe."""
 
     name: str
     model: str
@@ -89,7 +89,7 @@ class Profile:
     batch: int = 0
     crop: int = 0
     thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
-    lr_times: int | float = 1.0  # factor of the learning rate: few steps have to be longer
+    lr_times: int | float = 1.0  # factor of the learning rate, to compensate for fewer steps
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
     perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py

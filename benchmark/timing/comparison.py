@@ -16,8 +16,8 @@ def compare(a: Sequence[Recording], b: Sequence[Recording], rules: Rules | None 
 
     Every round of `a` must differ from every round of `b` by more than `rules.same_within` and by more than
     `rules.aa_multiple` times the A/A spread of either. On one device whose clock is readable, cycles (time x
-    SM clock) must differ as well: else the clock made the difference. They are the same if all rounds of
-    both are within `rules.same_within`, and ambiguous if rounds disagree or either has fewer than two.
+    SM clock) must differ as well: otherwise only the clock speed may differ. They are the same if all rounds
+    of both are within `rules.same_within`, and ambiguous if rounds disagree or either has fewer than two.
     """
     a, b = ([recording for recording in side if round_medians([recording], rules)] for side in (a, b))
     if min(len(a), len(b)) < 2:
@@ -58,5 +58,5 @@ def round_medians(rounds: Sequence[Recording], rules: Rules | None = None) -> li
 
 
 def spread(levels: Sequence[float]) -> float:
-    """Return how much the largest level is above the smallest, relative to it: of rounds, the A/A spread."""
+    """Return (max - min) / min of the levels; for the rounds of one timing this is the A/A spread."""
     return max(levels) / min(levels) - 1

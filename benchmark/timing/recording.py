@@ -51,7 +51,7 @@ DEFAULT_MODES = {"cuda": ("strict", "tf32", "fast"), "cpu": ("strict", "channels
 
 
 class State(NamedTuple):
-    """The device's state at a moment, as NVML reports it; 0 is what it cannot read."""
+    """The device's state at a moment, as NVML reports it; 0 means not readable."""
 
     at: float  # s since the first sample began
     sm_mhz: float
@@ -108,7 +108,7 @@ class Recording:
     """
 
     kind: str  # one of KINDS
-    run: str  # of params.yaml; a ceiling's own name
+    run: str  # a run of benchmark/runs; a ceiling's own name
     mode: str  # one of MODES
     height: int  # pixels as requested, before padding to the network's size constraint
     width: int

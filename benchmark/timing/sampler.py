@@ -27,7 +27,7 @@ Call = Callable[[], Any]  # sends work to the device and does not wait for it
 
 
 class Device:
-    """What is timed; without overrides a processor, where a call has ended when it returns.
+    """Interface to a device. The defaults describe a processor, where a call is complete when it returns.
 
     `benchmark/measure/devices.py` has real devices.
     """

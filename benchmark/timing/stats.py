@@ -1,6 +1,6 @@
 """Statistics of run times: confidence interval of the median, slope and trend.
 
-Run times are skewed and their tails heavy, so everything goes by rank: one slow sample moves nothing.
+Run times are skewed and their tails heavy, so all statistics are based on ranks: one outlier has no effect.
 """
 
 from collections.abc import Sequence

@@ -23,8 +23,8 @@ TAIL_SAMPLES = 300  # from which on the 99th percentile is not just the slowest 
 def timings(recordings: Iterable[Recording]) -> list[Timing]:
     """Summarise all rounds of each timing in one row.
 
-    Ceilings are rows too; a network that beats its device's sound ceilings is unsynchronised. Of a repeated
-    round the last recording counts. Rows come by device, kind, run, size and batch, modes in the order of
+    Ceilings are rows too; a network faster than its device's measured maximum is unsynchronised. Of a
+    repeated round the last recording counts. Rows come by device, kind, run, size and batch, modes in the order of
     MODES.
     """
     tries = defaultdict(list)
@@ -47,7 +47,7 @@ def timings(recordings: Iterable[Recording]) -> list[Timing]:
 
 
 def mode_group(row: Timing) -> tuple[str, str, str, int, int, int]:
-    """Return what rows share that differ in their mode alone."""
+    """Return the key under which rows that differ only in mode are grouped."""
     return row.device, row.kind, row.run, row.height, row.width, row.batch
 
 

@@ -17,7 +17,8 @@ HERE = Path(__file__).parent
 def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str] = ()) -> str:
     """Hash everything a run's weights and curve depend on: equal hashes, equal training.
 
-    What a run is called, reported as or tested on later is left out; so is what its profile does not cut.
+    Left out: name, description and later tests of a run, and settings of its profile that do not change its
+    training.
 
     Args:
         run: with its recipe.

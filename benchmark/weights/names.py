@@ -1,4 +1,4 @@
-"""Rename the weights that authors published to the names that the same weights have in this project."""
+"""Rename the weights that authors published to ours."""
 
 import re
 from collections.abc import Iterable, Mapping
