@@ -74,7 +74,8 @@ def plan(options: Options, host: Host, runs: Mapping[str, spec.Run]) -> list[Job
     """List every requested job in the order of execution.
 
     Ceilings first, because later timings are checked against them; then systems with a printed time, other
-    systems, batches of several, training steps. Within each of these, a round is shuffled, and the second follows the first.
+    systems, batches of several, training steps. Within each of these, a round is shuffled, and the second
+    follows the first.
     """
     systems = [name for name, run in runs.items() if not run.ablates]
     chosen, printed = list(options.runs) or systems, runs_with_printed_time()

@@ -24,8 +24,8 @@ def timings(recordings: Iterable[Recording]) -> list[Timing]:
     """Summarise all rounds of each timing in one row.
 
     Ceilings are rows too; a network faster than its device's measured maximum is unsynchronised. Of a
-    repeated round the last recording counts. Rows come by device, kind, run, size and batch, modes in the order of
-    MODES.
+    repeated round the last recording counts. Rows come by device, kind, run, size and batch, modes in the
+    order of MODES.
     """
     tries = defaultdict(list)
     for each in recordings:
