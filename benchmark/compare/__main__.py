@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark import claims
-from benchmark.compare import metrics
+from benchmark.compare import dvc_metrics
 from benchmark.compare.evidence import Evidence, gather
 from benchmark.compare.findings import findings
 from benchmark.results import Results, write
@@ -23,7 +23,7 @@ def write_tables(evidence: Evidence, rows: Sequence[Finding]) -> None:
     write(results.decoded, DecodedColumn, evidence.decoded)
     write(results.times, PrintedTime, evidence.times.values())
     write(results.findings, Finding, rows)
-    metrics.write_all(results, rows, evidence)
+    dvc_metrics.write_all(results, rows, evidence)
 
 
 def print_verdicts(evidence: Evidence, rows: Sequence[Finding]) -> None:

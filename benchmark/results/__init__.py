@@ -1,12 +1,12 @@
 """Tables under `results/`: where each is, its columns, and how it is read and written.
 
-files        paths of the tables; dvc.yaml names the same ones
+paths        of the tables; dvc.yaml names the same ones
 schema       the row of each table as a dataclass: columns, types, units, allowed values
 tables       CSV to checked rows or pandas frames and back
 provenance   fingerprints: whether a result still holds
 """
 
-from benchmark.results.files import AUTHORS, COMPLEXITY, DATASETS, PRICES, RUNTIME, TIMINGS, Results
+from benchmark.results.paths import AUTHORS, COMPLEXITY, DATASETS, PRICES, RUNTIME, TIMINGS, Results
 from benchmark.results.schema import Measurement
 from benchmark.results.tables import read_frame, read_rows, write
 
