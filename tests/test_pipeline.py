@@ -182,8 +182,8 @@ def test_an_experiment_trains_with_other_steps(clone):
 
     assert done.returncode == back.returncode == 0, done.stderr + back.stderr
     assert profile.steps == int(curve[-1]["step"]) == 2
-    comments_aligned = re.sub(r" +#", " #", changed)  # DVC moves comments to a column of its own
-    assert comments_aligned == committed.replace("steps: null", "steps: 2")
+    assert yaml.safe_load(changed) == yaml.safe_load(committed) | {"steps": 2}
+    assert re.findall("#.*", changed) == re.findall("#.*", committed)
 
 
 def test_a_changed_run_alone_trains_again(clone):
