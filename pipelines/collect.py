@@ -9,12 +9,10 @@ from dataclasses import asdict, replace
 import torch
 
 from benchmark import nets, spec
-from benchmark.data import selection
 from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
 from benchmark.results import COMPLEXITY, Measurement, Results, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
-from benchmark.training.validation import Validator
 from pipelines import run_stage
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
@@ -62,15 +60,6 @@ def training_notes(results: Results, run: str) -> list[str]:
         raise ValueError(f"{path}: no record of a finished training ({error})") from None
 
 
-def blurred_psnr(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
-    """Measure the PSNR of the blurred input on the crops of the validation curves, in dB."""
-    blurred = next((run for run in runs.values() if run.train is None), None)
-    if blurred is None:
-        return None
-    validate = Validator(selection.pairs(profile, blurred.test_on[0], "test"), spec.Normalise())
-    return round(validate(nets.build(blurred).to(nets.device()), 0), 6)
-
-
 def environment(profile: spec.Profile) -> dict[str, object]:
     """Describe the machine, the packages and the profile behind the numbers."""
     versions = {}
@@ -103,8 +92,7 @@ def main() -> None:
         for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
     ]
     write(results.curves, CurvePoint, curves)
-    facts = {**environment(profile), "validation_floor": blurred_psnr(profile, chosen)}
-    results.environment.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    results.environment.write_text(json.dumps(environment(profile), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,12 @@ def manifest(profile: spec.Profile) -> Path:
     return Path("data") / profile.name / "manifest.json"
 
 
+def checks(profile: spec.Profile, dataset: str) -> dict[str, Pairs]:
+    """Load the splits that are not trained on: "test", and "validation" where the dataset has one."""
+    splits = ["validation", "test"] if "validation" in profile.images else ["test"]
+    return {split: pairs(profile, dataset, split) for split in splits}
+
+
 def pairs(profile: spec.Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:
     """Load one split of a dataset, or of the set that stands in for it, with the extras of a recipe."""
     name = profile.data or dataset

@@ -90,6 +90,9 @@ class Profile:
     crop: int = 0
     thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
     lr_times: int | float = 1.0  # factor of the learning rate, to compensate for fewer steps
+    beta2: float = 0.0  # of Adam: the recipe's may remember longer than a short run lasts
+    schedule: dict[str, Any] = field(default_factory=dict)  # in place of the recipe's
+    start: str = ""  # how weights are drawn, a key of training.start.STARTS; empty: as the model does
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
     perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
@@ -144,9 +147,14 @@ class Profile:
         """
         shorter = replace(
             recipe,
-            batch=min(recipe.batch, self.batch or recipe.batch),
+            batch=self.batch or recipe.batch,
             crop=min(recipe.crop, self.crop or recipe.crop),
-            optimiser=replace(recipe.optimiser, lr=recipe.optimiser.lr * self.lr_times),
+            optimiser=replace(
+                recipe.optimiser,
+                lr=recipe.optimiser.lr * self.lr_times,
+                beta2=self.beta2 or recipe.optimiser.beta2,
+            ),
+            schedule=self.schedule or recipe.schedule,
         )
         return shorter, min(recipe.steps, self.steps or recipe.steps)
 
@@ -159,10 +167,15 @@ class Profile:
         shorter, steps = self.cut(recipe)
         cuts = {
             f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
-            f"batch {shorter.batch} of {recipe.batch}": shorter.batch < recipe.batch,
+            f"batch {shorter.batch} in place of {recipe.batch}": shorter.batch != recipe.batch,
             f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
             f"widths divided by {self.thin}": self.thin > 1,
             f"learning rate times {self.lr_times:g}": self.lr_times != 1,
+            f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser != replace(
+                recipe.optimiser, lr=shorter.optimiser.lr
+            ),
+            f"{shorter.schedule.get('name')} schedule": shorter.schedule != recipe.schedule,
+            f"{self.start} start": bool(self.start),
             f"{self.data} data in place of the real set": bool(self.data),
         }
         return [words for words, applies in cuts.items() if applies]

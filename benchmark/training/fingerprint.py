@@ -38,6 +38,7 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
     if run.train:
         recipe, steps = profile.cut(run.train)
         cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
+        cuts["start"] = profile.start
         facts |= {"recipe": asdict(recipe), "steps": steps, **cuts}
     return provenance.digest(facts)
 

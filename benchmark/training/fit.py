@@ -205,21 +205,22 @@ def fit(
     pairs: Pairs,
     recipe: Recipe,
     settings: Settings,
-    validate: Callable[[nn.Module, int], float],
+    validate: Callable[[nn.Module, int], dict[str, float]],
     objective: Objective | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[dict[str, Any]]:
-    """Train the networks in place; return the curve: one row {step, lr, loss, psnr} per point.
+    """Train the networks in place; return the curve: one row {step, lr, loss, ...} per point.
 
-    `psnr` is the value of `validate(net, step)` in dB, None between validations. An interrupted run continues
-    from its checkpoint, with the same result as an uninterrupted run.
+    At validations, step 0 included, a row has the gains of `validate(net, step)` too, in dB by split. The row
+    of step 0 has no loss. An interrupted run continues from its checkpoint, with the same result as an
+    uninterrupted run.
 
     Raises:
         DivergedError: as `NetworkTrainer.step`.
     """
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
-    start, rows, losses = 0, [], []
+    start, rows, losses = 0, list[dict[str, Any]](), list[float]()
     if settings.checkpoint.exists():
         tensors, state = checkpoint.load(settings.checkpoint)
         checkpoint.unpack(tensors, networks, optimisers)
@@ -228,15 +229,16 @@ def fit(
     steps = settings.steps
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
     validations = {math.ceil(steps * k / settings.validate) for k in range(1, settings.validate + 1)}
+    if start == 0:
+        rows = [{"step": 0, "lr": trainer.rate(0), "loss": None, **validate(networks["net"], 0)}]
     saved = time.monotonic()
     for step in range(start, steps):
         losses.append(trainer.step(step))
         done = step + 1
         if done in points or done in validations:
-            psnr = validate(networks["net"], done) if done in validations else None
-            rows.append(
-                {"step": done, "lr": trainer.rate(step), "loss": sum(losses) / len(losses), "psnr": psnr}
-            )
+            gains = validate(networks["net"], done) if done in validations else {}
+            loss = sum(losses) / len(losses)
+            rows.append({"step": done, "lr": trainer.rate(step), "loss": loss, **gains})
             losses = []
         if done == steps or time.monotonic() - saved > settings.save_seconds:
             state = {"step": done, "rows": rows, "window": losses}

@@ -9,7 +9,7 @@ from torch import nn
 from benchmark import nets
 from benchmark.data import selection
 from benchmark.spec import Profile, Recipe, Run
-from benchmark.training import Settings, adversary_networks, fit
+from benchmark.training import Settings, adversary_networks, fit, start
 from benchmark.training.validation import Validator
 
 
@@ -33,13 +33,17 @@ def train(
     """
     recipe, steps = profile.cut(recipe)
     net = nets.build(run, profile.thin, profile.seed)
+    if profile.start:
+        start.STARTS[profile.start](net)
     notes = nets.load_pretrained(net, recipe.pretrained)
+    pairs = selection.pairs(profile, run.train_on, "train", recipe.extras)
+    splits = {"train": pairs} | selection.checks(profile, run.test_on[0])
     curve = fit(
         {"net": net} | adversary_networks(recipe, profile.thin),
-        selection.pairs(profile, run.train_on, "train", recipe.extras),
+        pairs,
         recipe,
         Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate),
-        Validator(selection.pairs(profile, run.test_on[0], "test"), recipe.normalise, maps),
+        Validator(splits, recipe.normalise, maps),
         progress=lambda step: progress(step / steps),
     )
     return net, curve, notes
