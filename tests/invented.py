@@ -21,7 +21,7 @@ from tests import project
 
 ROOT = Path(__file__).parents[1]
 PROFILE, DATA = "tiny", "embedded"
-VARIANTS = ("_acda", "_ld", "", "_ssim", "_mu_090")
+VARIANTS = ("_baseline", "_acda", "_ld", "", "_ssim", "_mu_090")
 PROFILE_RUNS = ["identity", "dmphn_1", "dmphn_1_2_4", *(f"cdgnet{variant}" for variant in VARIANTS)]
 HOSTILE = "<script>alert('x')</script> & \"more\""
 IMAGES = ["a/000", "a/001", "b/000"]

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Recipe:
     # The name of a file in adversaries/, and its settings.
     adversary: dict[str, Any] = field(default_factory=dict)
     augment: tuple[str, ...] = ()  # names of files in training/augment/, in order
+    before_crop: tuple[str, ...] = ()  # those that change the whole image
+    # Which images a batch has; see training/drawing.py.
+    drawing: Literal["epochs", "full_batches", "continuous", "batches", "sequences"] = "epochs"
     shrink: int = 1  # images are made so many times smaller before cropping
     extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see losses.Batch
     pretrained: tuple[str, ...] = ()  # files to start from or for the loss; see weights/pretrained.py
@@ -49,7 +52,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Count the optimiser steps of the whole recipe, with the last partial batch of each epoch.
+        """Count the optimiser steps of the whole recipe.
 
         >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
         842400
@@ -57,8 +60,13 @@ class Recipe:
         return self.iterations(self.epochs)
 
     def iterations(self, epochs: float) -> int:
-        """Count the optimiser steps of a number of epochs."""
-        return round(epochs * math.ceil(self.pairs / self.batch))
+        """Count the optimiser steps of a number of epochs; a partial last batch is one of `drawing: epochs`.
+
+        >>> Recipe(4000, 16, 256, Optimiser(1e-4), {}, {}, drawing="continuous").iterations(1)
+        131
+        """
+        batches = math.ceil(self.pairs / self.batch) if self.drawing == "epochs" else self.pairs // self.batch
+        return round(epochs * batches)
 
 
 @dataclass(frozen=True)

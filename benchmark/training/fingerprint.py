@@ -47,7 +47,7 @@ def code(run: Run) -> list[Path]:
     """List the files that decide what training a run does: the trainer, its plugins, and their imports."""
     files = [HERE.parent / "models" / f"{run.model}.py", HERE / "trainer.py"]
     if run.train:
-        files += [HERE / "augment" / f"{name}.py" for name in run.train.augment]
+        files += [HERE / "augment" / f"{name}.py" for name in (*run.train.before_crop, *run.train.augment)]
         files.append(HERE.parent / "losses" / f"{run.train.loss.get('name')}.py")
         if run.train.adversary:
             files.append(HERE.parent / "adversaries" / f"{run.train.adversary.get('name')}.py")

@@ -19,6 +19,7 @@ from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
 from benchmark.training.augment import Crop, tensor
+from benchmark.training.drawing import DRAWING
 from benchmark.training.objective import Networks, Objective, build_objective, build_schedule
 
 POINTS = 100  # on the loss curve; each is the mean over its share of the steps
@@ -42,8 +43,8 @@ class Settings:
     save_seconds: float = 30.0  # between checkpoints
 
 
-def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
-    """Draw a random crop of a random pair and of its extras, before augmentation.
+def draw(pairs: Pairs, recipe: Recipe, index: int, rng: np.random.Generator) -> Crop:
+    """Draw a random crop of a pair and of its extras, after the augmentations of the whole image.
 
     For a recipe that shrinks its images first (bicubic, antialiased), a larger crop is shrunk, which differs
     from a crop of a shrunk image at its border alone.
@@ -52,17 +53,18 @@ def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
         ValueError: the image is smaller than the crop, or the dataset does not have an extra.
     """
     side = recipe.crop * recipe.shrink
-    index = int(rng.integers(len(pairs)))
-    whole: dict[str, NDArray[Any]] = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
-    height, width = whole["blurry"].shape[:2]
-    if min(height, width) < side:
-        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
-    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    whole: Crop = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
     for name in recipe.extras:
         if name != UNPAIRED:
             if name not in pairs.extras:
                 raise ValueError(f"extras: no {name!r} in this dataset; allowed: {', '.join(pairs.extras)}")
             whole[name] = pairs.extras[name][index]
+    for name in recipe.before_crop:
+        whole = plugins.load("training.augment", name).augment(whole, rng)
+    height, width = whole["blurry"].shape[:2]
+    if min(height, width) < side:
+        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     crop = {name: shrink(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
     # Contiguous copies: augmentation that rotates a memory-mapped crop would miss the cache.
     return {
@@ -97,18 +99,22 @@ def sample(
     """
     rng = np.random.default_rng([seed, step])
     stacked = {} if buffers is None else buffers
-    for i in range(recipe.batch):
-        crop = draw(pairs, recipe, rng)
+    indices = DRAWING[recipe.drawing](pairs, recipe, seed, step)
+    for i, index in enumerate(indices):
+        crop = draw(pairs, recipe, index, rng)
         for name in recipe.augment:
             crop = plugins.load("training.augment", name).augment(crop, rng)
         if UNPAIRED in recipe.extras:
-            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
+            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), int(rng.integers(len(pairs))), rng)[
+                "blurry"
+            ]
         for name, image in crop.items():
             if name not in stacked:
                 stacked[name] = torch.empty(recipe.batch, *image.shape)
             put(image, stacked[name][i], recipe.normalise)
     # Permuted NHWC is PyTorch's channels_last, about three times as fast on a CPU.
-    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in stacked.items()}
+    filled = {name: images[: len(indices)] for name, images in stacked.items()}
+    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in filled.items()}
     return Batch(tensors.pop("blurry"), tensors.pop("sharp"), recipe.normalise, tensors)
 
 
