@@ -102,7 +102,7 @@ def sample(
         for name in recipe.augment:
             crop = plugins.load("training.augment", name).augment(crop, rng)
         if UNPAIRED in recipe.extras:
-            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
+            crop[UNPAIRED] = draw(pairs.unpaired or pairs, replace(recipe, extras=()), rng)["blurry"]
         for name, image in crop.items():
             if name not in stacked:
                 stacked[name] = torch.empty(recipe.batch, *image.shape)
