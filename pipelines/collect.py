@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import product
 
 import torch
 
@@ -29,9 +30,10 @@ def counts(runs: dict[str, spec.Run]) -> Iterator[Measurement]:
 
 
 def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """Yield the value of each run under each metric; then each metric that is not available, with the reason.
+    """Yield the value of each run under each metric; then what has no value, with the reason.
 
-    Notes have the spread between images and what was cut.
+    That is each metric that is not available and each run that could not be trained. Notes of values have the
+    spread between images and what was cut.
     """
     results, device = Results(profile.name), nets.device_name()
     scores = read_frame(results.quality, Score)
@@ -49,6 +51,11 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
             for quantity, reason in reasons.items():
                 unit = _pyiqa.QUANTITIES[quantity].unit
                 yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
+    for name, run in runs.items():
+        missing, datasets = results.missing(name), [profile.data] if profile.data else run.test_on
+        for dataset, quantity in product(datasets, sorted(measured)) if missing else ():
+            unit, reason = aggregate.quantities()[quantity].unit, f"not trained: {missing}"
+            yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 
 
 def training_notes(results: Results, run: str) -> list[str]:
@@ -88,7 +95,7 @@ def main() -> None:
     curves = [
         CurvePoint(name, **asdict(step))
         for name, run in chosen.items()
-        if run.train
+        if run.train and not results.missing(name)
         for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
     ]
     write(results.curves, CurvePoint, curves)

@@ -80,6 +80,7 @@ class Run:
     train: Recipe | None = None  # None: nothing to train (the blurred input itself)
     train_on: str = "gopro"
     test_on: tuple[str, ...] = ("gopro",)
+    unpaired_on: str = ""  # whose blurry images `extras: [unpaired]` are; empty: those of train_on
     ablates: str = ""  # the run this one is a variant of
     weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's

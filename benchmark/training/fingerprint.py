@@ -26,10 +26,11 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         data: a hash of the images.
         pretrained: files of pretrained weights that are available.
     """
+    datasets = (run.train_on, run.test_on[0], run.unpaired_on)
     facts: dict[str, Any] = {
         "config": run.config,
         "data": data,
-        "datasets": [profile.data or name for name in (run.train_on, run.test_on[0])],
+        "datasets": [profile.data or name for name in datasets if name],
         "pretrained": sorted(pretrained),
         "torch": torch.__version__,
         "device": nets.device(),

@@ -105,9 +105,9 @@ def sample(
         for name in recipe.augment:
             crop = plugins.load("training.augment", name).augment(crop, rng)
         if UNPAIRED in recipe.extras:
-            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), int(rng.integers(len(pairs))), rng)[
-                "blurry"
-            ]
+            others = pairs.unpaired or pairs
+            index = int(rng.integers(len(others)))
+            crop[UNPAIRED] = draw(others, replace(recipe, extras=()), index, rng)["blurry"]
         for name, image in crop.items():
             if name not in stacked:
                 stacked[name] = torch.empty(recipe.batch, *image.shape)

@@ -9,7 +9,7 @@ from torch import nn
 from benchmark import nets
 from benchmark.data import selection
 from benchmark.spec import Profile, Recipe, Run
-from benchmark.training import Settings, adversary_networks, fit, start
+from benchmark.training import Settings, adversary_networks, fit, images, start
 from benchmark.training.validation import Validator
 
 
@@ -21,7 +21,7 @@ def train(
     maps: Path,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[nn.Module, list[dict[str, Any]], list[str]]:
-    """Train a run's network; return it, its curve, and notes on pretrained weights that are not available.
+    """Train a run's network; return it, its curve, and notes on weights that are not available and on images.
 
     Args:
         run: of which model, and on which datasets.
@@ -30,13 +30,16 @@ def train(
         checkpoint: file of an interrupted training, which goes on from there.
         maps: folder for the attention maps of models that have some.
         progress: called with the share of the steps that are done.
+
+    Raises:
+        AbsentError: images that the recipe needs are not on this machine.
     """
     recipe, steps = profile.cut(recipe)
+    recipe, pairs = images.load(profile, run, recipe)
     net = nets.build(run, profile.thin, profile.seed)
     if profile.start:
-        start.STARTS[profile.start](net)
+        start.STARTS[profile.start](net, recipe.normalise)
     notes = nets.load_pretrained(net, recipe.pretrained)
-    pairs = selection.pairs(profile, run.train_on, "train", recipe.extras)
     splits = {"train": pairs} | selection.checks(profile, run.test_on[0])
     curve = fit(
         {"net": net} | adversary_networks(recipe, profile.thin),
@@ -46,4 +49,4 @@ def train(
         Validator(splits, recipe.normalise, maps),
         progress=lambda step: progress(step / steps),
     )
-    return net, curve, notes
+    return net, curve, [*notes, *pairs.notes]
