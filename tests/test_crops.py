@@ -12,13 +12,14 @@ from PIL import Image
 from scipy import ndimage
 from torchvision.transforms.functional import rotate
 
-from benchmark import plugins
+from benchmark import nets, plugins, spec
 from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise
 from benchmark.training.augment import _colours, corrupt, geometric
 from benchmark.training.augment._geometry import flip, turn
 from benchmark.training.drawing import DRAWING
 from benchmark.training.fit import sample
+from benchmark.training.objective import build_loss
 from tests.samples import RECIPE, pairs
 
 AUGMENT = {name: plugins.load("training.augment", name).augment for name in plugins.names("training.augment")}
@@ -356,3 +357,23 @@ def test_extras_are_cropped_with_their_images():
     assert not torch.equal(batch.extras["unpaired"], batch.blurry)
     with pytest.raises(ValueError, match=r"extras: no 'motion' in this dataset; allowed: moving, before"):
         sample(data, replace(RECIPE, extras=("motion",)), 0, 0)
+
+
+@pytest.mark.parametrize("name", ["srn", "pssnsc"])
+def test_one_grey_channel_teaches_what_three_do(name):
+    """Loss and gradients are those of the same luma in red, green and blue."""
+    run = spec.load()[1][name]
+    recipe = replace(run.train, batch=2, crop=32)
+    rng = np.random.default_rng(0)
+    blurry, sharp = rng.integers(0, 256, (2, 40, 40, 3)).astype(np.uint8)
+    one = sample(Pairs(["a"], [blurry], [sharp]), recipe, 0, 0)
+    three = replace(one, blurry=one.blurry.expand(-1, 3, -1, -1), sharp=one.sharp.expand(-1, 3, -1, -1))
+    net = nets.build(run, thin=8)
+    loss = build_loss(recipe)
+
+    of_one, of_three = loss(net(one.blurry), one), loss(net(three.blurry), three)
+
+    assert one.blurry.shape == one.sharp.shape == (2, 1, 32, 32)
+    torch.testing.assert_close(of_one, of_three)
+    gradients = [torch.autograd.grad(value, list(net.parameters())) for value in (of_one, of_three)]
+    torch.testing.assert_close(*gradients)

@@ -180,9 +180,8 @@ class Profile:
             f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
             f"widths divided by {self.thin}": self.thin > 1,
             f"learning rate times {self.lr_times:g}": self.lr_times != 1,
-            f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser != replace(
-                recipe.optimiser, lr=shorter.optimiser.lr
-            ),
+            f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser
+            != replace(recipe.optimiser, lr=shorter.optimiser.lr),
             f"{shorter.schedule.get('name')} schedule": shorter.schedule != recipe.schedule,
             f"{self.start} start": bool(self.start),
             f"{self.data} data in place of the real set": bool(self.data),

@@ -165,7 +165,7 @@ def calibrate(net: nn.Module, last: Iterable[Convolution], image: Tensor) -> Non
             return output
         with torch.no_grad():
             for values in layer.parameters():
-                values *= factor
+                values.mul_(factor)
         return output * factor
 
     hooks = [layer.register_forward_hook(scale) for layer in last]
@@ -196,7 +196,12 @@ def calls(net: nn.Module, image: Tensor) -> list[tuple[nn.Module, tuple[Any, ...
     seen: dict[nn.Module, tuple[Any, ...]] = {}
 
     def record(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if args and isinstance(args[0], Tensor) and isinstance(output, Tensor) and output.shape == args[0].shape:
+        if (
+            args
+            and isinstance(args[0], Tensor)
+            and isinstance(output, Tensor)
+            and output.shape == args[0].shape
+        ):
             seen.setdefault(module, args)
 
     parts = [module for module in net.modules() if module is not net and list(module.children())]

@@ -36,7 +36,8 @@ class Validator:
         net.eval()
         with torch.inference_mode():
             gains = {
-                split: self.quality(nets.restore(net, blurry, self.normalise).clamp(0, 1), sharp) - self.input[split]
+                split: self.quality(nets.restore(net, blurry, self.normalise).clamp(0, 1), sharp)
+                - self.input[split]
                 for split, (blurry, sharp) in self.crops.items()
             }
             if self.keep:
@@ -62,4 +63,6 @@ def centres(pairs: Pairs) -> tuple[Tensor, Tensor]:
         y, x = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
         return nets.tensor(image[y : y + height, x : x + width], torch.float32)
 
-    return torch.cat([centre(pairs.blurry[i]) for i in chosen]), torch.cat([centre(pairs.sharp[i]) for i in chosen])
+    return torch.cat([centre(pairs.blurry[i]) for i in chosen]), torch.cat(
+        [centre(pairs.sharp[i]) for i in chosen]
+    )

@@ -11,6 +11,8 @@ Unstated  outlines, textures, colours and their distributions: chosen here and c
           frames of GoPro_Large (docs/data.md)
 """
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -24,7 +26,9 @@ FINE = 2  # samples per pixel and axis that are averaged, against jagged edges
 SMALLEST, LARGEST = (4.0, 20.0), 260.0  # radii in pixels; the least one differs between pictures
 COVER = 5.0  # summed area of the leaves over that of the picture; exp(-5) of it stays background
 TEXTURES = 5  # fields of texture of a picture, which its leaves share
-LIKE_BELOW = 0.75  # how often a leaf has a colour near that of the leaf it falls on, as details of a thing have
+LIKE_BELOW = (
+    0.75  # how often a leaf has a colour near that of the leaf it falls on, as details of a thing have
+)
 
 PIECES = (40.0, 160.0)  # least and greatest height of an object in the view, in pixels
 OUT_OF_FOCUS = 0.3  # share of pictures
@@ -92,11 +96,11 @@ def _fall(radii: Floats, rng: Rng) -> tuple[NDArray[np.int32], list[int]]:
     """Let the leaves fall: the leaf on top of each sample (fine, fine), and the leaf that each one fell on."""
     side = SIDE * FINE
     image = Image.new("I", (side, side))
-    pen, below = ImageDraw.Draw(image), []
+    pen, below = ImageDraw.Draw(image), list[int]()
     for number, radius in enumerate(radii):
         centre = rng.uniform(-0.1, 1.1, 2) * side
         x, y = np.clip(centre, 0, side - 1).astype(int).tolist()
-        below.append(image.getpixel((x, y)))
+        below.append(cast(int, image.getpixel((x, y))))
         pen.polygon((centre + FINE * _outline(radius, rng)).ravel().tolist(), fill=number)
     return np.asarray(image), below
 
@@ -131,7 +135,9 @@ def _paint(labels: NDArray[np.int32], radii: Floats, colours: Floats, rng: Rng) 
     strength = rng.exponential(8.0, count) * (rng.random(count) < 0.8)
     start = rng.integers(SIDE, size=(2, count))
     place = (y + start[0].take(top)) % SIDE * SIDE + (x + start[1].take(top)) % SIDE
-    change += strength.take(top) * fields.ravel().take(rng.integers(TEXTURES, size=count).take(top) * SIDE**2 + place)
+    change += strength.take(top) * fields.ravel().take(
+        rng.integers(TEXTURES, size=count).take(top) * SIDE**2 + place
+    )
     change += 15 * ndimage.zoom(rng.normal(size=(6, 6)), SIDE / 6, order=1).ravel()
     bright = plain.mean(axis=2, keepdims=True)
     return plain * (1 + change.reshape(SIDE, SIDE, 1) / np.maximum(bright, 25))

@@ -69,7 +69,9 @@ PHOTOGRAPHS = {
     "china": Photograph(
         "train", "sklearn", "datasets/images/china.jpg", "CC BY 2.0 (danielbuechele, Flickr)"
     ),
-    "flower": Photograph("validation", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion, Flickr)"),
+    "flower": Photograph(
+        "validation", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion, Flickr)"
+    ),
     "hopper": Photograph(
         "validation",
         "matplotlib",
@@ -79,7 +81,6 @@ PHOTOGRAPHS = {
     "coins": Photograph(
         "train", "skimage", "data/coins.png", "no known copyright restrictions (Brooklyn Museum)"
     ),
-    "gravel": Photograph("train", "skimage", "data/gravel.png", "CC0 (CC0Textures)"),
     "rocket": Photograph("train", "skimage", "data/rocket.jpg", "public domain (SpaceX)"),
 }
 
