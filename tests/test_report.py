@@ -250,7 +250,7 @@ def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, gap)
         (f"{PROFILE}/measurements.csv", ",dB,", ",", "line 2: 9 cells, but the header has 10"),
         (f"{PROFILE}/measurements.csv", "dmphn_1,", "identity,", "line 6: a second row of run 'identity'"),
         (f"{PROFILE}/quality.csv", "psnr,2", "psnr,x2", "value 'x20.000000'; allowed: numbers"),
-        (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 2: loss is nan; allowed: finite numbers"),
+        (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 3: loss is nan; allowed: finite numbers"),
         (f"{PROFILE}/findings.csv", "agrees", "aggrees", "verdict 'aggrees'; allowed: agrees, close"),
         (f"{PROFILE}/findings.csv", ",10,untested,", ",ten,untested,", "authors_images 'ten'; allowed"),
         (f"{PROFILE}/decoded.csv", "decided", "guessed", "verdict 'guessed'; allowed: decided, inconclusive"),

@@ -49,12 +49,23 @@ def test_paper_profile_cuts_nothing():
 
 
 def test_every_cut_is_described():
-    """A profile describes each of its changes of a recipe."""
-    profile, runs = spec.load(ROOT / "params.yaml", "embedded")
-    cuts = profile.at(runs["cdgnet"]).cuts(runs["cdgnet"].train)
-
-    described = {"1,500 of 1,053,000 steps", "crop 32 of 256", "widths divided by 4"}
-    assert described | {"embedded data in place of the real set"} <= set(cuts)
+    """A profile describes each of its changes of a recipe, and nothing else."""
+    _, runs = spec.load(ROOT / "params.yaml", "embedded")
+    cuts: dict[str, tuple[object, str]] = {
+        "steps": (1500, "1,500 of 1,053,000 steps"),
+        "batch": (8, "batch 8 in place of 6"),
+        "crop": (32, "crop 32 of 256"),
+        "thin": (4, "widths divided by 4"),
+        "lr_times": (5, "learning rate times 5"),
+        "beta2": (0.95, "Adam's beta2 0.95 in place of 0.999"),
+        "schedule": ({"name": "cosine"}, "cosine schedule"),
+        "start": ("input", "weights that start near the input"),
+        "data": ("embedded", "embedded data in place of the real set"),
+    }
+    for key, (value, words) in cuts.items():
+        assert spec.Profile("p", "", **{key: value}).cuts(runs["cdgnet"].train) == [words]
+    everything = spec.Profile("p", "", **{key: value for key, (value, _) in cuts.items()})
+    assert everything.cuts(runs["cdgnet"].train) == [words for _, words in cuts.values()]
 
 
 def test_overrides_hold_for_a_model_and_then_for_a_run():

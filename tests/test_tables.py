@@ -23,8 +23,8 @@ TABLES = {
     "unmeasured.csv": rows.Unmeasured,
 }
 COMMITTED = sorted((ROOT / "results").rglob("*.csv"))
-HEADER = "run,step,lr,loss,psnr"
-LINE = "cdgnet,10,0.0001,0.25,"
+HEADER = "run,step,lr,loss,train,validation,test"
+LINE = "cdgnet,10,0.0001,0.25,,,"
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: str(path.relative_to(ROOT / "results")))
@@ -47,7 +47,7 @@ def test_numbers_are_numbers_and_empty_cells_are_none(tmp_path):
     (point,) = read_rows(path, rows.CurvePoint)
 
     assert point == rows.CurvePoint("cdgnet", 10, 1e-4, 0.25, None)
-    assert read_frame(path, rows.CurvePoint)["psnr"].isna().all()
+    assert read_frame(path, rows.CurvePoint)["test"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_numbers_are_numbers_and_empty_cells_are_none(tmp_path):
     [
         f"\ufeff{HEADER}\n{LINE}\n",
         f"{HEADER}\r\n{LINE}\r\n",
-        "psnr,run,more,step,lr,loss\n,cdgnet,x,10,0.0001,0.25\n",
+        "test,run,more,step,lr,loss,validation,train\n,cdgnet,x,10,0.0001,0.25,,\n",
     ],
     ids=["byte order mark", "CRLF", "another order of columns, and one more"],
 )
@@ -72,15 +72,15 @@ def test_what_spreadsheets_write_is_read(content, tmp_path):
     [
         (None, ": does not exist yet; `dvc repro` makes it"),
         ("", ": is empty; its first line must name the columns"),
-        ("run,step,lr,psnr\n", ": no column 'loss'; its columns: run, step, lr, psnr"),
-        (f"{HEADER}\n{LINE}\na,many,0,0,\n", ", line 3: step 'many'; allowed: whole numbers >= 0"),
-        (f"{HEADER}\na,-1,0,0,\n", ", line 2: step '-1'; allowed: whole numbers >= 0"),
-        (f"{HEADER}\na,1.5,0,0,\n", ", line 2: step '1.5'; allowed: whole numbers >= 0"),
-        (f"{HEADER}\na,1,0,,\n", ", line 2: loss ''; allowed: numbers"),
-        (f"{HEADER}\na,1,0,0,high\n", ", line 2: psnr 'high'; allowed: numbers or an empty cell"),
-        (f"{HEADER}\na,1,0,0\n", ", line 2: 4 cells, but the header has 5"),
-        (f'{HEADER}\n"a\nb",1,0,0,\nc,1,0,x,\n', ", line 4: loss 'x'; allowed: numbers"),
-        (f'{HEADER}\n"a,1,0,0,\n', ": cannot be read as a UTF-8 CSV file ("),
+        ("run,step,lr,test\n", ": no column 'loss'; its columns: run, step, lr, test"),
+        (f"{HEADER}\n{LINE}\na,many,0,0,,,\n", ", line 3: step 'many'; allowed: whole numbers >= 0"),
+        (f"{HEADER}\na,-1,0,0,,,\n", ", line 2: step '-1'; allowed: whole numbers >= 0"),
+        (f"{HEADER}\na,1.5,0,0,,,\n", ", line 2: step '1.5'; allowed: whole numbers >= 0"),
+        (f"{HEADER}\na,1,,0,,,\n", ", line 2: lr ''; allowed: numbers"),
+        (f"{HEADER}\na,1,0,0,high,,\n", ", line 2: train 'high'; allowed: numbers or an empty cell"),
+        (f"{HEADER}\na,1,0,0\n", ", line 2: 4 cells, but the header has 7"),
+        (f'{HEADER}\n"a\nb",1,0,0,,,\nc,1,x,0,,,\n', ", line 4: lr 'x'; allowed: numbers"),
+        (f'{HEADER}\n"a,1,0,0,,,\n', ": cannot be read as a UTF-8 CSV file ("),
         (HEADER.replace(",", ";"), ": its cells are separated by ';'; save it with ',' as separator"),
         (f"{HEADER}\n<<<<<<< HEAD\n", ", line 2: a merge-conflict marker; resolve the conflict first"),
         (f"{HEADER}\n\xff\n".encode("latin1"), ": cannot be read as a UTF-8 CSV file ("),

@@ -183,7 +183,7 @@ class Profile:
             f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser
             != replace(recipe.optimiser, lr=shorter.optimiser.lr),
             f"{shorter.schedule.get('name')} schedule": shorter.schedule != recipe.schedule,
-            f"{self.start} start": bool(self.start),
+            f"weights that start near the {self.start}": bool(self.start),
             f"{self.data} data in place of the real set": bool(self.data),
         }
         return [words for words, applies in cuts.items() if applies]
