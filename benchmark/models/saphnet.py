@@ -25,14 +25,16 @@ Unstated  No code is public, and the available texts print no size. Not stated, 
 Shapes    B batch, C width, H W image, P patches of one level (in the batch axis), K clusters (C/4)
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu, unfold
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad, relu
 from torch.utils.checkpoint import checkpoint
 
 from benchmark.models._layers import conv, initialise, thinned, upsample
@@ -90,6 +92,45 @@ class Attention(nn.Module):
         return mixed.view(x.shape) * m2  # Eq. 3; after the mixture, as it is the same for all K
 
 
+class Weighted(torch.autograd.Function):
+    """Multiply each tap of a window by a map of its own: the neighbourhoods of Eq. 7, weighted by K.
+
+    Tap by tap, features are read where they are: `unfold` would copy them kk times before they are weighted,
+    and autograd would keep the copies. A training step of the network takes two thirds of the time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, adapting: Tensor) -> Tensor:
+        """(B, C, H + k - 1, W + k - 1), K (B, kk, H, W) -> (B, kk, C, H, W)."""
+        ctx.save_for_backward(padded, adapting)
+        batch, taps, height, width = adapting.shape
+        weighted = padded.new_empty((batch, taps, padded.shape[1], height, width))
+        for tap, seen in enumerate(windows(padded, adapting)):
+            torch.mul(seen, adapting[:, tap : tap + 1], out=weighted[:, tap])
+        return weighted
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_weighted: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, kk, C, H, W) -> (B, C, H + k - 1, W + k - 1), (B, kk, H, W)."""
+        padded, adapting = ctx.saved_tensors
+        by_padded, by_adapting = torch.zeros_like(padded), torch.empty_like(adapting)
+        pairs = zip(windows(padded, adapting), windows(by_padded, adapting), strict=True)
+        for tap, (seen, by_seen) in enumerate(pairs):
+            by_tap = by_weighted[:, tap]
+            by_seen.addcmul_(by_tap, adapting[:, tap : tap + 1])
+            torch.sum(by_tap * seen, dim=1, out=by_adapting[:, tap])
+        return by_padded, by_adapting
+
+
+def windows(padded: Tensor, adapting: Tensor) -> Iterator[Tensor]:
+    """Yield what each tap sees, row by row: views (B, C, H, W)."""
+    height, width = adapting.shape[2:]
+    kernel = math.isqrt(adapting.shape[1])
+    for top, left in product(range(kernel), repeat=2):
+        yield padded[:, :, top : top + height, left : left + width]
+
+
 def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Filter by Eq. 7: (B, C, H, W), K (B, kk, H, W), W (C', C, k, k), b (C') -> (B, C', H, W).
 
@@ -99,13 +140,14 @@ def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     """
     batch, cin, height, width = map(int, x.shape)  # in a trace, sizes are tensors
     kernel = int(weight.shape[2])
-    mixing = weight.flatten(1).expand(batch, -1, -1)  # (B, C', Ckk)
-    padded, adapting = pad(x, [kernel // 2] * 4), adapting.contiguous()
+    mixing = weight.permute(0, 2, 3, 1).flatten(1).expand(batch, -1, -1)  # (B, C', kkC)
+    exact = torch.promote_types(x.dtype, adapting.dtype)
+    padded = pad(x.contiguous().to(exact), [kernel // 2] * 4)
+    adapting = adapting.contiguous().to(exact)
 
     def strip(top: int, rows: int) -> Tensor:
-        neighbours = unfold(padded[:, :, top : top + rows + kernel - 1], kernel).unflatten(1, (cin, -1))
-        weighted = neighbours * adapting[:, None, :, top : top + rows].flatten(3)  # (B, C, kk, rows W)
-        return torch.bmm(mixing, weighted.flatten(1, 2)).unflatten(2, (rows, width))
+        weighted = Weighted.apply(padded[:, :, top : top + rows + kernel - 1], adapting[:, :, top : top + rows])
+        return torch.bmm(mixing, weighted.flatten(1, 2).flatten(2)).unflatten(2, (rows, width))
 
     rows = max(1, STRIP // (batch * cin * kernel * kernel * width))
     if rows >= height:
