@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmark import nets
 from benchmark.data import selection
+from benchmark.data.pairs import Pairs
 from benchmark.spec import Profile, Recipe, Run
 from benchmark.training import Settings, adversary_networks, fit
 from benchmark.training.validation import Validator
@@ -20,6 +21,7 @@ def train(
     checkpoint: Path,
     maps: Path,
     progress: Callable[[float], None] = lambda share: None,
+    images: Callable[..., Pairs] = selection.pairs,
 ) -> tuple[nn.Module, list[dict[str, Any]], list[str]]:
     """Train a run's network; return it, its curve, and notes on pretrained weights that are not available.
 
@@ -30,16 +32,17 @@ def train(
         checkpoint: file of an interrupted training, which goes on from there.
         maps: folder for the attention maps of models that have some.
         progress: called with the share of the steps that are done.
+        images: returns the pairs of a dataset's split, as `selection.pairs` does.
     """
     recipe, steps = profile.cut(recipe)
     net = nets.build(run, profile.thin, profile.seed)
     notes = nets.load_pretrained(net, recipe.pretrained)
     curve = fit(
         {"net": net} | adversary_networks(recipe, profile.thin),
-        selection.pairs(profile, run.train_on, "train", recipe.extras),
+        images(profile, run.train_on, "train", recipe.extras),
         recipe,
         Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate),
-        Validator(selection.pairs(profile, run.test_on[0], "test"), recipe.normalise, maps),
+        Validator(images(profile, run.test_on[0], "test"), recipe.normalise, maps),
         progress=lambda step: progress(step / steps),
     )
     return net, curve, notes

@@ -23,12 +23,12 @@ class Validator:
 
     def __init__(self, pairs: Pairs, normalise: spec.Normalise, keep: Path | None = None) -> None:
         self.normalise, self.keep, self.device = normalise, keep, nets.device()
-        self.first = nets.tensor(pairs.blurry[0], torch.float32).to(self.device)
+        self.first = nets.tensor(pairs.blurry[0], torch.get_default_dtype()).to(self.device)
         self.crops = []
         selected = list(zip(pairs.blurry, pairs.sharp, strict=True))[:: max(1, len(pairs) // VALIDATION)]
         for images in selected[:VALIDATION]:
             y, x = (max(0, (n - SIDE) // 2) for n in images[0].shape[:2])
-            crops = (nets.tensor(i[y : y + SIDE, x : x + SIDE], torch.float32) for i in images)
+            crops = (nets.tensor(i[y : y + SIDE, x : x + SIDE], torch.get_default_dtype()) for i in images)
             self.crops.append([crop.to(self.device) for crop in crops])
 
     def __call__(self, net: nn.Module, step: int) -> float:
