@@ -5,16 +5,15 @@ import json
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import product
 
 import torch
 
 from benchmark import nets, spec
-from benchmark.data import selection
 from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
 from benchmark.results import COMPLEXITY, Measurement, Results, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
-from benchmark.training.validation import Validator
 from pipelines import run_stage
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
@@ -31,9 +30,10 @@ def counts(runs: dict[str, spec.Run]) -> Iterator[Measurement]:
 
 
 def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Measurement]:
-    """Yield the value of each run under each metric; then each metric that is not available, with the reason.
+    """Yield the value of each run under each metric; then what has no value, with the reason.
 
-    Notes have the spread between images and what was cut.
+    That is each metric that is not available and each run that could not be trained. Notes of values have the
+    spread between images and what was cut.
     """
     results, device = Results(profile.name), nets.device_name()
     scores = read_frame(results.quality, Score)
@@ -51,6 +51,11 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
             for quantity, reason in reasons.items():
                 unit = _pyiqa.QUANTITIES[quantity].unit
                 yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
+    for name, run in runs.items():
+        missing, datasets = results.missing(name), [profile.data] if profile.data else run.test_on
+        for dataset, quantity in product(datasets, sorted(measured)) if missing else ():
+            unit, reason = aggregate.quantities()[quantity].unit, f"not trained: {missing}"
+            yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 
 
 def training_notes(results: Results, run: str) -> list[str]:
@@ -60,15 +65,6 @@ def training_notes(results: Results, run: str) -> list[str]:
         return list(json.loads(path.read_text(encoding="utf-8"))["notes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: no record of a finished training ({error})") from None
-
-
-def blurred_psnr(profile: spec.Profile, runs: dict[str, spec.Run]) -> float | None:
-    """Measure the PSNR of the blurred input on the crops of the validation curves, in dB."""
-    blurred = next((run for run in runs.values() if run.train is None), None)
-    if blurred is None:
-        return None
-    validate = Validator(selection.pairs(profile, blurred.test_on[0], "test"), spec.Normalise())
-    return round(validate(nets.build(blurred).to(nets.device()), 0), 6)
 
 
 def environment(profile: spec.Profile) -> dict[str, object]:
@@ -99,12 +95,11 @@ def main() -> None:
     curves = [
         CurvePoint(name, **asdict(step))
         for name, run in chosen.items()
-        if run.train
+        if run.train and not results.missing(name)
         for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
     ]
     write(results.curves, CurvePoint, curves)
-    facts = {**environment(profile), "validation_floor": blurred_psnr(profile, chosen)}
-    results.environment.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    results.environment.write_text(json.dumps(environment(profile), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 A profile without a stand-in needs the real sets of its runs. They are used in place or downloaded, and
 examined: a broken set is refused, and `data/<profile>/manifest.json` identifies the images of the others.
+What recipes need beside the pairs (`extras`) is made or downloaded here too; a run whose extras cannot be had
+stops nobody else.
 """
 
 import json
@@ -9,11 +11,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import plugins, spec
-from benchmark.data import health
-from benchmark.data.selection import folder, manifest
+from benchmark import nets, plugins, spec
+from benchmark.data import flow, health
+from benchmark.data.pairs import AbsentError
+from benchmark.data.selection import extras_of, folder, manifest
 from benchmark.metrics import _pyiqa
-from benchmark.weights import pretrained
+from benchmark.training import images
+from benchmark.weights import pretrained, raft
 from pipelines import run_stage
 
 
@@ -43,6 +47,46 @@ def check_real_sets(required: set[tuple[str, str]]) -> dict[str, str]:
     return digests
 
 
+def prepare_extras(profile: spec.Profile, runs: Iterable[spec.Run]) -> dict[str, str]:
+    """Make what the recipes of a profile with real sets need beside pairs; return what identifies it.
+
+    That is masks, motion, temporal levels and unpaired images. Prints what a run has to do without.
+    """
+    identities = {}
+    asking = [(run, run.train) for run in runs if run.train and run.train.extras]
+    moving = {run.train_on for run, recipe in asking if "motion" in recipe.extras}
+    if moving and profile.pretrained == "fetch":
+        pretrained.prepare([raft.NAME])
+    estimate = raft.estimator(nets.device()) if moving else None
+    for name in sorted(moving):
+        dataset = health.real_set(name)
+        if dataset and estimate:
+            flow.prepare(dataset, "train", folder(profile), estimate)
+    for run, recipe in asking:
+        try:
+            fetch_others(run, recipe)
+            kept, pairs = images.load(profile, run, recipe)
+            unpaired = len(pairs.unpaired or ())
+            facts = [*kept.extras, f"{len(pairs):,} pairs", f"{unpaired:,} unpaired", *pairs.notes]
+            identities[extras_of(run)] = "; ".join(facts)
+        except AbsentError as error:
+            identities[extras_of(run)] = f"cannot be trained: {error}"
+        print(f"{run.name}: {identities[extras_of(run)]}", flush=True)
+    return identities
+
+
+def fetch_others(run: spec.Run, recipe: spec.Recipe) -> None:
+    """Download the sets that a recipe's extras are made from, or print why not."""
+    names = {run.unpaired_on}
+    if any(name.startswith("level_") for name in recipe.extras):
+        names.add(getattr(health.real_set(run.train_on), "frames", ""))
+    for name in sorted(names - {""}):
+        try:
+            plugins.load("datasets", name).prepare(Path("data"), {})
+        except ValueError as error:
+            print(f"{run.name}: {error}", flush=True)
+
+
 def download_sets(*names: str) -> None:
     """Download real sets into `data/` unless a data folder has them, and examine them."""
     for name in names:
@@ -61,6 +105,7 @@ def main() -> None:
     for name in sorted({name for name, _ in required}):
         plugins.load("datasets", name).prepare(folder(profile), profile.images)
     if digests := check_real_sets(required):
+        digests |= prepare_extras(profile, selected)
         manifest(profile).parent.mkdir(parents=True, exist_ok=True)
         manifest(profile).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
     weights = {name for run in selected if run.train for name in run.train.pretrained}

@@ -34,14 +34,14 @@ def mark(results: Results, name: str) -> Path:
 
 def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptual: Collection[str]) -> str:
     """Hash all that a run's scores depend on; of pyiqa, the names of the metrics that are available."""
-    weights, manifest = results.train(run.name) / "weights.safetensors", selection.manifest(profile)
+    weights = results.train(run.name) / "weights.safetensors"
     metrics = [Path(str(plugins.load("metrics", name).__file__)) for name in plugins.names("metrics")]
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
         "thin": profile.at(run).thin,
         "config": run.config,
         "normalise": asdict(run.train.normalise) if run.train else {},
-        "images": manifest.read_text(encoding="utf-8") if manifest.exists() else "",
+        "images": selection.identity(profile, run),
         "datasets": [profile.data] if profile.data else run.test_on,
         "perceptual": sorted(perceptual),
         "code": provenance.model_code(run.model, Path(scoring.__file__), Path(_pyiqa.__file__), *metrics),
@@ -81,10 +81,10 @@ def measure(name: str, tick: pool.Progress) -> str:
 
 
 def main() -> int:
-    """Score the runs that are missing or changed, then join the tables in the order of the runs."""
+    """Score the trained runs that are missing or changed, then join the tables in the order of the runs."""
     profile, runs = spec.load()
     results = Results(profile.name)
-    chosen = profile.of(runs)
+    chosen = {name: run for name, run in profile.of(runs).items() if not results.missing(name)}
     stale, perceptual = [], _pyiqa.available(profile.perceptual)[0]
     for name, run in chosen.items():
         current, scored = fingerprint(run, profile, results, perceptual), mark(results, name)

@@ -1,7 +1,8 @@
 """Stage train: train the runs of the profile, or those named as arguments, that are missing or changed.
 
 A run whose fingerprint is that of its weights is left alone, and an interrupted run goes on from its
-checkpoint.
+checkpoint. A run that needs images which are not on this machine is not trained: its record says what is
+missing, every table repeats it, and the next call tries again.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from benchmark import nets, spec
 from benchmark.data import selection
+from benchmark.data.pairs import AbsentError
 from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
 from benchmark.training import checkpoint, pool, trainer
@@ -22,8 +24,7 @@ from pipelines import run_stage
 
 def current(run: spec.Run, profile: spec.Profile) -> str:
     """Compute the fingerprint that a training of the run would have now."""
-    manifest = selection.manifest(profile)
-    images = manifest.read_text(encoding="utf-8") if manifest.exists() else str(manifest)
+    images = selection.identity(profile, run) or str(selection.manifest(profile))
     paths = map(pretrained.path, run.train.pretrained if run.train else ())
     files = [path.name for path in paths if path]
     return fingerprint(run, profile.at(run), provenance.digest(images), files)
@@ -32,7 +33,9 @@ def current(run: spec.Run, profile: spec.Profile) -> str:
 def recorded(run: spec.Run, results: Results) -> str:
     """Read the fingerprint of a run's weights; empty when there are none."""
     record = results.train(run.name) / "record.json"
-    return str(json.loads(record.read_text())["fingerprint"]) if record.exists() else ""
+    if not record.exists() or results.missing(run.name):
+        return ""
+    return str(json.loads(record.read_text())["fingerprint"])
 
 
 def train(name: str, progress: pool.Progress) -> str:
@@ -40,22 +43,30 @@ def train(name: str, progress: pool.Progress) -> str:
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
     fingerprint, folder = current(run, profile), results.train(name)
-    begun, notes = time.monotonic(), list[str]()
+    begun, notes, missing = time.monotonic(), list[str](), ""
     if run.train:
         cut = profile.at(run)
         state = Path("checkpoints") / f"{name}-{fingerprint[:16]}.safetensors"
         maps = folder / "maps"
         if not state.exists():
             shutil.rmtree(maps, ignore_errors=True)
-        net, curve, notes = trainer.train(run, run.train, cut, state, maps, progress)
-        checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": cut.thin})
-        write(folder / "curve.csv", TrainingStep, [TrainingStep(**point) for point in curve])
-        state.unlink()
+        try:
+            net, curve, notes = trainer.train(run, run.train, cut, state, maps, progress)
+        except AbsentError as error:
+            missing = str(error)
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            checkpoint.save(folder / "weights.safetensors", net.state_dict(), {"run": name, "thin": cut.thin})
+            write(folder / "curve.csv", TrainingStep, [TrainingStep(**point) for point in curve])
+            state.unlink()
     seconds = time.monotonic() - begun
     record = {"fingerprint": fingerprint, "run": name, "seconds": round(seconds, 1)}
     record |= {"device": nets.device_name(), "notes": notes}
+    record |= {"missing": missing} if missing else {}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    if missing:
+        return f"not trained: {missing}"
     return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import skimage.color
@@ -9,13 +10,16 @@ import skimage.data
 import torch
 from PIL import Image
 from scipy import ndimage
+from torchvision.transforms.functional import rotate
 
-from benchmark import plugins
+from benchmark import nets, plugins, spec
 from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise
-from benchmark.training.augment import _colours, corrupt
+from benchmark.training.augment import _colours, corrupt, geometric
 from benchmark.training.augment._geometry import flip, turn
+from benchmark.training.drawing import DRAWING
 from benchmark.training.fit import sample
+from benchmark.training.objective import build_loss
 from tests.samples import RECIPE, pairs
 
 AUGMENT = {name: plugins.load("training.augment", name).augment for name in plugins.names("training.augment")}
@@ -60,8 +64,7 @@ def plain_sample(data, recipe, seed, step):
     plain["saturate_third"] = lambda crop, rng: saturate(crop, rng) if rng.random() < 1 / 3 else crop
     rng, side = np.random.default_rng([seed, step]), recipe.crop
     crops = []
-    for _ in range(recipe.batch):
-        index = rng.integers(len(data))
+    for index in DRAWING[recipe.drawing](data, recipe, seed, step):
         y, x = (int(rng.integers(n - side + 1)) for n in data.sharp[index].shape[:2])
         crop = {
             k: images[index][y : y + side, x : x + side].astype(np.float32) / 255
@@ -80,10 +83,10 @@ def plain_sample(data, recipe, seed, step):
     [
         ([], Normalise()),
         (["flip_horizontal", "flip_vertical"], Normalise(0.5, 2)),
-        (["rotate", "saturate"], Normalise(0.5)),  # DMPHN's stacks
+        (["rotate_frame", "saturate"], Normalise(0.5)),  # DMPHN's stacks, but for the order
         (["saturate_third", "dihedral_ninth"], Normalise()),  # MPRNet
         (["dihedral", "shuffle_channels", "saturate_hsv", "noise"], Normalise(0.5, 255)),  # MS-CNN
-        (["flip_or_transpose", "corrupt"], Normalise(0.5, 2)),  # DeblurGAN-v2
+        (["corrupt", "bgr"], Normalise(0.5, 2)),  # DeblurGAN-v2
     ],
 )
 def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normalise):
@@ -100,7 +103,7 @@ def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normal
         assert batch.blurry.permute(0, 2, 3, 1).data_ptr() == room["blurry"].data_ptr()
 
 
-@pytest.mark.parametrize("name", AUGMENT)
+@pytest.mark.parametrize("name", sorted(AUGMENT.keys() - {"geometric"}))  # whole images are bytes
 def test_bytes_and_floats_are_augmented_alike(name):
     """A crop of bytes has the same result as its floats, bit for bit, and is not written to."""
     for seed in range(8):
@@ -148,6 +151,8 @@ def original(rng):
 @pytest.mark.parametrize("name", AUGMENT)
 def test_augmentations_do_the_same_to_all_images(name, rng, original):
     """Whatever the random numbers, equal images stay equal, and keep their size and type."""
+    if name == "geometric":  # it refuses vectors and masks
+        original = {kind: x for kind, x in original.items() if x.shape[-1] == 3}
     for _ in range(10):
         changed = AUGMENT[name](original, rng)
 
@@ -159,13 +164,91 @@ def test_augmentations_do_the_same_to_all_images(name, rng, original):
             assert (image.shape, image.dtype) == (original[kind].shape, original[kind].dtype)
 
 
-def test_rotation_never_leaves_a_crop_as_it_is(rng, original):
-    """DMPHN's stacks turn every crop by one, two or three quarters."""
-    quarters = [np.rot90(original["sharp"], k) for k in (1, 2, 3)]
-    for _ in range(10):
-        turned = AUGMENT["rotate"](original, rng)["sharp"]
+@pytest.mark.parametrize(("height", "width"), [(18, 32), (32, 18), (24, 24)])
+def test_whole_images_rotate_in_their_frame_as_torchvisions(rng, height, width):
+    """DMPHN's stacks turn every image by one, two or three quarters, and keep its height and width."""
+    image = rng.integers(1, 256, (height, width, 3), np.uint8)
+    quarters = [np.asarray(rotate(Image.fromarray(image), degrees)).tobytes() for degrees in (90, 180, 270)]
+    images = {"blurry": image, "sharp": image, "moving": image[..., :1] > 0}
+    drawn = [AUGMENT["rotate_frame"](images, rng) for _ in range(30)]
 
-        assert any(np.array_equal(turned, quarter) for quarter in quarters)
+    assert {turned["sharp"].tobytes() for turned in drawn} == set(quarters)
+    assert all(np.array_equal(turned["moving"], turned["sharp"][..., :1] > 0) for turned in drawn)
+
+
+def test_crops_are_cut_from_the_rotated_frame():
+    """A quarter turn of a wide image leaves black bars, and crops may lie in them."""
+    image = np.full((20, 60, 3), 255, np.uint8)
+    recipe = replace(RECIPE, before_crop=("rotate_frame",), crop=16, batch=64, normalise=Normalise())
+    light = sample(Pairs(["a"], [image], [image]), recipe, 0, 0).sharp.mean((1, 2, 3))
+
+    assert {0, 1} <= set(light.tolist())
+
+
+class Fixed:
+    """Random numbers that are given beforehand."""
+
+    def __init__(self, *numbers):
+        self.numbers = list(numbers)
+
+    def uniform(self, *_):
+        """Return the next."""
+        return self.numbers.pop(0)
+
+
+def test_optical_distortion_is_the_formula(rng):
+    """A point moves along its radius by 1 + k r^2 + k r^4; OpenCV's default middle is half a pixel off."""
+    height, width, k = 40, 60, 0.05
+    row, column = np.mgrid[:height, :width].astype(np.float32)
+    image = np.stack([column, row, column], -1)
+    bent = geometric.optical(height, width, Fixed(k))(image)
+    x, y = (column - (width - 1) / 2) / width, (row - (height - 1) / 2) / height
+    times = 1 + k * (r2 := x * x + y * y) + k * r2 * r2
+    inside = (slice(8, -8), slice(8, -8))
+
+    assert np.allclose(bent[..., 0][inside], (x * times * width + width / 2)[inside], atol=0.05)
+    assert np.allclose(bent[..., 1][inside], (y * times * height + height / 2)[inside], atol=0.05)
+
+
+def test_affine_maps_move_points_where_they_should():
+    """The shift alone moves the middle; the elastic map takes three corners where they are drawn."""
+    row, column = np.mgrid[:720, :1280].astype(np.float32)
+    place = np.stack([column, row, column], -1)
+    turned = geometric.shift_scale_rotate(720, 1280, Fixed(30, 1.1, np.array([0.05, 0.0])))(place)
+    corners = np.array([[600, 880], [600, 400], [120, 400]])  # (360, 640) with height and width exchanged
+    moves = np.array([[20, 10], [-30, 40], [10, -50]])
+    sheared = geometric.elastic(720, 1280, Fixed(moves))(place)
+
+    assert turned[360, 640 + 64, :2] == pytest.approx([640, 360], abs=0.05)
+    assert turned[360, 640 + 64 + 100, 0] == pytest.approx(640 + 100 / 1.1 * 3**0.5 / 2, abs=0.1)
+    back = np.linalg.solve(
+        np.c_[corners + moves, np.ones(3)], corners
+    )  # two of the corners lie below the image
+    for x, y in ((400, 300), (700, 500), (500, 650)):
+        assert sheared[y, x, :2] == pytest.approx([x, y, 1] @ back, abs=0.05)
+
+
+def test_half_of_the_images_are_warped_in_five_ways(rng):
+    """DeblurGAN-v2: each of five transformations has a tenth; motion vectors are refused."""
+    image = rng.integers(0, 256, (24, 24, 3), np.uint8)
+    images = {"blurry": image, "sharp": image}
+    drawn = [AUGMENT["geometric"](images, rng)["sharp"].tobytes() for _ in range(2000)]
+    known = {"same": image, "mirrored": image[:, ::-1], "transposed": image.transpose(1, 0, 2)}
+
+    shares = {name: drawn.count(x.tobytes()) / 2000 for name, x in known.items()}
+    assert shares == pytest.approx({"same": 0.5, "mirrored": 0.1, "transposed": 0.1}, abs=0.03)
+    with pytest.raises(ValueError, match="geometric: an extra 'motion' of 2 channels; allowed: images"):
+        AUGMENT["geometric"](images | {"motion": np.zeros((24, 24, 2))}, rng)
+
+
+def test_bgr_is_what_opencv_reads(tmp_path, rng):
+    """DeblurGAN-v2 trains on images as cv2.imread returns them."""
+    image = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png")
+
+    assert np.array_equal(
+        AUGMENT["bgr"]({"sharp": image}, rng)["sharp"], cv2.imread(str(tmp_path / "image.png"))
+    )
 
 
 @pytest.mark.parametrize(("name", "unchanged"), [("dihedral", 1 / 8), ("dihedral_ninth", 2 / 9)])
@@ -274,3 +357,23 @@ def test_extras_are_cropped_with_their_images():
     assert not torch.equal(batch.extras["unpaired"], batch.blurry)
     with pytest.raises(ValueError, match=r"extras: no 'motion' in this dataset; allowed: moving, before"):
         sample(data, replace(RECIPE, extras=("motion",)), 0, 0)
+
+
+@pytest.mark.parametrize("name", ["srn", "pssnsc"])
+def test_one_grey_channel_teaches_what_three_do(name):
+    """Loss and gradients are those of the same luma in red, green and blue."""
+    run = spec.load()[1][name]
+    recipe = replace(run.train, batch=2, crop=32)
+    rng = np.random.default_rng(0)
+    blurry, sharp = rng.integers(0, 256, (2, 40, 40, 3)).astype(np.uint8)
+    one = sample(Pairs(["a"], [blurry], [sharp]), recipe, 0, 0)
+    three = replace(one, blurry=one.blurry.expand(-1, 3, -1, -1), sharp=one.sharp.expand(-1, 3, -1, -1))
+    net = nets.build(run, thin=8)
+    loss = build_loss(recipe)
+
+    of_one, of_three = loss(net(one.blurry), one), loss(net(three.blurry), three)
+
+    assert one.blurry.shape == one.sharp.shape == (2, 1, 32, 32)
+    torch.testing.assert_close(of_one, of_three)
+    gradients = [torch.autograd.grad(value, list(net.parameters())) for value in (of_one, of_three)]
+    torch.testing.assert_close(*gradients)

@@ -12,8 +12,8 @@ from benchmark.datasets import embedded
 from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
 
-# Over decoded pixels: a PNG with depth and an object, and a JPEG. Other pixels here are another data set.
-# Both have 11 frames, so that level_11 is blur.
+# Over decoded pixels: a PNG with depth and an object, a JPEG, and leaves. Other pixels here are another data set.
+# All have 11 frames, so that level_11 is blur.
 CHECKSUMS = {
     ("test", 7): {  # motorcycle/000002
         "blur": "b5fcc4491ba6c06f", "blur_gamma": "97d618786b3fd782", "sharp": "0ad581626bc8c4a5",
@@ -21,11 +21,17 @@ CHECKSUMS = {
         "moving": "b67bf11b11d6752f", "level_3": "bb7486971efdcffc", "level_9": "220cf00a085c5601",
         "level_11": "b5fcc4491ba6c06f",
     },
-    ("train", 8): {  # china/000002
+    ("train", 28): {  # china/000002
         "blur": "db6ea2d7359417fa", "blur_gamma": "521cd286028a75a4", "sharp": "d0c87a5e78bee634",
         "before": "8fc965de8cc22a33", "after": "fccad5521a16f973", "motion": "34d5c6b00691494a",
         "moving": "22a14120a4c14b95", "level_3": "f6e44bbcf3373309", "level_9": "c90b19f6fa59a5eb",
         "level_11": "db6ea2d7359417fa",
+    },
+    ("train", 1): {  # leaves/000001
+        "blur": "98f08269120cf560", "blur_gamma": "39cddb148ddcb4f3", "sharp": "2189e661e1d49832",
+        "before": "bd5d2890ff70f975", "after": "b069e1971c9f476c", "motion": "43687ffa9c2f89cb",
+        "moving": "330daf20cbeeb182", "level_3": "65c40d0f16f13eb8", "level_9": "6f28e154b8fde1aa",
+        "level_11": "98f08269120cf560",
     },
 }  # fmt: skip
 
@@ -53,7 +59,7 @@ def exposures() -> dict[tuple[str, int], tuple[exposure.Exposure, float]]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "embedded"
-    embedded.prepare(folder, {"train": 1, "test": 1})
+    embedded.prepare(folder, {"train": 1, "validation": 1, "test": 1})
     return folder
 
 
@@ -108,7 +114,7 @@ def test_image_does_not_depend_on_how_many(prepared: Path) -> None:
 
 def test_second_prepare_does_nothing(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "render", None)  # would fail when called
-    embedded.prepare(prepared, {"train": 1, "test": 1})
+    embedded.prepare(prepared, {"train": 1, "validation": 1, "test": 1})
 
 
 @pytest.fixture
@@ -155,8 +161,8 @@ def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ({}, "images: empty; allowed: counts for train, test"),
-        ({"val": 3}, "images: unknown split 'val'; allowed: train, test"),
+        ({}, "images: empty; allowed: counts for train, validation, test"),
+        ({"val": 3}, "images: unknown split 'val'; allowed: train, validation, test"),
         ({"train": 0}, "images.train: 0 images; allowed: whole numbers from 1"),
         ({"test": 1.5}, "images.test: 1.5 images; allowed: whole numbers from 1"),
         ({"test": True}, "images.test: True images; allowed: whole numbers from 1"),
@@ -171,7 +177,7 @@ def test_bad_images(tmp_path: Path, images: dict, message: str) -> None:
 def test_bad_split_or_extra(prepared: Path, tmp_path: Path) -> None:
     extras = "motion, moving, before, after, level_3, level_5, level_7, level_9, level_11"
     for folder, split, kinds, message in (
-        (prepared, "val", (), "embedded: unknown split 'val'; allowed: train, test"),
+        (prepared, "val", (), "embedded: unknown split 'val'; allowed: train, validation, test"),
         (tmp_path, "train", (), f"{tmp_path}: no manifest.json; prepare the embedded set first"),
         (prepared, "train", ("motion", "x"), f"embedded: unknown extra 'x'; allowed: {extras}"),
     ):

@@ -65,7 +65,8 @@ def edit(path, old, new):
         ("losses/__init__.py", "from torch import Tensor", "from torch import Tensor, nn", {GAN, PLAIN}),
         ("models/dmphn.py", "import re", "import re, math", {PLAIN}),
         ("losses/pixel.py", "import torch\n", "import torch, math\n", {PLAIN}),
-        ("training/augment/rotate.py", "integers(1, 4)", "integers(0, 4)", {PLAIN}),
+        ("training/augment/rotate_frame.py", "integers(1, 4)", "integers(0, 4)", {PLAIN}),
+        ("training/drawing.py", "number, 1]", "number, 7]", {GAN, PLAIN}),
         ("training/augment/_colours.py", "0.299", "0.3", {GAN, PLAIN}),
         ("losses/perceptual.py", "0.485", "0.5", {GAN}),
         ("adversaries/ragan_ls.py", "import torch\n", "import torch, math\n", {GAN}),
@@ -155,7 +156,7 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
         ({"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False}, False),
         ({"test_on": ("gopro", "hide")}, False),
         ({"config": {"stacks": 3}}, True),
-        ({"train": replace(RUNS[PLAIN].train, augment=("rotate",))}, True),
+        ({"train": replace(RUNS[PLAIN].train, augment=("flip_vertical",))}, True),
         ({"train": replace(RUNS[PLAIN].train, epochs=7)}, True),
     ],
 )

@@ -145,3 +145,7 @@ def test_loss_is_its_sum_written_out():
         expected += 0.5 * (human * (of_people - truth) ** 2).mean()
         expected += 0.25 * ((1 - human) * (of_rest - truth) ** 2).mean()
     assert found.item() == pytest.approx(expected)
+
+    unguided = human_aware.loss(tensors[2:], Batch(blurry, tensors[0], Normalise()))
+    compared = ((outputs[k] - mean(sharp, size)) ** 2 for k, size in ((3, 4), (7, 8)))
+    assert unguided.item() == pytest.approx(sum(squares.mean() for squares in compared))

@@ -20,6 +20,10 @@ SPLITS = ("train", "test")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 GOPR = "GOPR0384_11_00"
+FRAMES = {
+    split: sum(count * int(name.split("_")[1]) for name, count in real_set("gopro").counts[split].items())
+    for split in SPLITS
+}
 RB_J = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
 RB_R = "RealBlur-R_BM3D_ECC_IMCORR_centroid_itensity_ref/scene001"
 # A few files of an official archive; the expected images: split -> {name: has a sharp image}.
@@ -33,6 +37,13 @@ LAYOUTS = {
     "gopro_gamma": (
         f"test/{GOPR}/blur/000001.png test/{GOPR}/blur_gamma/000002.png test/{GOPR}/sharp/000002.png",
         {"train": {}, "test": {f"{GOPR}/000002": True}},
+    ),
+    "gopro_all": (
+        f"test/{GOPR}/000001.png test/{GOPR}/000002.png train/GOPR0372_07_00/000323.png",
+        {
+            "train": {"GOPR0372_07_00/000323": False},
+            "test": {f"{GOPR}/000001": False, f"{GOPR}/000002": False},
+        },
     ),
     "hide": (
         "train/1fromGOPR1.png test/test-close-ups/2fromGOPR2.MP4.png GT/2fromGOPR2.MP4.png "
@@ -102,6 +113,8 @@ def empty_folder(tmp_path, monkeypatch):
         ("gopro", "train", 2103, 22),  # README of DeepDeblur_release
         ("gopro", "test", 1111, 11),
         ("gopro_gamma", "test", 1111, 11),
+        ("gopro_all", "train", FRAMES["train"], 1),  # as many frames as GoPro_Large averages
+        ("gopro_all", "test", FRAMES["test"], 1),
         ("dvd", "train", 5708, 61),  # the paper: 71 videos, 6,708 pairs, 10 videos for testing
         ("dvd", "test", 1000, 10),
         ("hide", "train", 6397, 1),  # README of HA_deblur
@@ -182,8 +195,10 @@ def test_errors(empty_folder):
     save(empty_folder / "data" / "HIDE_dataset" / "test" / "1fromGOPR1.png")
     with pytest.raises(ValueError, match="hide: test has no sharp image among 1 blurred images"):
         real_set("hide").pairs(Path("data"), "test")
-    with pytest.raises(ValueError, match="gopro: no 'motion'; a real set has blurred and sharp images alone"):
-        real_set("gopro").pairs(Path("data"), "train", ("motion",))
+    with pytest.raises(ValueError, match="hide: no 'moving'; allowed: no extra"):
+        real_set("hide").pairs(Path("data"), "train", ("moving",))
+    with pytest.raises(ValueError, match="gopro: no 'moving'; allowed: motion, level_3"):
+        real_set("gopro").pairs(Path("data"), "train", ("moving",))
     (empty_folder / "data" / "RealBlur").mkdir()
     with pytest.raises(ValueError, match=r"RealBlur/RealBlur_J_test_list\.txt: missing"):
         real_set("realblur_j").pair_files("test")

@@ -1,6 +1,5 @@
 """The committed results of the embedded profile: complete, plausible, and what the README says."""
 
-import json
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -48,29 +47,26 @@ def test_means_are_those_of_the_images():
     assert not images
 
 
-@pytest.mark.parametrize("name", [name for name in CURVES if not RUNS[name].train.adversary])
-def test_the_loss_falls(name):
-    """The mean loss of the last tenth of the curve is below that of the first tenth, or validation rises.
+@pytest.mark.parametrize("name", [name for name in CURVES if RUNS[name].pixel_loss])
+def test_training_gains(name):
+    """At the end a network restores its training images better than at the start, and than the input.
 
-    A network that starts as the identity gains less than crops differ, so its loss may hide what its
-    validation, always on the same crops, shows. With an adversary neither need be, as its loss changes while
-    the other networks learn. A new run has no committed curve yet.
+    A new run has no committed curve yet.
     """
-    losses, checks = CURVES[name]["loss"], CURVES[name]["psnr"].dropna()
-    tenth = len(losses) // 10
+    gains = CURVES[name]["train"].dropna()
 
-    blurred = json.loads(RESULTS.environment.read_text(encoding="utf-8"))["validation_floor"]
-    identity = abs(checks.iloc[0] - blurred) < 0.25  # dB
-    falls = losses[-tenth:].mean() < losses[:tenth].mean()
-    assert falls or (identity and checks.iloc[-1] > checks.iloc[0])
+    assert gains.iloc[-1] > max(gains.iloc[0], 0)
 
 
-def test_pixel_losses_restore_more_than_the_input_has():
-    """The median PSNR over runs trained for PSNR is above that of the blurred input."""
+def test_networks_restore_more_than_the_input_has():
+    """Most networks end above the blurred input on the test images, and none far below it."""
     rows = read_rows(RESULTS.measurements, Measurement)
     psnr = {row.run: row.value for row in rows if row.quantity == "psnr"}
+    gains = [psnr[name] - psnr["identity"] for name in TRAINED]
 
-    assert median(psnr[name] for name in TRAINED if RUNS[name].pixel_loss) > psnr["identity"]
+    assert sum(gain > 0.02 for gain in gains) >= 0.8 * len(gains)
+    assert median(gains) >= 0.12
+    assert min(gains) > -0.3
 
 
 def test_the_readme_says_what_the_results_say(monkeypatch):

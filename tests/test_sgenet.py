@@ -156,3 +156,22 @@ def test_sam_is_mprnets():
     assert isinstance(with_sam.attend, mprnet.SAM)
     assert features is x
     torch.testing.assert_close(image, blurry + conv2d(x, without.attend.residual.weight))
+
+
+def test_eight_images_are_the_six_and_what_the_finest_skips_predict():
+    """Nothing but the list of images differs: same weights, same answers; without CEM there are no eight."""
+    six, eight = (Net(replace(Config(), compared=key).thin(8)) for key in ("six", "eight"))
+    eight.load_state_dict(six.state_dict())
+    finest: list[Tensor] = []
+    for stage in eight.stages:
+        stage.skips[0].register_forward_hook(lambda module, inputs, outputs: finest.append(outputs[1]))
+    blurry = torch.rand(1, 3, 8, 8)
+
+    images = eight(blurry)
+
+    assert images[2] is finest[0]
+    assert images[6] is finest[1]
+    for ours, theirs in zip([*images[:2], *images[3:6], images[7]], six(blurry), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="compared: 'eight'; allowed: 'six'"):
+        Net(replace(Config(), skips="none", compared="eight"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.datasets.simulation import camera, exposure, photographs, scene
+from benchmark.datasets.simulation import camera, exposure, leaves, photographs, scene
 from benchmark.datasets.simulation.camera import DENSITY, FOCAL, RATE, SIZE, Layer, Trajectory
 
 STILL = Trajectory.steady(0, 0, 0, 0, 0, 0)
@@ -103,7 +103,7 @@ def test_subframes_are_close_enough() -> None:
 
 
 def test_splits_share_no_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: dict[str, set[str]] = {"train": set(), "test": set()}
+    used: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
     load = photographs.load
     for split, names in used.items():
 
@@ -129,3 +129,33 @@ def test_missing_photograph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ValueError, match=r"photograph 'lost': no data/lost.png in the installed package 'skimage'"
     ):
         photographs.levels("lost")
+
+
+def test_leaves_have_the_statistics_of_photographs() -> None:
+    """Contrast and detail lie where those of GoPro_Large's tiles lie (docs/data.md: 21 to 81, 2 to 16).
+
+    Scale invariance (Lee, Mumford and Huang): shrinking a picture to half by averaging 2x2 pixels changes the
+    spread of its gradients little, where white noise would lose half of it and a blurred edge none.
+    """
+    pictures = [camera.encode(leaves.picture(np.random.default_rng(seed))) for seed in range(8)]
+    green = [picture[..., 1] for picture in pictures]
+    halves = [g.reshape(leaves.SIDE // 2, 2, leaves.SIDE // 2, 2).mean(axis=(1, 3)) for g in green]
+
+    def gradient(image: camera.Floats) -> float:
+        return float(np.hypot(np.diff(image, axis=0)[:, 1:], np.diff(image, axis=1)[1:]).mean())
+
+    assert all(p.shape == (leaves.SIDE, leaves.SIDE, 3) and p.min() >= 0 and p.max() <= 255.5 for p in pictures)
+    assert 21 < np.median([p.std() for p in pictures]) < 81
+    assert 2 < np.median([gradient(g) for g in green]) < 16
+    assert 1 < np.median([gradient(h) / gradient(g) for h, g in zip(halves, green, strict=True)]) < 1.8
+
+
+def test_what_only_the_camera_passes_is_not_moving() -> None:
+    """A nearer layer without own motion shifts more than the background (parallax), and is no moving object."""
+    texture = np.pad(np.ones((4, 38, 38)), ((0, 0), (1, 1), (1, 1)))  # transparent at its border
+    near = camera.Layer(texture, (100.0, 100.0), (0, 0, 2.0))
+    back = camera.Layer(np.full((3, 700, 700), 0.5), (-40.0, -40.0))
+    exposed = exposure.expose([back, near], camera.Trajectory.steady(0, 0, 0, 0.5, 0, 0), 7)
+
+    assert not exposed.moving.any()
+    assert exposed.motion[105, 105, 0] == pytest.approx(2 * exposed.motion[10, 10, 0], rel=1e-2)

@@ -25,9 +25,9 @@ def test_one_pair_is_learnt_by_heart(tmp_path):
     one = pairs(1, 16)
     net = nets.build(spec.load(ROOT / "params.yaml")[1]["cdgnet_ld"], thin=8)
     settings = Settings(150, tmp_path / "run.safetensors")
-    curve = fit({"net": net}, one, replace(RECIPE, batch=1), settings, lambda n, step: 0.0)
+    curve = fit({"net": net}, one, replace(RECIPE, batch=1), settings, lambda n, step: {})
 
-    assert curve[-1]["loss"] < curve[0]["loss"] / 20
+    assert curve[-1]["loss"] < curve[1]["loss"] / 20
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ from pathlib import Path
 from tests.samples import RECIPE, network, pairs
 from benchmark.training import Settings, checkpoint, fit
 net = network()
-fit({{"net": net}}, pairs(), RECIPE, Settings(150, Path({kept!r}), save_seconds=0), lambda n, step: 1.0)
+fit({{"net": net}}, pairs(), RECIPE, Settings(150, Path({kept!r}), save_seconds=0), lambda n, step: {{"test": 1.0}})
 checkpoint.save(Path({out!r}), net.state_dict(), {{}})
 """
 
@@ -95,7 +95,7 @@ def test_nan_is_refused_with_its_step(settings):
         yield "net", networks["net"](batch.blurry)[-1].mean() * next(factors)
 
     with pytest.raises(ValueError, match=r"step 7: the loss of 'net' is nan at learning rate 0.002"):
-        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: 0.0, objective)
+        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: {}, objective)
 
 
 class Critic(nn.Module):
@@ -129,7 +129,7 @@ def test_the_networks_of_a_gan_train_and_resume(settings):
         return {"net": net, "critic": Critic()}
 
     both, again, before = networks(), networks(), networks()
-    arguments = (pairs(), RECIPE, settings, lambda net, step: 1.5, wasserstein)
+    arguments = (pairs(), RECIPE, settings, lambda net, step: {"test": 1.5}, wasserstein)
     expected = fit(both, *arguments)
     settings.checkpoint.unlink()
     with pytest.raises(KeyboardInterrupt):
@@ -147,4 +147,4 @@ def test_a_damaged_checkpoint_is_named(settings):
     settings.checkpoint.write_bytes(b"torn")
 
     with pytest.raises(ValueError, match=r"run.safetensors: damaged .* delete it"):
-        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: 0.0)
+        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: {})

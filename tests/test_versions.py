@@ -50,7 +50,7 @@ def before():
         ("training.fit", "fused=True", "fused=True, eps=1.1e-8", {GAN, PLAIN}),
         ("training.fit", "in recipe.augment", "in recipe.augment[::-1]", {PLAIN}),
         ("training.fit", "* step / self.settings.steps", "* (step + 0.01) / self.settings.steps", {GAN}),
-        ("training.validation", "/ len(values)", "/ len(values) * 1.001", {GAN, PLAIN}),
+        ("training.validation", "- self.input", "- 1.001 * self.input", {GAN, PLAIN}),
         ("training.augment.saturate_hsv", "uniform(0.5", "uniform(0.51", {PLAIN}),
         ("models.mscnn", "[::-1]\n", "[::-1]\n        coarsest = 1.001 * coarsest\n", {PLAIN}),
         ("adversaries._discriminators", "INITIALISE[initialise](self)", "INITIALISE['default'](self)", {GAN}),

@@ -12,7 +12,9 @@ Unstated  loss: its signs are those of the relativistic average GAN (A. Jolicoeu
           discriminators: "VGG19"; here ESRGAN's, which is in the authors' code and takes crops of 128 like
           theirs. That file has a second one, with spectral instead of batch normalisation
           blocks of BGAN: one dense block each, as in text and figure; the released deblurring network, which
-          the paper describes in the same way, has three. Growth, shares, initialisation: that network's
+          the paper describes in the same way, has three. Growth, shares: that network's
+          initialisation of all networks: that network's code, not the N(0, 0.01) that readers report
+          last learning rate: reported as 1e-6 and as 1e-7; the recipe takes 1e-6 for all networks
           shortcut from the sharp image to the blurred one, clipping: as in that network
           BGAN's content loss: the recipe's, blurred against sharp. The paper's is the perceptual part of it
           alone; the other part's weight is 0.005

@@ -222,7 +222,8 @@ def judge_retrained(case: Case, evidence: Evidence) -> Judgement:
         return Judgement(reason=f"profile {profile.name} leaves this run out")
     if measured is None or measured.value is None:
         dataset = claim.dataset or "no named dataset"
-        return Judgement(reason=f"{case.quantity} on {dataset} is not measured in this profile")
+        reason = f"{case.quantity} on {dataset} is not measured in this profile"
+        return Judgement(reason=(measured.note if measured else "") or reason)
     cuts = profile.at(run).cuts(run.train) if run.train else []
     if profile.data:
         cuts = cuts or [f"{profile.data} data in place of the real set"]

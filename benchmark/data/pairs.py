@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-UNPAIRED = "unpaired"  # an extra that no dataset has: the blurry image of another random crop
+UNPAIRED = "unpaired"  # an extra that no set has: a crop of `Pairs.unpaired`, or of another blurry image
 Images = list[NDArray[np.uint8]]
+
+
+class AbsentError(ValueError):
+    """Images that a run needs are not on this machine; the message says which, and how to get them."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class Pairs:
     """Aligned images: `blurry[i]` and `sharp[i]` are (H, W, 3) uint8 RGB of one size.
 
     `extras` maps a name ("motion", "moving", ...) to one array (H, W, C) per image.
+    `unpaired` are blurry images of another set; `notes` say what a reader of the results should know.
     """
 
     names: list[str]
     blurry: Images
     sharp: Images
     extras: dict[str, list[NDArray[np.generic]]] = field(default_factory=dict)
+    unpaired: "Pairs | None" = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -4,14 +4,30 @@ A real set is used in place: below `data/` or a folder that the environment vari
 the name that its authors' archive gives it. `RealSet.prepare` downloads a set that is in none of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.data import archives, fetch, store
-from benchmark.data.pairs import PairFiles, Pairs
+from benchmark.data.pairs import AbsentError, Images, PairFiles, Pairs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Extras of every image of a split, made from other images."""
+
+    arrays: Mapping[str, Sequence[NDArray[np.generic] | None]]  # by extra: (H, W, C), None where it has none
+    lacking: str  # why an image has none
+    note: str = ""  # how they were made
+
+
+# (files of the pairs, blurred images, sharp ones, folder to store arrays in, names of the extras)
+Derive = Callable[[Sequence[PairFiles], Images, Images, Path, Sequence[str]], Derived]
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,8 @@ class RealSet:
     response: str = "unknown"  # frames were averaged as encoded (linear) or as light (gamma): examine.py
     paired: bool = True  # False: real blur, which has no sharp image
     beside: tuple[str, ...] = ()  # what else its archive holds, as patterns of paths below the folder
+    derive: Mapping[str, Derive] = field(default_factory=dict)  # by extra: what makes it
+    frames: str = ""  # the set of single frames that MT-RNN's levels are made from
 
     def locate(self) -> Path | None:
         """Return the set's folder; None where no data folder has it."""
@@ -49,7 +67,7 @@ class RealSet:
         self._counts(split)
         folder = self.locate()
         if folder is None:
-            raise ValueError(f"{self.name}: not at hand; {self.how_to_get()}")
+            raise AbsentError(f"{self.name}: not at hand; {self.how_to_get()}")
         return sorted(self.list_files(folder, split), key=lambda files: files.name)
 
     def how_to_get(self) -> str:
@@ -65,23 +83,70 @@ class RealSet:
     def pairs(self, folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
         """Load the pairs of a split, decoded once into `<folder>/decoded` and mapped into memory.
 
+        Extras are made once and stored there too. An image that lacks one is left out, which a note says.
+
         Raises:
-            ValueError: no such split, an extra (real sets have images alone), no pair, or as `store.load`.
+            AbsentError: the set, one that an extra is made from, or an extra of every image is missing.
+            ValueError: no such split, an extra that is not in `derive`, no pair, or as `store.load`.
         """
-        if extras:
-            raise ValueError(f"{self.name}: no {extras[0]!r}; a real set has blurred and sharp images alone")
+        for name in extras:
+            if name not in self.derive:
+                raise ValueError(f"{self.name}: no {name!r}; allowed: {', '.join(self.derive) or 'no extra'}")
         blurred = self.pair_files(split)
         paired = [files for files in blurred if files.sharp]
         if not paired:
             among = f"among {len(blurred):,} blurred images"
             raise ValueError(f"{self.name}: {split} has no sharp image {among}: nothing to compare with")
-        blurry, sharp = store.load(paired, folder / "decoded" / self.name / split)
-        return Pairs([files.name for files in paired], blurry, sharp)
+        place = folder / "decoded" / self.name / split
+        blurry, sharp = store.load(paired, place)
+        pairs = Pairs([files.name for files in paired], blurry, sharp)
+        made = []
+        for function in dict.fromkeys(self.derive[name] for name in extras):
+            wanted = [name for name in extras if self.derive[name] is function]
+            made.append(function(paired, blurry, sharp, place, wanted))
+        return attach(pairs, made, f"{self.name}/{split}")
+
+    def unpaired(self, folder: Path) -> Pairs:
+        """Load all images of a set of blurred ones, each as its own pair, decoded as in `pairs`."""
+        listed = [files for split in self.counts for files in self.pair_files(split)]
+        files = [replace(pair, sharp=pair.blurry) for pair in listed]
+        if not files:
+            raise AbsentError(f"{self.name}: no image in {self.locate()}; {self.how_to_get()}")
+        blurry, sharp = store.load(files, folder / "decoded" / self.name / "unpaired")
+        return Pairs([f.name for f in files], blurry, sharp)
 
     def _counts(self, split: str) -> Mapping[str, int]:
         if split not in self.counts:
             raise ValueError(f"{self.name}: unknown split {split!r}; allowed: {', '.join(self.counts)}")
         return self.counts[split]
+
+
+def attach(pairs: Pairs, made: Sequence[Derived], where: str) -> Pairs:
+    """Add extras to pairs; leave out, with a note, the images that lack one.
+
+    Raises:
+        AbsentError: every image lacks one.
+    """
+    kept, notes = list(range(len(pairs))), [derived.note for derived in made if derived.note]
+    for derived in made:
+        whole = [i for i in kept if all(arrays[i] is not None for arrays in derived.arrays.values())]
+        if not whole:
+            raise AbsentError(f"{where}: no {', '.join(derived.arrays)} for any image: {derived.lacking}")
+        if len(whole) < len(kept):
+            notes.append(f"{len(kept) - len(whole):,} of {len(kept):,} images left out: {derived.lacking}")
+        kept = whole
+    extras = {
+        name: [array for i in kept if (array := arrays[i]) is not None]
+        for derived in made
+        for name, arrays in derived.arrays.items()
+    }
+    return Pairs(
+        [pairs.names[i] for i in kept],
+        [pairs.blurry[i] for i in kept],
+        [pairs.sharp[i] for i in kept],
+        extras,
+        notes=tuple(notes),
+    )
 
 
 def list_sequences(folder: Path, blurry: str, sharp: str) -> list[PairFiles]:

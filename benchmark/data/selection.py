@@ -1,5 +1,6 @@
 """Select the images that a profile uses."""
 
+import json
 from pathlib import Path
 
 from benchmark import plugins, spec
@@ -14,6 +15,37 @@ def folder(profile: spec.Profile) -> Path:
 def manifest(profile: spec.Profile) -> Path:
     """Return the file that identifies the profile's images: its content changes when they change."""
     return Path("data") / profile.name / "manifest.json"
+
+
+def checks(profile: spec.Profile, dataset: str) -> dict[str, Pairs]:
+    """Load the splits that are not trained on: "test", and "validation" where the dataset has one."""
+    splits = ["validation", "test"] if "validation" in profile.images else ["test"]
+    return {split: pairs(profile, dataset, split) for split in splits}
+
+
+def identity(profile: spec.Profile, run: spec.Run) -> str:
+    """Return the part of the manifest that identifies a run's images; empty before stage data has written it.
+
+    Of real sets, others than the run's make no difference to it.
+    """
+    path = manifest(profile)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if profile.data or not text:
+        return text
+    entries = json.loads(text)
+    own = {run.train_on, *run.test_on, extras_of(run)}
+    return json.dumps({name: entry for name, entry in entries.items() if name in own})
+
+
+def extras_of(run: spec.Run) -> str:
+    """Return the manifest's name of what a run trains with beside its pairs."""
+    return f"extras of {run.name}"
+
+
+def unpaired(dataset: str) -> Pairs:
+    """Load the images of a real set of blurred images alone."""
+    unpaired: Pairs = plugins.load("datasets", dataset).SET.unpaired(Path("data"))
+    return unpaired
 
 
 def pairs(profile: spec.Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:

@@ -1,10 +1,11 @@
 """Render a GoPro-like set of blurred and sharp images: the same pixels on every machine.
 
-Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels are filmed by a simulated
-240 fps camera (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax
-where depth is known, and up to three objects, cut from other photographs of the same split, on trajectories
-of their own. 7 to 13 frames are averaged. Below `<folder>/<split>/<photograph>/` are GoPro_Large's own
-folders, and what some systems need beside them:
+Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels, and for training three times
+as many dead-leaves pictures (`simulation.leaves`), are filmed by a simulated 240 fps camera
+(`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth is
+known, and up to three objects, cut from other pictures of the same split, on trajectories of their own. 7 to
+13 frames are averaged. Below `<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and
+what some systems need beside them:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
     blur_gamma/000001.png   mean in linear light, then encoded with the gamma 2.2 that approximates the camera
@@ -45,8 +46,10 @@ SOURCE = {
     "what": "photographs in the scikit-image, scikit-learn and matplotlib wheels, filmed by a camera model",
     "licence": "; ".join(f"{name}: {photograph.licence}" for name, photograph in PHOTOGRAPHS.items()),
 }
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
 SEED = 5
+LEAVES = "leaves"  # the name of dead-leaves pictures, in place of a photograph's
+LEAVES_PER_PHOTOGRAPH = 3  # among training images
 PROCESSES = 2
 
 # What `pairs` can add to an image, and how its file is read.
@@ -62,7 +65,7 @@ _MANIFEST = "manifest.json"
 
 
 def prepare(folder: Path, images: dict[str, int]) -> None:
-    """Render the set, for instance {"train": 48, "test": 12}, unless the folder already holds it.
+    """Render the set, for instance {"train": 48, "validation": 12, "test": 12}, unless the folder already holds it.
 
     The folder appears complete or not at all; an older set there is replaced.
 
@@ -123,9 +126,15 @@ def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
 def render(split: str, index: int) -> tuple[str, Exposure]:
     """Render image `index` of a split; return its name `<photograph>/<frame>` too. Photographs take turns."""
     names = [name for name, photograph in PHOTOGRAPHS.items() if photograph.split == split]
-    name, number = names[index % len(names)], index // len(names) + 1
+    if split == "train":
+        turn, part = divmod(index, LEAVES_PER_PHOTOGRAPH + 1)
+        name, number = names[turn % len(names)], turn // len(names) + 1
+        if part:
+            name, number = LEAVES, index - turn
+    else:
+        name, number = names[index % len(names)], index // len(names) + 1
     rng = np.random.default_rng(np.random.SeedSequence([SEED, number, *name.encode()]))
-    drawn = scene.draw(name, rng)
+    drawn = scene.draw_leaves(rng) if name == LEAVES else scene.draw(name, rng)
     return f"{name}/{number:06d}", expose(drawn.layers, drawn.camera, drawn.frames)
 
 

@@ -7,9 +7,11 @@ HongguangZhang/DMPHN-cvpr19-master and of cszn/KAIR (meta_info_GoPro_train_GT.tx
 
 from pathlib import Path
 
-from benchmark.data import fetch
+from benchmark.data import fetch, flow
 from benchmark.data.pairs import PairFiles
 from benchmark.data.realset import RealSet, list_sequences
+from benchmark.datasets import gopro_all
+from benchmark.datasets.simulation.exposure import LEVELS
 
 SOURCE = {
     "what": "GoPro_Large: 240 fps video, frames averaged as encoded",
@@ -53,5 +55,7 @@ SET = RealSet(
     list_files=list_files,
     response="linear",
     beside=("*/*/blur_gamma/*",),
+    derive={"motion": flow.motion, **{f"level_{n}": gopro_all.levels for n in LEVELS}},
+    frames="gopro_all",
 )
 prepare, pairs = SET.prepare, SET.pairs

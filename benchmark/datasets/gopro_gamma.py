@@ -6,6 +6,7 @@ DeepDeblur's author calls it the input to use (DeepDeblur_release, issue 60); th
 from dataclasses import replace
 from functools import partial
 
+from benchmark.data import flow
 from benchmark.datasets import gopro
 
 SOURCE = gopro.SOURCE | {"what": "GoPro_Large: 240 fps video, frames averaged in linear light"}
@@ -15,5 +16,6 @@ SET = replace(
     list_files=partial(gopro.list_files, blurry="blur_gamma"),
     response="gamma",
     beside=("*/*/blur/*", "*/*/sharp/*"),
+    derive={"motion": flow.motion},  # MT-RNN's levels average frames as encoded, which is the other blur
 )
 prepare, pairs = SET.prepare, SET.pairs

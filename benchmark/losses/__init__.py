@@ -1,4 +1,8 @@
-"""One loss per file: `loss(outputs, batch, *, settings)` over the outputs, the restored image last."""
+"""One loss per file: `loss(outputs, batch, *, settings)` over the outputs, the restored image last.
+
+A loss that can do without an extra says in `WITHOUT = {extra: what it does then}`: where a real set does not
+have it, the run trains without, and the words are noted beside its results.
+"""
 
 from dataclasses import dataclass, field
 

@@ -6,7 +6,9 @@ Unstated  distances: mean squares, all of weight 1, summed over the sizes of the
           a decoder's squares are weighted by the true mask (people) or by one minus it (background) and
           averaged over the whole image: without people the foreground decoder gets no gradient
           targets at smaller sizes: averages over pixels, so that a mask's edge is soft
-          people: HIDE's boxes; here extras["moving"], 1 on objects that move by themselves
+          people: HIDE's boxes, which its authors announce and never published (README of
+          joanshen0508/HA_deblur @029567d and its issue 4); here extras["moving"], 1 on objects that move by
+          themselves. Without it nothing says what a decoder is for, so restored images alone are compared
 """
 
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss
 
 from benchmark.losses import Batch
+
+WITHOUT = {"moving": "there are no masks of people, so the loss compares restored images alone"}
 
 
 def resized_to(output: Tensor, target: Tensor) -> Tensor:
@@ -34,13 +38,19 @@ def loss(
     background: float = 1.0,
     attention: float = 1.0,
 ) -> Tensor:
-    """Sum over [foreground, background, mask, restored] of each size, with a weight per part."""
-    people = batch.extras["moving"]
+    """Sum over [foreground, background, mask, restored] of each size, with a weight per part.
+
+    Without `extras["moving"]`, sum over [restored] of each size.
+    """
+    people = batch.extras.get("moving")
     parts: list[Tensor] = []
     for of_people, of_rest, mask, restored in zip(*(outputs[k::4] for k in range(4)), strict=True):
-        sharp, human = resized_to(restored, batch.sharp), resized_to(restored, people)
+        sharp = resized_to(restored, batch.sharp)
+        parts.append(mse_loss(restored, sharp))
+        if people is None:
+            continue
+        human = resized_to(restored, people)
         parts += [
-            mse_loss(restored, sharp),
             foreground * masked(of_people, sharp, human),
             background * masked(of_rest, sharp, 1 - human),
             attention * mse_loss(mask, resized_to(mask, people)),

@@ -11,6 +11,8 @@ Unstated  No code is public. Choices marked * were varied until sizes came out a
           dense block: growth C and 3x3 feature fusion*; Fig. 4 prints 1x1, which gives 20.54 instead of 25.57
           channel attention: 1x1 convolutions 128 -> 8 -> 128* with bias
           spatial attention: conv 3x3 to 64, ReLU, residual block, two deformable ones, conv 7x7 to 1*
+          Sec. 3.2 has "several convolution layers, ResBlocks, deformable convolution": `reading: blocks` is
+          1x1 to 64, ReLU, two blocks, one deformable, conv 3x3, ReLU, conv 7x7, as large in Table 4
           skips: concatenated, reduced by conv 3x3 with bias*; in both decoders (Fig. 3), not in DMPHN's
           large decoder: three deformable ones per scale, one field of offsets*; `large: residual` is as large
           deformable convolution: no bias*, no modulation; offsets by a conv 3x3 initialised with zeros, as
@@ -47,7 +49,7 @@ class Config(Widths):
     fusion: str = "off"  # Table 3: a key of FUSION for two branches, "none" for one
     large: str = "shared_offsets"  # not determined by the sizes: a key of LARGE
     diagonals: str = "plain"  # not stated in the text: a key of DIAGONALS
-    reading: str = "sizes"  # one of two layouts that fit Table 4: a key of READINGS
+    reading: str = "sizes"  # one of the layouts that fit Table 4: a key of READINGS
     width: int = 32  # Fig. 4; doubles at each of three scales
 
 
@@ -99,12 +101,13 @@ class RDB(nn.Module):
 
 @dataclass(frozen=True)
 class Reading:
-    """Details of the layout that the text does not state; the sizes of Table 4 allow these two."""
+    """Details of the layout that the text does not state; the sizes of Table 4 allow these."""
 
     fuse: int  # kernel of the dense block's feature fusion
     skip: int  # kernel that reduces the concatenated skips
     bias: bool  # of deformable convolutions
-    spatial: Callable[[int], list[nn.Module]]  # spatial attention after its residual block
+    narrow: int  # kernel of spatial attention's first convolution
+    spatial: Callable[[int], list[nn.Module]]  # spatial attention after its first residual block
 
 
 READINGS = {
@@ -113,6 +116,7 @@ READINGS = {
         fuse=3,
         skip=3,
         bias=False,
+        narrow=3,
         spatial=lambda w: [Deformable(w, 1, bias=False), Deformable(w, 1, bias=False), conv(w, 1, kernel=7)],
     ),
     # 6.731, 6.740, 7.661, 7.670 in 10^6 bytes, with Fig. 4's 1x1; full 20.539 without the branch images.
@@ -120,7 +124,22 @@ READINGS = {
         fuse=1,
         skip=1,
         bias=True,
+        narrow=3,
         spatial=lambda w: [Deformable(w, 1, bias=True), conv(w, w), nn.ReLU(), conv(w, 1)],
+    ),
+    # 6.729, 6.738, 7.657, 7.666, full 25.548 in MiB: the blocks of Sec. 3.2 in the plural.
+    "blocks": Reading(
+        fuse=3,
+        skip=3,
+        bias=False,
+        narrow=1,
+        spatial=lambda w: [
+            ResBlock(w),
+            Deformable(w, 1, bias=False),
+            conv(w, w),
+            nn.ReLU(),
+            conv(w, 1, kernel=7),
+        ],
     ),
 }
 
@@ -141,9 +160,10 @@ def channel_attention(width: int, reading: Reading) -> nn.Sequential:
 
 
 def spatial_attention(width: int, reading: Reading) -> nn.Sequential:
-    """Make Ms of Eq. 5, with a residual block and deformable convolutions: (B, C, H, W) -> (B, 1, H, W)."""
+    """Make Ms of Eq. 5, with residual blocks and deformable convolutions: (B, C, H, W) -> (B, 1, H, W)."""
     half = width // 2
-    return nn.Sequential(conv(width, half), nn.ReLU(), ResBlock(half), *reading.spatial(half), nn.Sigmoid())
+    first = conv(width, half, reading.narrow)
+    return nn.Sequential(first, nn.ReLU(), ResBlock(half), *reading.spatial(half), nn.Sigmoid())
 
 
 ATTENTION: dict[str, dict[str, Block]] = {

@@ -11,7 +11,9 @@ Unstated  blocks: the paper describes 16 of five convolutions each; the released
           clipping in training: yes; the repository contains architecture.py's bytecode from a folder for
           training, and that network clips too. A clipped value has no gradient
           loss: the paper's; the repository's only training code, models/DB_model.py, compares pixels alone
-          initialisation: the code's; according to readers the paper draws all weights from N(0, 0.01)
+          initialisation: the code's (He's, times 0.1); according to readers the paper draws all weights from
+          N(0, 0.01), which is kept out because the released weights' code is the nearer source
+          last learning rate: reported as 1e-6 and as 1e-7; benchmark/runs/dbgan.yaml takes 1e-6
 Shapes    B batch, C width, G growth, H W image
 """
 

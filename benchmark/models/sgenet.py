@@ -14,7 +14,8 @@ Unstated  No code is public, and no figure is available. Choices marked * were v
           concatenated*; the coarsest CEM* has no such input
           CEM's map: by 3x3 of the image, as in SAM, not of the residual; it weighs a 3x3 of both features*
           which three images of a stage are compared (Eq. 2): the two coarser CEMs', and the stage's image at
-          full size, which is SAM's and in stage 2 a 3x3 of the decoder's features; not the finest CEM's
+          full size, which is SAM's and in stage 2 a 3x3 of the decoder's features; not the finest CEM's, with
+          which there are four in a stage (`compared: eight`)
           CSAM's three features: those that MPRNet's CSFF adds, with its 1x1* (without: 19.438 M)
           CSAM's perceptrons: one for each of the three, two layers, C/3 to C/3 to C; softmax across the
           three, which are then summed
@@ -45,6 +46,7 @@ class Config:
     attention: str = "sam"  # Sec. 2: a key of ATTENTION
     dilation: str = "dilated"  # Sec. 3.1: a key of DILATION
     recursions: int = 1  # of the same weights in each RDM
+    compared: str = "six"  # images in the loss, Eq. 2: a key of COMPARED
     width: int = 96  # Sec. 4.1
     growth: int = 24  # Sec. 4.1: 96, 120, 144
 
@@ -55,6 +57,7 @@ class Config:
 
 
 DILATION = {"dilated": (1, 2, 3), "plain": (1, 1, 1)}
+COMPARED = {"six": 2, "eight": 3}  # images of a stage's skips
 
 
 class RDM(nn.Module):
@@ -192,6 +195,7 @@ class Stage(nn.Module):
 
     def __init__(self, config: Config, handovers: list[nn.Module]) -> None:
         super().__init__()
+        self.compared = COMPARED[config.compared]
         scales = widths(config.width, config.growth)
 
         def rdms(width: int) -> nn.Sequential:
@@ -211,7 +215,7 @@ class Stage(nn.Module):
         """Encode, then decode x (B, C, H, W) with the blurry image of each scale, (B, 3, H/2^s, W/2^s).
 
         Return the encoder's and the decoder's features per scale, (B, C, H/2^s, W/2^s), which the second
-        stage takes as `earlier`, and the two coarser images, the coarsest first.
+        stage takes as `earlier`, and the images of the skips, the coarsest first.
         """
         encoded: list[Tensor] = []
         for scale, blocks in enumerate(self.encoder):
@@ -228,7 +232,7 @@ class Stage(nn.Module):
             if decoded:
                 x = x + self.ups[scale](decoded[0])
             decoded.insert(0, self.decoder[scale](x))
-        return encoded, decoded, images[:2]
+        return encoded, decoded, images[: self.compared]
 
 
 class Net(nn.Module):
@@ -238,6 +242,8 @@ class Net(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        if config.skips == "none" and config.compared == "eight":
+            raise ValueError("skips 'none' predict no image at full size; compared: 'eight'; allowed: 'six'")
         width = config.width
         handovers: list[nn.Module] = [Handover(w, config.fusion) for w in widths(width, config.growth)]
         self.shallow = nn.ModuleList(conv(3, width, bias=False) for _ in range(2))
@@ -247,18 +253,18 @@ class Net(nn.Module):
         self.tail = conv(width, 3, bias=False)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> per stage (B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W)."""
+        """(B, 3, H, W) -> per stage (B, 3, H/4, W/4), (B, 3, H/2, W/2), (B, 3, H, W), of eight twice."""
         scales = [blurry]
         for _ in range(2):
             scales.append(interpolate(scales[-1], scale_factor=0.5, mode="bilinear"))
 
-        encoded, decoded, coarser = self.stages[0](self.shallow[0](blurry), scales)
+        encoded, decoded, images = self.stages[0](self.shallow[0](blurry), scales)
         attended, image = self.attend(decoded[0], blurry)
-        first = [*coarser, image]
+        first = [*images, image]
 
         x = self.merge(torch.cat((self.shallow[1](blurry), attended), dim=1))
-        _, decoded, coarser = self.stages[1](x, scales, encoded, decoded)
-        return [*first, *coarser, blurry + self.tail(decoded[0])]
+        _, decoded, images = self.stages[1](x, scales, encoded, decoded)
+        return [*first, *images, blurry + self.tail(decoded[0])]
 
     def attention(self, blurry: Tensor) -> dict[str, Tensor]:
         """Return for Fig. 6 the input "skip" and output "refined" of stage 2's finest skip, (B, C, H, W)."""

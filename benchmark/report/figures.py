@@ -110,13 +110,12 @@ def legend_below(figure: Figure, plot: Axes) -> None:
 
 
 @style()
-def panel(run: str, points: pd.DataFrame, blurred: float | None, everyone: pd.DataFrame) -> str:
-    """Draw a run's loss relative to its first value (left, logarithmic) and validation PSNR (right).
+def panel(run: str, points: pd.DataFrame, everyone: pd.DataFrame) -> str:
+    """Draw a run's loss relative to its first value (left, logarithmic) and its gains in PSNR (right).
 
     Args:
         run: its name.
         points: rows of Inputs.curves.
-        blurred: PSNR of the blurred input.
         everyone: the points of all runs, which share both ranges.
     """
     figure, left = axes(3.2, 2.0)
@@ -130,44 +129,51 @@ def panel(run: str, points: pd.DataFrame, blurred: float | None, everyone: pd.Da
     left.grid(False)
     step_axis(left)
     right = left.twinx()
-    sns.lineplot(**line, y="psnr", ax=right, color=PSNR, lw=1.4, marker="o", ms=3.5, mew=0)
-    if blurred is not None:
-        right.axhline(blurred, color=INK, ls="--", lw=0.8)
-    psnrs = pd.Series([*everyone["psnr"], blurred], dtype=float).dropna()
-    room = 0.06 * (psnrs.max() - psnrs.min()) or 0.5
-    right.set_ylim((psnrs.min() - room, psnrs.max() + room) if len(psnrs) else (-0.5, 0.5))
-    right.set_ylabel("PSNR (dB)", color=PSNR)
+    gains = points.dropna(subset="test")
+    sns.lineplot(gains, x="step", y="test", ax=right, color=PSNR, lw=1.4, marker="o", ms=3.5, mew=0)
+    sns.lineplot(gains, x="step", y="train", ax=right, color=PSNR, lw=0.9, ls=":")
+    right.axhline(0, color=INK, ls="--", lw=0.8)  # the blurred input
+    right.set_ylim(*gain_range(everyone))
+    right.set_ylabel("gain (dB)", color=PSNR)
     sns.despine(ax=right, right=False)
     sns.despine(ax=left)
-    return svg(figure, f"curve-{run}", f"Training of {run}: loss and validation PSNR over steps")
+    return svg(figure, f"curve-{run}", f"Training of {run}: loss and gain in PSNR over steps")
+
+
+def gain_range(curves: pd.DataFrame) -> tuple[float, float]:
+    """Return limits of an axis for the gains of several runs; a start far below the input is cut off."""
+    gains = pd.concat([curves["test"], curves["train"]]).dropna()
+    if not len(gains):
+        return -0.5, 0.5
+    low, high = max(-1.0, min(0.0, gains.min())), max(0.1, gains.max())
+    return low - 0.06 * (high - low), high + 0.06 * (high - low)
 
 
 @style()
-def overlay(study: Study, blurred: float | None) -> str:
-    """Draw the validation PSNR of runs that differ in one thing, on one plot."""
+def overlay(study: Study) -> str:
+    """Draw the gains on test images of runs that differ in one thing, on one plot."""
     count = study.points["label"].nunique()
     figure, plot = axes(4.2, 3.2)
     looks: dict[str, Any] = {"lw": 1.5, "ms": 5, "mew": 0, "dashes": False, "estimator": None}
     looks["palette"] = sns.color_palette("colorblind", count)
     looks["markers"] = list(islice(cycle(MARKERS), count))
-    sns.lineplot(data=study.points, x="step", y="psnr", hue="label", style="label", ax=plot, **looks)
-    if blurred is not None:
-        plot.axhline(blurred, color=INK, ls="--", lw=0.8, label="blurred input")
-    plot.set_ylabel("validation PSNR (dB)")
+    sns.lineplot(data=study.points, x="step", y="test", hue="label", style="label", ax=plot, **looks)
+    plot.axhline(0, color=INK, ls="--", lw=0.8, label="blurred input")
+    plot.set_ylim(*gain_range(study.points))
+    plot.set_ylabel("gain in PSNR (dB)")
     step_axis(plot)
     legend_below(figure, plot)
     sns.despine(ax=plot)
-    return svg(figure, study.name, f"{study.title}: validation PSNR over steps")
+    return svg(figure, study.name, f"{study.title}: gain in PSNR over steps")
 
 
 def curves(summary: Summary) -> dict[str, str]:
     """Draw a panel per run with a curve, and a plot per study with at least two curves."""
     drawn = {name: summary.curves[name] for name in summary.inputs.runs if name in summary.curves}
-    blurred = summary.inputs.environment.get("validation_floor")  # on the validation crops
     everyone = pd.concat(drawn.values()) if drawn else pd.DataFrame()
-    panels = {run: panel(run, points, blurred, everyone) for run, points in drawn.items()}
+    panels = {run: panel(run, points, everyone) for run, points in drawn.items()}
     studies = [study for study in summary.studies if study.comparable]
-    return panels | {study.name: overlay(study, blurred) for study in studies}
+    return panels | {study.name: overlay(study) for study in studies}
 
 
 def scatter(plot: Axes, data: pd.DataFrame, x: str, y: str, name: str, label: str, **look: Any) -> None:

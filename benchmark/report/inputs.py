@@ -120,7 +120,7 @@ def unique_rows(path: Path, row: type, key: Sequence[str]) -> pd.DataFrame:
 def read_curves(path: Path) -> pd.DataFrame:
     """Read the training curves of all runs, whose losses must be finite."""
     frame = unique_rows(path, schema.CurvePoint, ["run", "step"])
-    wrong = frame.index[~np.isfinite(frame["loss"])]
+    wrong = frame.index[~np.isfinite(frame["loss"]) & (frame["step"] > 0)]  # nothing is trained at step 0
     if len(wrong):
         loss = frame["loss"][wrong[0]]
         raise ValueError(f"{path}, line {wrong[0] + 2}: loss is {loss}; allowed: finite numbers")

@@ -60,7 +60,7 @@ class Study:
     title: str
     name: str
     run: str  # their parent
-    points: pd.DataFrame  # rows of Inputs.curves with a PSNR, and `label`: the value of the entry
+    points: pd.DataFrame  # rows of Inputs.curves with gains, and `label`: the value of the entry
     absent: tuple[str, ...]  # labels without a curve
 
     @property
@@ -175,7 +175,7 @@ def studies(inputs: Inputs) -> Iterator[Study]:
             title, symbol = STUDIES.get(changed, (f"Loss entry {', '.join(sorted(changed))}", "value"))
             runs.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]))
             labels = {name: f"{symbol} {entry(value)}" for value, name in runs}
-            points = inputs.curves[inputs.curves["run"].isin(labels) & inputs.curves["psnr"].notna()]
+            points = inputs.curves[inputs.curves["run"].isin(labels) & inputs.curves["test"].notna()]
             points = pd.concat([points[points["run"] == name].assign(label=labels[name]) for name in labels])
             drawn = set(points["run"])
             yield Study(

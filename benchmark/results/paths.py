@@ -1,5 +1,6 @@
 """Paths of the result files. dvc.yaml names the same paths; tests/test_pipeline.py keeps the two equal."""
 
+import json
 from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
@@ -28,6 +29,12 @@ class Results:
     def train(self, run: str = "") -> Path:
         """Return the folder of a run's weights.safetensors, curve.csv and record.json, or of all runs."""
         return self.folder / "train" / run
+
+    def missing(self, run: str) -> str:
+        """Return what a run could not be trained without, from its record.json; empty where it was."""
+        path = self.train(run) / "record.json"
+        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return str(record.get("missing", ""))
 
     def images(self, run: str = "") -> Path:
         """Return the folder of a run's restored images, or of all runs."""

@@ -31,7 +31,7 @@ Seconds = Annotated[float, number("s", ge=0)]
 Macs = Annotated[float, number("MAC", "whole", ge=0)]
 LearningRate = Annotated[float, number("1", "shortest", ge=0)]
 Loss = Annotated[float, number("that of the recipe's loss", "shortest")]
-ValidationPsnr = Annotated[float, number("dB", "shortest")]
+Gain = Annotated[float, number("dB", "shortest")]
 # Run times are written with six significant digits.
 Milliseconds = Annotated[float, number("ms", "significant", ge=0)]
 Ratio = Annotated[float, number("1", "significant", ge=0)]
@@ -99,8 +99,11 @@ class TrainingStep:
 
     step: Count
     lr: LearningRate
-    loss: Loss
-    psnr: ValidationPsnr | None  # on the validation crops; at few steps
+    loss: Loss | None  # mean since the previous point; None at step 0
+    # Mean PSNR of restored crops less that of the blurred ones, at few steps; None where a set has no such split.
+    train: Gain | None = None
+    validation: Gain | None = None
+    test: Gain | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,10 @@ class CurvePoint:
     run: str
     step: Count
     lr: LearningRate
-    loss: Loss
-    psnr: ValidationPsnr | None
+    loss: Loss | None
+    train: Gain | None = None
+    validation: Gain | None = None
+    test: Gain | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Recipe:
     # The name of a file in adversaries/, and its settings.
     adversary: dict[str, Any] = field(default_factory=dict)
     augment: tuple[str, ...] = ()  # names of files in training/augment/, in order
+    before_crop: tuple[str, ...] = ()  # those that change the whole image
+    # Which images a batch has; see training/drawing.py.
+    drawing: Literal["epochs", "full_batches", "continuous", "batches", "sequences"] = "epochs"
     shrink: int = 1  # images are made so many times smaller before cropping
     extras: tuple[str, ...] = ()  # what the loss needs beside blurry and sharp; see losses.Batch
     pretrained: tuple[str, ...] = ()  # files to start from or for the loss; see weights/pretrained.py
@@ -49,7 +52,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Count the optimiser steps of the whole recipe, with the last partial batch of each epoch.
+        """Count the optimiser steps of the whole recipe.
 
         >>> Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}).steps
         842400
@@ -57,8 +60,13 @@ class Recipe:
         return self.iterations(self.epochs)
 
     def iterations(self, epochs: float) -> int:
-        """Count the optimiser steps of a number of epochs."""
-        return round(epochs * math.ceil(self.pairs / self.batch))
+        """Count the optimiser steps of a number of epochs; a partial last batch is one of `drawing: epochs`.
+
+        >>> Recipe(4000, 16, 256, Optimiser(1e-4), {}, {}, drawing="continuous").iterations(1)
+        131
+        """
+        batches = math.ceil(self.pairs / self.batch) if self.drawing == "epochs" else self.pairs // self.batch
+        return round(epochs * batches)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Run:
     train: Recipe | None = None  # None: nothing to train (the blurred input itself)
     train_on: str = "gopro"
     test_on: tuple[str, ...] = ("gopro",)
+    unpaired_on: str = ""  # whose blurry images `extras: [unpaired]` are; empty: those of train_on
     ablates: str = ""  # the run this one is a variant of
     weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
@@ -90,6 +99,9 @@ class Profile:
     crop: int = 0
     thin: int = 1  # every width is divided by this before training; sizes and MACs stay full
     lr_times: int | float = 1.0  # factor of the learning rate, to compensate for fewer steps
+    beta2: float = 0.0  # of Adam: the recipe's may remember longer than a short run lasts
+    schedule: dict[str, Any] = field(default_factory=dict)  # in place of the recipe's
+    start: str = ""  # how weights are drawn, a key of training.start.STARTS; empty: as the model does
     amp: str = "none"  # none or bfloat16: forward and loss under autocast
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
     perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
@@ -144,9 +156,14 @@ class Profile:
         """
         shorter = replace(
             recipe,
-            batch=min(recipe.batch, self.batch or recipe.batch),
+            batch=self.batch or recipe.batch,
             crop=min(recipe.crop, self.crop or recipe.crop),
-            optimiser=replace(recipe.optimiser, lr=recipe.optimiser.lr * self.lr_times),
+            optimiser=replace(
+                recipe.optimiser,
+                lr=recipe.optimiser.lr * self.lr_times,
+                beta2=self.beta2 or recipe.optimiser.beta2,
+            ),
+            schedule=self.schedule or recipe.schedule,
         )
         return shorter, min(recipe.steps, self.steps or recipe.steps)
 
@@ -159,10 +176,14 @@ class Profile:
         shorter, steps = self.cut(recipe)
         cuts = {
             f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
-            f"batch {shorter.batch} of {recipe.batch}": shorter.batch < recipe.batch,
+            f"batch {shorter.batch} in place of {recipe.batch}": shorter.batch != recipe.batch,
             f"crop {shorter.crop} of {recipe.crop}": shorter.crop < recipe.crop,
             f"widths divided by {self.thin}": self.thin > 1,
             f"learning rate times {self.lr_times:g}": self.lr_times != 1,
+            f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser
+            != replace(recipe.optimiser, lr=shorter.optimiser.lr),
+            f"{shorter.schedule.get('name')} schedule": shorter.schedule != recipe.schedule,
+            f"{self.start} start": bool(self.start),
             f"{self.data} data in place of the real set": bool(self.data),
         }
         return [words for words, applies in cuts.items() if applies]

@@ -1,6 +1,6 @@
 """Hash what a trained network depends on."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,11 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         data: a hash of the images.
         pretrained: files of pretrained weights that are available.
     """
+    datasets = (run.train_on, run.test_on[0], run.unpaired_on)
     facts: dict[str, Any] = {
         "config": run.config,
         "data": data,
-        "datasets": [profile.data or name for name in (run.train_on, run.test_on[0])],
+        "datasets": [profile.data or name for name in datasets if name],
         "pretrained": sorted(pretrained),
         "torch": torch.__version__,
         "device": nets.device(),
@@ -41,14 +42,19 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         return provenance.digest(facts | {"code": versions.text(run)})
     recipe, steps = profile.cut(run.train)
     cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
-    facts |= {"recipe": asdict(recipe), "steps": steps, **cuts}
-    facts |= {"version": versions.current(run), "curve": [POINTS, validation.VALIDATION, validation.SIDE]}
-    if profile.amp != "none":  # what autocast does is seen in no other precision
-        facts["code"] = versions.text(run)
-    elif facts["pretrained"]:  # a short training has none
-        files = (
-            HERE.parent / "models" / f"{run.model}.py",
-            HERE.parent / "losses" / f"{run.train.loss['name']}.py",
-        )
-        facts["code"] = provenance.hashes(files)
-    return provenance.digest(facts)
+    cuts |= {"start": profile.start, "curve": [POINTS, validation.CROPS, validation.SIDE]}
+    facts |= {"recipe": asdict(recipe), "steps": steps, **cuts, "version": versions.current(run)}
+    return provenance.digest(facts | {"code": provenance.hashes(unseen(run, profile, facts["pretrained"]))})
+
+
+def unseen(run: Run, profile: Profile, pretrained: Collection[str]) -> list[Path]:
+    """List the files whose text counts, because a short training does not do what they do."""
+    assert run.train is not None
+    if profile.amp != "none":  # other operators than in double precision
+        return versions.code(run)
+    files = [HERE / "images.py"]
+    files += [HERE / "start.py"] if profile.start else []
+    if pretrained:
+        files += [HERE.parent / "models" / f"{run.model}.py"]
+        files += [HERE.parent / "losses" / f"{run.train.loss['name']}.py"]
+    return files

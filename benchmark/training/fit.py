@@ -19,6 +19,7 @@ from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
 from benchmark.training.augment import Crop, tensor
+from benchmark.training.drawing import DRAWING
 from benchmark.training.objective import Networks, Objective, build_objective, build_schedule
 
 POINTS = 100  # on the loss curve; each is the mean over its share of the steps
@@ -42,8 +43,8 @@ class Settings:
     save_seconds: float = 30.0  # between checkpoints
 
 
-def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
-    """Draw a random crop of a random pair and of its extras, before augmentation.
+def draw(pairs: Pairs, recipe: Recipe, index: int, rng: np.random.Generator) -> Crop:
+    """Draw a random crop of a pair and of its extras, after the augmentations of the whole image.
 
     For a recipe that shrinks its images first (bicubic, antialiased), a larger crop is shrunk, which differs
     from a crop of a shrunk image at its border alone.
@@ -52,17 +53,18 @@ def draw(pairs: Pairs, recipe: Recipe, rng: np.random.Generator) -> Crop:
         ValueError: the image is smaller than the crop, or the dataset does not have an extra.
     """
     side = recipe.crop * recipe.shrink
-    index = int(rng.integers(len(pairs)))
-    whole: dict[str, NDArray[Any]] = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
-    height, width = whole["blurry"].shape[:2]
-    if min(height, width) < side:
-        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
-    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    whole: Crop = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
     for name in recipe.extras:
         if name != UNPAIRED:
             if name not in pairs.extras:
                 raise ValueError(f"extras: no {name!r} in this dataset; allowed: {', '.join(pairs.extras)}")
             whole[name] = pairs.extras[name][index]
+    for name in recipe.before_crop:
+        whole = plugins.load("training.augment", name).augment(whole, rng)
+    height, width = whole["blurry"].shape[:2]
+    if min(height, width) < side:
+        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     crop = {name: shrink(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
     # Contiguous copies: augmentation that rotates a memory-mapped crop would miss the cache.
     return {
@@ -97,18 +99,26 @@ def sample(
     """
     rng = np.random.default_rng([seed, step])
     stacked = {} if buffers is None else buffers
-    for i in range(recipe.batch):
-        crop = draw(pairs, recipe, rng)
+    indices = DRAWING[recipe.drawing](pairs, recipe, seed, step)
+    for i, index in enumerate(indices):
+        crop = draw(pairs, recipe, index, rng)
         for name in recipe.augment:
             crop = plugins.load("training.augment", name).augment(crop, rng)
         if UNPAIRED in recipe.extras:
-            crop[UNPAIRED] = draw(pairs, replace(recipe, extras=()), rng)["blurry"]
+            others = pairs.unpaired or pairs
+            index = int(rng.integers(len(others)))
+            crop[UNPAIRED] = draw(others, replace(recipe, extras=()), index, rng)["blurry"]
         for name, image in crop.items():
             if name not in stacked:
                 stacked[name] = torch.empty(recipe.batch, *image.shape)
             put(image, stacked[name][i], recipe.normalise)
     # Permuted NHWC is PyTorch's channels_last, about three times as fast on a CPU.
-    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in stacked.items()}
+    filled = {name: images[: len(indices)] for name, images in stacked.items()}
+    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in filled.items()}
+    if "grey" in recipe.augment:
+        # Its networks restore each channel as an image of its own. The three are equal, so one gives the same
+        # mean loss and gradients as all of them, in a third of the time.
+        tensors = {name: x[:, :1] if x.shape[1] == 3 else x for name, x in tensors.items()}
     return Batch(tensors.pop("blurry"), tensors.pop("sharp"), recipe.normalise, tensors)
 
 
@@ -205,21 +215,22 @@ def fit(
     pairs: Pairs,
     recipe: Recipe,
     settings: Settings,
-    validate: Callable[[nn.Module, int], float],
+    validate: Callable[[nn.Module, int], dict[str, float]],
     objective: Objective | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[dict[str, Any]]:
-    """Train the networks in place; return the curve: one row {step, lr, loss, psnr} per point.
+    """Train the networks in place; return the curve: one row {step, lr, loss, ...} per point.
 
-    `psnr` is the value of `validate(net, step)` in dB, None between validations. An interrupted run continues
-    from its checkpoint, with the same result as an uninterrupted run.
+    At validations, step 0 included, a row has the gains of `validate(net, step)` too, in dB by split. The row
+    of step 0 has no loss. An interrupted run continues from its checkpoint, with the same result as an
+    uninterrupted run.
 
     Raises:
         DivergedError: as `NetworkTrainer.step`.
     """
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
-    start, rows, losses = 0, [], []
+    start, rows, losses = 0, list[dict[str, Any]](), list[float]()
     if settings.checkpoint.exists():
         tensors, state = checkpoint.load(settings.checkpoint)
         checkpoint.unpack(tensors, networks, optimisers)
@@ -228,15 +239,16 @@ def fit(
     steps = settings.steps
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
     validations = {math.ceil(steps * k / settings.validate) for k in range(1, settings.validate + 1)}
+    if start == 0:
+        rows = [{"step": 0, "lr": trainer.rate(0), "loss": None, **validate(networks["net"], 0)}]
     saved = time.monotonic()
     for step in range(start, steps):
         losses.append(trainer.step(step))
         done = step + 1
         if done in points or done in validations:
-            psnr = validate(networks["net"], done) if done in validations else None
-            rows.append(
-                {"step": done, "lr": trainer.rate(step), "loss": sum(losses) / len(losses), "psnr": psnr}
-            )
+            gains = validate(networks["net"], done) if done in validations else {}
+            loss = sum(losses) / len(losses)
+            rows.append({"step": done, "lr": trainer.rate(step), "loss": loss, **gains})
             losses = []
         if done == steps or time.monotonic() - saved > settings.save_seconds:
             state = {"step": done, "rows": rows, "window": losses}

@@ -1,46 +1,68 @@
-"""Validation PSNR during training, and the attention maps kept along with it."""
+"""Gains during training, and the attention maps kept along with them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from benchmark import nets, spec
+from benchmark import nets
 from benchmark.data.pairs import Pairs
 from benchmark.metrics import psnr
+from benchmark.spec import Normalise
 
-VALIDATION, SIDE = 4, 128  # centre crops of the test images; the curve shows their PSNR, no choice uses it
+CROPS, SIDE = 12, 96  # centre crops of each split, in pixels; the curves show their gain, no choice uses them
 
 
 class Validator:
-    """Measure the mean PSNR of a network over a few centre crops of the test images.
+    """Measure how much a network improves a few centre crops of each split, training images included.
 
     If the model has attention maps and `keep` is a folder, the maps of the first test image are written to
     it, one file per call (BAG's Fig. 8 shows how they change in training).
     """
 
-    def __init__(self, pairs: Pairs, normalise: spec.Normalise, keep: Path | None = None) -> None:
+    def __init__(self, splits: Mapping[str, Pairs], normalise: Normalise, keep: Path | None = None) -> None:
+        """Take the crops of each split; `splits` has "test" at least."""
         self.normalise, self.keep, self.device = normalise, keep, nets.device()
-        self.first = nets.tensor(pairs.blurry[0], torch.get_default_dtype()).to(self.device)
-        self.crops = []
-        selected = list(zip(pairs.blurry, pairs.sharp, strict=True))[:: max(1, len(pairs) // VALIDATION)]
-        for images in selected[:VALIDATION]:
-            y, x = (max(0, (n - SIDE) // 2) for n in images[0].shape[:2])
-            crops = (nets.tensor(i[y : y + SIDE, x : x + SIDE], torch.get_default_dtype()) for i in images)
-            self.crops.append([crop.to(self.device) for crop in crops])
+        self.first = nets.tensor(splits["test"].blurry[0], torch.get_default_dtype()).to(self.device)
+        self.crops = {split: [c.to(self.device) for c in centres(pairs)] for split, pairs in splits.items()}
+        self.input = {split: self.quality(*crops) for split, crops in self.crops.items()}
 
-    def __call__(self, net: nn.Module, step: int) -> float:
-        """Return the validation PSNR in dB."""
+    def __call__(self, net: nn.Module, step: int) -> dict[str, float]:
+        """Return the gain of each split, in dB: mean PSNR of the restored crops less that of the blurred ones."""
         net.eval()
         with torch.inference_mode():
-            pairs = [(nets.restore(net, b, self.normalise).clamp(0, 1), s) for b, s in self.crops]
-            values = [float(psnr.measure(restored, sharp)) for restored, sharp in pairs]
+            gains = {
+                split: self.quality(nets.restore(net, blurry, self.normalise).clamp(0, 1), sharp)
+                - self.input[split]
+                for split, (blurry, sharp) in self.crops.items()
+            }
             if self.keep:
                 maps = nets.attention(net, self.first, self.normalise)
                 if maps:
                     self.keep.mkdir(parents=True, exist_ok=True)
                     np.savez_compressed(self.keep / f"{step:07d}.npz", **cast(Any, maps))
         net.train()
-        return sum(values) / len(values)
+        return gains
+
+    @staticmethod
+    def quality(images: Tensor, sharp: Tensor) -> float:
+        """Compute the mean PSNR in dB of images (B, 3, H, W) in [0, 1]."""
+        return float(psnr.measure(images, sharp).mean())
+
+
+def centres(pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Cut the centres of evenly chosen images, blurred and sharp: (B, 3, SIDE, SIDE) in [0, 1], twice."""
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, CROPS).astype(int))
+    height, width = (min(SIDE, *(pairs.blurry[i].shape[axis] for i in chosen)) for axis in (0, 1))
+
+    def centre(image: NDArray[np.uint8]) -> Tensor:
+        y, x = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        return nets.tensor(image[y : y + height, x : x + width], torch.get_default_dtype())
+
+    return torch.cat([centre(pairs.blurry[i]) for i in chosen]), torch.cat(
+        [centre(pairs.sharp[i]) for i in chosen]
+    )

@@ -33,6 +33,7 @@ from benchmark.data.pairs import UNPAIRED, Pairs
 from benchmark.results import provenance
 from benchmark.spec import Profile, Recipe, Run
 from benchmark.training import checkpoint, trainer
+from benchmark.training.drawing import DRAWING
 from benchmark.training.fit import sample
 from benchmark.training.objective import build_schedule
 
@@ -76,7 +77,7 @@ def agree(kept: Numbers, found: Numbers) -> bool:
     return [(key, len(values)) for key, values in kept.items()] == [
         (key, len(values)) for key, values in found.items()
     ] and all(
-        math.isclose(a, b, rel_tol=TOLERANCE)
+        math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-12)
         for key in kept
         for a, b in zip(kept[key], found[key], strict=True)
     )
@@ -86,7 +87,7 @@ def code(run: Run) -> list[Path]:
     """List the files that decide what training a run does: the trainer, its plugins, and their imports."""
     files = [HERE.parent / "models" / f"{run.model}.py", HERE / "trainer.py"]
     if run.train:
-        files += [HERE / "augment" / f"{name}.py" for name in run.train.augment]
+        files += [HERE / "augment" / f"{name}.py" for name in (*run.train.before_crop, *run.train.augment)]
         files.append(HERE.parent / "losses" / f"{run.train.loss.get('name')}.py")
         if run.train.adversary:
             files.append(HERE.parent / "adversaries" / f"{run.train.adversary.get('name')}.py")
@@ -103,49 +104,50 @@ def numbers(run: Run) -> Numbers:
     """Train a run's thinned networks for three steps in double precision; return what that gives.
 
     Returns:
-        "rates": learning rates at the tenths of the recipe. "crops": means of augmented crops, by kind.
-        "loss" of each step. "psnr" in dB, of the validation. Then by network: the sums of its absolute
-        weights, and of Adam's moments.
+        "rates": learning rates at the tenths of the recipe. "images": the order in which they are drawn.
+        "crops": means of augmented crops, by kind. "loss" of each step. "gain" in dB, of the validations.
+        Then by network: the sums of its absolute weights, and of Adam's moments.
     """
-    recipe = run.train
-    assert recipe is not None
-    smallest, batch = (GAN_SIDE, GAN_BATCH) if recipe.adversary else (SIDE, BATCH)
-    side = nets.round_up_side(nets.build(run, SHORT.thin), smallest)
-    profile = replace(SHORT, crop=side, batch=batch)
-
-    def images(profile: Profile, dataset: str, split: str, extras: tuple[str, ...] = ()) -> Pairs:
-        return draw_images(side * (recipe.shrink if split == "train" else 1) + MARGIN, extras)
-
-    schedule = build_schedule(recipe)
+    assert run.train is not None
+    least, batch = (GAN_SIDE, GAN_BATCH) if run.train.adversary else (SIDE, BATCH)
+    side = nets.round_up_side(nets.build(run, SHORT.thin), least)
+    short = replace(SHORT, crop=side, batch=min(batch, run.train.batch))
+    recipe, steps = short.cut(run.train)
+    sides = {"train": side * recipe.shrink, "test": side}
+    splits = {split: draw_images(pixels + MARGIN, recipe.extras) for split, pixels in sides.items()}
     with nothing_at_hand() as folder, double_precision():
-        crops = draw_crops(recipe, images(profile, "", "train", recipe.extras))
         file = folder / "short.safetensors"
-        _, curve, _ = trainer.train(run, recipe, profile, file, folder / "maps", images=images)
+        _, curve, _ = trainer.train_on(splits, run, recipe, steps, short, file, folder / "maps")
         tensors, _ = checkpoint.load(file)
-    networks: dict[str, list[float]] = {}
-    for kind, total in sums(tensors).items():
-        networks.setdefault(kind.split(".")[0], []).append(total)
-    found = {
-        "rates": [recipe.optimiser.lr * schedule(recipe.epochs * tenth / 10) for tenth in range(11)],
-        "crops": crops,
-        "loss": [row["loss"] for row in curve],
-        "psnr": [row["psnr"] for row in curve if row["psnr"] is not None],
-        **networks,
-    }
+        crops = draw_crops(recipe, splits["train"])
+    schedule = build_schedule(run.train)
+    rates = [run.train.optimiser.lr * schedule(run.train.epochs * tenth / 10) for tenth in range(11)]
+    losses = [row.pop("loss") for row in curve][1:]
+    gains = [row[split] for row in curve for split in splits if split in row]
+    found = {"rates": rates, "images": draw_order(recipe), "crops": crops, "loss": losses, "gain": gains}
+    found = {**found, **sums(tensors)}
     return {key: [float(f"{value:.{DIGITS}g}") for value in values] for key, values in found.items()}
 
 
-def sums(tensors: Mapping[str, torch.Tensor]) -> dict[str, float]:
-    """Sum the absolute values of a checkpoint by network, and by weights and kind of moment."""
-    totals: dict[str, float] = {}
+def sums(tensors: Mapping[str, torch.Tensor]) -> Numbers:
+    """Sum the absolute values of a checkpoint by network: of its weights, and of each of Adam's moments."""
+    totals: dict[str, dict[str, float]] = {}
     for name, values in sorted(tensors.items()):
         network, part, *_, last = name.split(".")
-        kind = f"{network}.{part}.{last if part == 'opt' else ''}"
         # A bias in front of a normalisation has no gradient but rounding errors, which Adam makes large.
         if values.is_floating_point() and last not in ("step", "bias"):
+            kind = last if part == "opt" else part
             values = values.sqrt() if last == "exp_avg_sq" else values.abs()
-            totals[kind] = totals.get(kind, 0.0) + float(values.sum())
-    return totals
+            kinds = totals.setdefault(network, {})
+            kinds[kind] = kinds.get(kind, 0.0) + float(values.sum())
+    return {network: list(kinds.values()) for network, kinds in totals.items()}
+
+
+def draw_order(recipe: Recipe) -> list[float]:
+    """Draw the images of eight batches of four, out of twelve images in sequences of four lengths."""
+    names = [f"{len(str(2**i)) % 4}/{i}" for i in range(12)]
+    recipe = replace(recipe, pairs=10, batch=4)
+    return [i for step in range(8) for i in DRAWING[recipe.drawing](Pairs(names, [], []), recipe, 0, step)]
 
 
 def draw_crops(recipe: Recipe, pairs: Pairs) -> list[float]:

@@ -52,6 +52,13 @@ WEIGHTS = {
         "timm's MobileNetV2 1.0, ImageNet; 14 MB",
         "backbone starts from random weights: MobileNetV2's not at hand",
     ),
+    # torchvision's Raft_Large_Weights.C_T_SKHT_V2; see raft.py
+    "raft_large": Source(
+        fetch.named("https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth"),
+        "BSD-3-Clause",
+        "torchvision's RAFT, optical flow; 21 MB",
+        "motion estimated by OpenCV's DIS: RAFT's weights not at hand",
+    ),
 }
 
 

@@ -28,10 +28,10 @@ ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from t
 RUNS = {
     "dmphn_1_2_4": "no augmentation",
     "sgenet": "two flips",
-    "dmphn_stack2": "rotation, saturation",
+    "dmphn_stack2": "rotated images, saturation",
     "mprnet": "a third saturated, nine symmetries",
     "mscnn": "eight symmetries, channels, saturation, noise",
-    "deblurganv2_inception": "a tenth flipped, a tenth transposed, half corrupted",
+    "deblurganv2_inception": "half of the images warped, half of the crops corrupted",
 }
 
 

@@ -92,7 +92,7 @@ def subframes(layers: list[Layer], camera: Trajectory, frames: int) -> int:
     times = np.linspace(-0.5, 0.5, 8 * frames + 1) * frames / RATE
     fastest = 0.0
     for layer in layers:
-        paths = follow(layer, camera, probes if layer.motion is None else layer.outline, times)
+        paths = follow(layer, camera, probes if layer is layers[0] else layer.outline, times)
         fastest = max(fastest, float(np.hypot(*np.moveaxis(np.diff(paths, axis=0), 2, 0)).max()))
     return ceil(8 * fastest / STEP) | 1
 
@@ -164,7 +164,7 @@ def _true_motion(
         shown = sample(layer.texture[3:], x, y)[0] > 0.5
         opening, closing = follow(layer, camera, _GRID[shown], ends)
         motion[shown] = closing - opening
-        moving[shown] = 255
+        moving[shown] = 255 if layer.motion else 0
     return motion.reshape(SIZE, SIZE, 2).astype(np.float16), moving.reshape(SIZE, SIZE)
 
 

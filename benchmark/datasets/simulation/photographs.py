@@ -4,6 +4,7 @@ A photograph belongs to one split, and so does everything cut from it. Test phot
 test set does not depend on a JPEG decoder; pillow's wheels carry their own, and pillow is pinned.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -25,7 +26,7 @@ _SOFT = 1.0  # standard deviation of a cut edge, in pixels of the photograph
 class Photograph:
     """A picture inside an installed wheel."""
 
-    split: str
+    split: str  # train, validation or test
     package: str
     file: str
     licence: str
@@ -40,6 +41,16 @@ class Cutout:
     outline: tuple[tuple[float, float], ...]
     heights: tuple[float, float]  # least and greatest height in the view, in pixels
     cropped: bool = False  # the photograph cuts it off below, so its lower end must stay out of view
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An object to be filmed in front of a background."""
+
+    planes: Floats  # (H, W, 4) light times opacity, and opacity
+    box: tuple[float, float, float, float]  # least and greatest x and y of what is to be seen: x, y, x, y
+    heights: tuple[float, float]  # least and greatest height in the view, in pixels
+    cropped: bool = False  # cut off below, so its lower end must stay out of view
 
 
 PHOTOGRAPHS = {
@@ -58,12 +69,17 @@ PHOTOGRAPHS = {
     "china": Photograph(
         "train", "sklearn", "datasets/images/china.jpg", "CC BY 2.0 (danielbuechele, Flickr)"
     ),
-    "flower": Photograph("train", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion, Flickr)"),
+    "flower": Photograph(
+        "validation", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion, Flickr)"
+    ),
     "hopper": Photograph(
-        "train",
+        "validation",
         "matplotlib",
         "mpl-data/sample_data/grace_hopper.jpg",
         "public domain (US Navy)",
+    ),
+    "coins": Photograph(
+        "train", "skimage", "data/coins.png", "no known copyright restrictions (Brooklyn Museum)"
     ),
     "rocket": Photograph("train", "skimage", "data/rocket.jpg", "public domain (SpaceX)"),
 }
@@ -171,13 +187,20 @@ def relief(name: str) -> Floats | None:
     return filled / filled.mean()
 
 
-def opacity(cutout: Cutout) -> Floats:
+def piece(cutout: Cutout) -> Piece:
+    """Cut an object out of its photograph."""
+    light = load(cutout.photograph)
+    inside = opacity(cutout.outline, (light.shape[0], light.shape[1]))[..., None]
+    (left, top), (right, low) = np.min(cutout.outline, axis=0) - 3, np.max(cutout.outline, axis=0) + 3
+    planes = np.concatenate([light * inside, inside], axis=2)
+    return Piece(planes, (left, top, right, low), cutout.heights, cutout.cropped)
+
+
+def opacity(outline: Collection[tuple[float, float]], shape: tuple[int, int]) -> Floats:
     """Return 1 inside the outline, 0 outside, soft between; the edge is inside, where no background is."""
-    height, width = load(cutout.photograph).shape[:2]
+    height, width = shape
     fine = Image.new("L", (4 * width, 4 * height))
-    ImageDraw.Draw(fine).polygon(
-        [(round(4 * x + 1.5), round(4 * y + 1.5)) for x, y in cutout.outline], fill=1
-    )
+    ImageDraw.Draw(fine).polygon([(round(4 * x + 1.5), round(4 * y + 1.5)) for x, y in outline], fill=1)
     share = np.asarray(fine, np.float64).reshape(height, 4, width, 4).mean(axis=(1, 3))
     return np.clip(2 * ndimage.gaussian_filter(share, _SOFT, mode="nearest") - 1, 0, 1)
 

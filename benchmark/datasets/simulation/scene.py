@@ -1,4 +1,4 @@
-"""Draw a scene: a photograph, objects in front of it, and how all of them and the camera move.
+"""Draw a scene: a picture, objects in front of it, and how all of them and the camera move.
 
 The constants bring the images near those of GoPro_Large, as docs/data.md shows: SPEED and SPREAD the blur,
 DETAIL the detail, and in `photographs` CONTRAST and LENS.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.simulation import photographs
+from benchmark.datasets.simulation import leaves, photographs
 from benchmark.datasets.simulation.camera import (
     DENSITY,
     FOCAL,
@@ -23,7 +23,7 @@ from benchmark.datasets.simulation.camera import (
     transform,
     views,
 )
-from benchmark.datasets.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Cutout
+from benchmark.datasets.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Piece
 
 FRAMES = (7, 9, 11, 13)  # averaged in one exposure; odd, so that there is a middle one
 SPEED = 1.3  # pixels per frame, the median over images
@@ -33,6 +33,7 @@ DETAIL = (4.2, 11.0)  # allowed mean gradient of a view, in levels per pixel; mo
 CLOSEST, CLOSE, WIDE = 0.95, 1.05, 1.8  # pixels of the photograph per pixel of the view: allowed, and tried
 FOLD = 0.5  # greatest change of parallax from one pixel to the next
 OBJECTS = (0.35, 0.35, 0.2, 0.1)  # how often a scene has 0, 1, 2, 3 moving objects
+STILL = (0.5, 0.3, 0.2)  # how often a scene of leaves has 0, 1, 2 objects that only the camera moves past
 TRIES = 1000  # the least fitting photograph takes about 20
 
 _MARGIN = 3.0  # pixels kept free at the photograph's border
@@ -61,25 +62,51 @@ def draw(name: str, rng: np.random.Generator) -> Scene:
     Raises:
         ValueError: no view fits; the photograph is too small or too plain.
     """
-    for _ in range(TRIES):
-        frames = int(rng.choice(FRAMES))
-        background = _background(name, frames, rng)
-        if background is not None:
-            break
-    else:
+    light, relief = photographs.load(name), photographs.relief(name)
+    background = _fitting_background(light, relief, TRIES, rng)
+    if background is None:
         raise ValueError(f"photograph {name!r}: no view of {SIZE}x{SIZE} fits in {TRIES} tries")
-    layer, camera = background
+    frames, layer, camera = background
     split = PHOTOGRAPHS[name].split
     others = [c for c in CUTOUTS if c.photograph != name and PHOTOGRAPHS[c.photograph].split == split]
     count = min(int(rng.choice(len(OBJECTS), p=OBJECTS)), len(others))
     chosen = rng.choice(len(others), count, replace=False)
-    objects = [_object(others[k], camera, frames, rng) for k in chosen]
+    objects = [_object(photographs.piece(others[k]), camera, frames, rng) for k in chosen]
     return Scene([layer, *sorted(objects, key=lambda o: o.plane[2])], camera, frames)
 
 
-def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer, Trajectory] | None:
-    """Draw a camera trajectory along which the photograph fills the view; None where it cannot."""
-    light, relief = photographs.load(name), photographs.relief(name)
+def draw_leaves(rng: np.random.Generator) -> Scene:
+    """Draw a scene of dead leaves: a picture of them, and in front of it pieces of the same picture.
+
+    Some pieces move by themselves; the camera alone moves past the others, which gives parallax.
+    """
+    background = None
+    while background is None:  # a picture may be too plain or too detailed everywhere
+        light = leaves.picture(rng)
+        background = _fitting_background(light, None, 5, rng)
+    frames, layer, camera = background
+    moving, still = (int(rng.choice(len(shares), p=shares)) for shares in (OBJECTS, STILL))
+    objects = [_object(leaves.piece(light, rng), camera, frames, rng) for _ in range(moving + still)]
+    objects[moving:] = [replace(layer, motion=None) for layer in objects[moving:]]
+    return Scene([layer, *sorted(objects, key=lambda o: o.plane[2])], camera, frames)
+
+
+def _fitting_background(
+    light: Floats, relief: Floats | None, tries: int, rng: np.random.Generator
+) -> tuple[int, Layer, Trajectory] | None:
+    """Draw a number of frames, a background and a camera until they fit; None where none does."""
+    for _ in range(tries):
+        frames = int(rng.choice(FRAMES))
+        background = _background(light, relief, frames, rng)
+        if background is not None:
+            return frames, *background
+    return None
+
+
+def _background(
+    light: Floats, relief: Floats | None, frames: int, rng: np.random.Generator
+) -> tuple[Layer, Trajectory] | None:
+    """Draw a camera trajectory along which the picture fills the view; None where it cannot."""
     slant = rng.uniform(-0.4, 0.4, 2)
     camera = Trajectory.draw(rng, _CAMERA if relief is None else _CAMERA * _RELIEF)
     speed, zoom = _speed(rng), rng.uniform(CLOSE, WIDE)
@@ -108,27 +135,24 @@ def _background(name: str, frames: int, rng: np.random.Generator) -> tuple[Layer
     return Layer(texture, (low[0], low[1]), plane, deep), camera
 
 
-def _object(cutout: Cutout, camera: Trajectory, frames: int, rng: np.random.Generator) -> Layer:
+def _object(piece: Piece, camera: Trajectory, frames: int, rng: np.random.Generator) -> Layer:
     """Draw an object in the view, nearer than the background, that moves mostly sideways."""
-    height, across, down = rng.uniform(*cutout.heights), rng.uniform(0.1, 0.9), rng.uniform(0.2, 0.8)
+    height, across, down = rng.uniform(*piece.heights), rng.uniform(0.1, 0.9), rng.uniform(0.2, 0.8)
     nearness, mirrored = float(rng.uniform(1.1, 1.7)), rng.random() < 0.5
     motion = Trajectory.draw(rng, _OBJECT)
     middle = Layer(_nothing(4), (SIZE / 2, SIZE / 2), motion=motion)
     motion = motion.times(_speed(rng) * frames / _travel(middle, Trajectory.steady(*[0] * 6), frames))
 
-    light, opacity = photographs.load(cutout.photograph), photographs.opacity(cutout)[..., None]
-    planes = np.concatenate([light * opacity, opacity], axis=2)
-    left, top = np.min(cutout.outline, axis=0) - 3
-    right, low = np.max(cutout.outline, axis=0) + 3
+    planes, (left, top, right, low) = piece.planes, piece.box
     if mirrored:
-        planes, left, right = planes[:, ::-1], light.shape[1] - 1 - right, light.shape[1] - 1 - left
+        planes, left, right = planes[:, ::-1], planes.shape[1] - 1 - right, planes.shape[1] - 1 - left
     zoom = (low - top) / height
     width = (right - left) / zoom
     texture = photographs.texture(planes, left, top, zoom, (int(height * DENSITY), int(width * DENSITY)))
     texture[:, :, [0, -1]] = texture[:, [0, -1]] = 0  # sampling repeats the border, which must not show
     x, y = across * SIZE - width / 2, down * SIZE - height / 2
     layer = Layer(texture, (x, y), (0, 0, nearness), motion=motion)
-    if not cutout.cropped:
+    if not piece.cropped:
         return layer
     edge = follow(layer, camera, layer.outline[2:], _times(frames, 1))[..., 1]  # positions of the lower end
     return replace(layer, corner=(x, y + SIZE + 4 - edge.min()))

@@ -1,0 +1,213 @@
+"""Draw weights anew so that a network starts near handing on its input.
+
+For profiles whose trainings are too short for a model's own initialisation (`start: input`): DMPHN's weights
+halve the signal in each layer, so its output is grey at first, and a fifth of a run of a thousand steps teaches
+nothing but to copy the input. The rules look at layers, not at models; what they reach is measured on an image.
+
+Sources   zero at the end of residual branches: Goyal et al. Accurate, Large Minibatch SGD. 2017, arXiv:1706.02677
+          convolutions that start as the identity: Zagoruyko, Komodakis. DiracNets. 2017, arXiv:1706.00388
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from benchmark.spec import Normalise
+
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+SIDE = 96  # of the image that a network is tried on, in pixels; every network accepts it
+NOISE = 0.02  # standard deviation of the weights beside an identity, times sqrt(fan-in)
+MOST = 100.0  # factor by which an image may be too weak
+NEAR = 0.1  # greatest error of an accepted start, as a share of the image's standard deviation
+
+
+def near_input(net: nn.Module, normalise: Normalise) -> None:
+    """Draw weights with which the network nearly hands on its input.
+
+    In a network that adds to the image it is enough that the last convolutions are zero; all else stays as the
+    model draws it. In others, residual branches end in zeros, and RULES for the convolutions between them are
+    tried in order. Where none gives the input, every convolution keeps the size of its signal.
+    """
+    last = [layer for layer in convolutions(net) if layer.out_channels in (1, 3)]
+    image = smooth_image(normalise)
+    with zero(last):
+        adds_to_the_image = error(net, image) < NEAR
+    if adds_to_the_image:
+        blank(last)
+        return
+    branches = residual_branches(net, image)
+    inner = {layer for branch in branches for layer in branch}
+    drawn = [layer for layer in convolutions(net) if layer.weight.count_nonzero()]  # zero gates stay zero
+    for rule in (*RULES, keep_size):
+        for layer in drawn:
+            (keep_size if layer in inner else rule)(layer)
+        blank(branch[-1] for branch in branches)
+        if rule is not keep_size:
+            calibrate(net, last, image)
+            if error(net, image) < NEAR:
+                break
+
+
+STARTS: dict[str, Callable[[nn.Module, Normalise], None]] = {"input": near_input}
+
+
+def keep_size(layer: Convolution) -> None:
+    """Draw weights that keep the size of a signal: with the standard deviation 1/sqrt(fan-in)."""
+    inputs = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):
+        inputs //= math.prod(layer.stride)
+    nn.init.normal_(layer.weight, std=1 / math.sqrt(inputs))
+
+
+def through_coefficients(layer: Convolution) -> None:
+    """Let the layer hand on its first channels, at half size as coefficients of a Haar transform.
+
+    A convolution with stride 2 computes the coefficients of 2x2 pixels, low frequencies first, as many as it has
+    channels; the transposed convolution of the same widths makes pixels of them.
+    """
+    keep_size(layer)
+    with torch.no_grad():
+        layer.weight *= NOISE
+        if layer.bias is not None:
+            layer.bias.zero_()
+        if layer.stride == (1, 1):
+            centre = [size // 2 for size in layer.kernel_size]
+            for channel in range(min(layer.weight.shape[:2])):
+                layer.weight[channel, channel, centre[0], centre[1]] += 1
+        elif layer.stride == (2, 2):
+            y, x = (int(n) for n in layer.padding)  # the taps on the first pixel of 2x2
+            for row, (channel, band) in enumerate(haar(layer.weight.shape[1])[: len(layer.weight)]):
+                layer.weight[row, channel, y : y + 2, x : x + 2] += band
+
+
+def through_skips(layer: Convolution) -> None:
+    """Let the layer hand on its first channels at full size, and nothing come back from smaller sizes."""
+    if layer.stride == (1, 1):
+        through_coefficients(layer)
+    elif isinstance(layer, nn.ConvTranspose2d):
+        blank([layer])
+    else:
+        keep_size(layer)
+
+
+RULES = (through_coefficients, through_skips)
+
+
+def haar(channels: int) -> list[tuple[int, Tensor]]:
+    """List (channel, 2x2 filter) from low to high frequencies.
+
+    The channels are an image's three, and after them its details from an earlier transform.
+    """
+    flat, edge = torch.tensor([0.5, 0.5]), torch.tensor([0.5, -0.5])
+    details = [0, *[1] * 2, 2]  # of a filter: in how many directions it is an edge
+    filters = [2 * torch.outer(a, b) for a, b in product((flat, edge), repeat=2)]
+    level = [0] * 3 + [1] * 6 + [2] * 3 + [9] * channels  # of a channel; later ones are empty
+    order = sorted(product(range(channels), range(4)), key=lambda at: 2 * level[at[0]] + details[at[1]])
+    return [(channel, filters[band]) for channel, band in order]
+
+
+def convolutions(net: nn.Module) -> list[Convolution]:
+    """List the convolutions that are trained, in the order of their definition."""
+    return [layer for layer in net.modules() if isinstance(layer, Convolution) and layer.weight.requires_grad]
+
+
+def blank(layers: Iterable[Convolution]) -> None:
+    """Set weights and biases to zero."""
+    for layer in layers:
+        for values in layer.parameters():
+            nn.init.zeros_(values)
+
+
+@contextmanager
+def zero(layers: list[Convolution]) -> Iterator[None]:
+    """Set weights and biases to zero for a while."""
+    parameters = [values for layer in layers for values in layer.parameters()]
+    saved = [values.detach().clone() for values in parameters]
+    blank(layers)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for values, old in zip(parameters, saved, strict=True):
+                values.copy_(old)
+
+
+def smooth_image(normalise: Normalise) -> Tensor:
+    """Draw a smooth image (1, 3, SIDE, SIDE) in the network's range."""
+    image = interpolate(torch.rand(1, 3, SIDE // 8, SIDE // 8), SIDE, mode="bicubic").clamp(0, 1)
+    return (image - normalise.mean) * normalise.scale
+
+
+def error(net: nn.Module, image: Tensor) -> float:
+    """Compare the network's output with its input: standard deviation of the difference over the input's."""
+    was_training = net.training
+    with torch.no_grad():
+        difference = net.eval()(image)[-1] - image
+    net.train(was_training)
+    return float(difference.std() / image.std())
+
+
+def calibrate(net: nn.Module, last: Iterable[Convolution], image: Tensor) -> None:
+    """Scale the convolutions that give an image, in the order of execution, so that it has the input's contrast.
+
+    Levels and scales whose images are summed grow otherwise.
+    """
+
+    def scale(layer: nn.Module, args: Any, output: Tensor) -> Tensor:
+        factor = float(image.std() / output.std())
+        if factor > MOST:  # this layer gives no image
+            return output
+        with torch.no_grad():
+            for values in layer.parameters():
+                values.mul_(factor)
+        return output * factor
+
+    hooks = [layer.register_forward_hook(scale) for layer in last]
+    with torch.no_grad():
+        net(image)
+    for hook in hooks:
+        hook.remove()
+
+
+def residual_branches(net: nn.Module, image: Tensor) -> list[list[Convolution]]:
+    """List the convolutions of every residual branch.
+
+    A module is a branch with its shortcut if it hands on its input when its last convolution is zero.
+    """
+    branches = []
+    for module, args in calls(net, image):
+        layers = convolutions(module)
+        if layers and layers[-1].out_channels == args[0].shape[1]:
+            with zero(layers[-1:]), torch.no_grad():
+                output = module(*args)
+            if isinstance(output, Tensor) and torch.equal(output, args[0]):
+                branches.append(layers)
+    return branches
+
+
+def calls(net: nn.Module, image: Tensor) -> list[tuple[nn.Module, tuple[Any, ...]]]:
+    """Record the arguments with which the network calls each module that gives a tensor like its first one."""
+    seen: dict[nn.Module, tuple[Any, ...]] = {}
+
+    def record(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if (
+            args
+            and isinstance(args[0], Tensor)
+            and isinstance(output, Tensor)
+            and output.shape == args[0].shape
+        ):
+            seen.setdefault(module, args)
+
+    parts = [module for module in net.modules() if module is not net and list(module.children())]
+    hooks = [module.register_forward_hook(record) for module in parts]
+    with torch.no_grad():
+        net(image)
+    for hook in hooks:
+        hook.remove()
+    return list(seen.items())
