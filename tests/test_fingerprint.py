@@ -1,4 +1,4 @@
-"""What repeats a training and what does not, tried on a copy of the code."""
+"""What repeats a training and what does not; where text counts, tried on a copy of the code."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from benchmark import nets, spec
 from benchmark.results import provenance
-from benchmark.training import fingerprint
+from benchmark.training import fingerprint, versions
 from tests.project import ROOT, checkout
 
 PROFILE, RUNS = spec.load(ROOT / "params.yaml", "embedded")
@@ -25,9 +25,10 @@ def copied(tmp_path_factory):
 
 @pytest.fixture
 def code(copied, monkeypatch):
-    """Let fingerprints read a copy of the code, which tests may edit; give the path of its package."""
+    """Let hashes of text read a copy of the code, which tests may edit; give the path of its package."""
     monkeypatch.setattr(provenance, "ROOT", copied)
-    monkeypatch.setattr(fingerprint, "HERE", copied / "benchmark" / "training")
+    for module in (fingerprint, versions):
+        monkeypatch.setattr(module, "HERE", copied / "benchmark" / "training")
     package = copied / "benchmark"
     before = {path: path.read_bytes() for path in package.rglob("*.py")}
     yield package
@@ -72,17 +73,17 @@ def edit(path, old, new):
         ("adversaries/_discriminators.py", "Callable\n", "Callable, Iterator\n", {GAN}),
     ],
 )
-def test_code_that_decides_repeats_the_runs_that_use_it(code, file, old, new, concerned):
-    """Building, seeding, validation, layers, losses, augmentations: a change counts where it is used."""
-    before = {name: mark(name) for name in (GAN, PLAIN)}
+def test_code_that_decides_is_computed_again_for_the_runs_that_use_it(code, file, old, new, concerned):
+    """Building, seeding, validation, layers, losses, augmentations: another text counts where it is used."""
+    before = {name: versions.text(RUNS[name]) for name in (GAN, PLAIN)}
     edit(code / file, old, new)
 
-    assert {name for name, text in before.items() if mark(name) != text} == concerned
+    assert {name for name, text in before.items() if versions.text(RUNS[name]) != text} == concerned
 
 
 def test_code_that_decides_nothing_repeats_nothing(code):
-    """Comments, docstrings, blank lines, plumbing and all that is new leave every fingerprint as it is."""
-    before = {name: mark(name) for name in RUNS}
+    """Comments, docstrings, blank lines, plumbing and all that is new leave every version as it is."""
+    before = {name: versions.text(run) for name, run in RUNS.items()}
     for file in ("nets.py", "models/_layers.py", "training/fit.py", "losses/pixel.py", "training/trainer.py"):
         text = re.sub(r'"""(?=[A-Z])', '"""Reworded. ', (code / file).read_text())
         (code / file).write_text("# A comment.\n" + text.replace("\n\n", "\n\n\n  # Another.\n\n"))
@@ -91,7 +92,39 @@ def test_code_that_decides_nothing_repeats_nothing(code):
     for file in ("spec/files.py", "training/pool.py"):
         (code / file).write_text("x = 1\n")
 
-    assert {name: mark(name) for name in RUNS} == before
+    assert {name: versions.text(run) for name, run in RUNS.items()} == before
+
+
+def test_what_code_computes_is_in_the_fingerprint_and_its_text_is_not(monkeypatch):
+    """Other numbers repeat a training; another text with the same numbers does not."""
+    kept = versions.current(RUNS[PLAIN])
+    before = mark(PLAIN)
+    monkeypatch.setattr(versions, "text", lambda run: "reworded")
+    monkeypatch.setattr(versions, "numbers", lambda run: kept)
+    reworded = mark(PLAIN)
+    monkeypatch.setattr(versions, "numbers", lambda run: kept | {"loss": [0.0, 0.0, 0.0]})
+
+    assert reworded == before != mark(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("file", "profile", "pretrained", "counts"),
+    [
+        ("models/deblurganv2.py", {"amp": "bfloat16"}, (), True),
+        ("training/fit.py", {"amp": "bfloat16"}, (), True),
+        ("models/deblurganv2.py", {}, ("mobilenetv2_100_ra-b33bc2c4.pth",), True),
+        ("losses/perceptual.py", {}, ("vgg19-dcbb9e9d.pth",), True),
+        ("losses/perceptual.py", {}, (), False),
+    ],
+)
+def test_text_counts_where_no_short_training_looks(code, monkeypatch, file, profile, pretrained, counts):
+    """Under autocast all of it; with pretrained weights that of the model and the loss, which use them."""
+    profile, numbers = replace(PROFILE, overrides={}, **profile), versions.current(RUNS[GAN])
+    monkeypatch.setattr(versions, "current", lambda run: numbers)
+    before = mark(GAN, profile=profile, pretrained=pretrained)
+    (code / file).write_text((code / file).read_text() + "\nx = 1\n")
+
+    assert (mark(GAN, profile=profile, pretrained=pretrained) != before) == counts
 
 
 @pytest.mark.parametrize(
@@ -120,7 +153,7 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "repeats"),
     [
-        ({"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False, "name": "x"}, False),
+        ({"about": "reworded", "ablates": "x", "weights": "x", "pixel_loss": False}, False),
         ({"test_on": ("gopro", "hide")}, False),
         ({"config": {"stacks": 3}}, True),
         ({"train": replace(RUNS[PLAIN].train, augment=("flip_vertical",))}, True),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._discriminators import PatchGAN
+from benchmark.adversaries._discriminators import PatchGAN, exact
 from benchmark.losses import Batch
 from benchmark.models._layers import thinned
 
@@ -40,7 +40,7 @@ class Memory(nn.Module):
 
     def add(self, scores: Tensor) -> None:
         """Add the mean score of each image, (B, 1, h, w), and drop the oldest ones."""
-        means = scores.detach().float().mean(dim=(1, 2, 3))
+        means = exact(scores.detach()).mean(dim=(1, 2, 3))
         self.scores = torch.cat((self.scores, means))[-POOL:]
         self.count = (self.count + len(means)).clamp(max=POOL)
 

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from benchmark.adversaries._discriminators import fixed_score
+from benchmark.adversaries._discriminators import exact, fixed_score
 from benchmark.losses import Batch
 from benchmark.models._layers import conv, thinned
 from benchmark.models.dbgan import SLOPE, Dense, initialise
@@ -99,7 +99,7 @@ def relativistic_loss(higher: Tensor, lower: Tensor) -> Tensor:
     these are, which is the relativistic blur loss. Where both are equally good all D are 1/2 and both losses
     2 log 2.
     """
-    higher, lower = higher.float(), lower.float()  # scores may be in half precision
+    higher, lower = exact(higher), exact(lower)
     return softplus(lower.mean() - higher).mean() + softplus(lower - higher.mean()).mean()
 
 

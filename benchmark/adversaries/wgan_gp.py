@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._discriminators import PatchGAN, fixed_score
+from benchmark.adversaries._discriminators import PatchGAN, exact, fixed_score
 from benchmark.losses import Batch
 from benchmark.models._layers import thinned
 
@@ -32,7 +32,7 @@ def penalty(critic: nn.Module, sharp: Tensor, restored: Tensor, norm: str) -> Te
     """
     points, norms = NORMS[norm]
     with torch.autocast(sharp.device.type, enabled=False):
-        sharp, restored = sharp.float(), restored.float()
+        sharp, restored = exact(sharp), exact(restored)
         share = torch.rand((points(sharp), 1, 1, 1), device=sharp.device)
         between = (share * sharp + (1 - share) * restored).requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)

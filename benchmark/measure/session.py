@@ -62,7 +62,7 @@ def fingerprint(job: Job, run: spec.Run | None, torch: str) -> str:
     if run:
         made_by |= {"config": run.config, "code": provenance.model_code(run.model)}
     if run and job.kind == "step":
-        from benchmark.training.fingerprint import code
+        from benchmark.training.versions import code
 
         made_by |= {"recipe": asdict(run)["train"], "code": provenance.hashes(code(run))}
     return provenance.digest(made_by)[:16]

@@ -1,6 +1,6 @@
 """Hash what a trained network depends on."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import torch
 from benchmark import nets
 from benchmark.results import provenance
 from benchmark.spec import Profile, Run
+from benchmark.training import validation, versions
+from benchmark.training.fit import POINTS
 
 HERE = Path(__file__).parent
 
@@ -17,6 +19,7 @@ HERE = Path(__file__).parent
 def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str] = ()) -> str:
     """Hash everything a run's weights and curve depend on: equal hashes, equal training.
 
+    Code counts by what it computes, see `versions`; as text counts only what no short training sees.
     Left out: name, description and later tests of a run, and settings of its profile that do not change its
     training.
 
@@ -34,22 +37,24 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         "pretrained": sorted(pretrained),
         "torch": torch.__version__,
         "device": nets.device(),
-        "code": provenance.hashes(code(run)),
     }
-    if run.train:
-        recipe, steps = profile.cut(run.train)
-        cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
-        cuts["start"] = profile.start
-        facts |= {"recipe": asdict(recipe), "steps": steps, **cuts}
-    return provenance.digest(facts)
+    if run.train is None:
+        return provenance.digest(facts | {"code": versions.text(run)})
+    recipe, steps = profile.cut(run.train)
+    cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
+    cuts |= {"start": profile.start, "curve": [POINTS, validation.CROPS, validation.SIDE]}
+    facts |= {"recipe": asdict(recipe), "steps": steps, **cuts, "version": versions.current(run)}
+    return provenance.digest(facts | {"code": provenance.hashes(unseen(run, profile, facts["pretrained"]))})
 
 
-def code(run: Run) -> list[Path]:
-    """List the files that decide what training a run does: the trainer, its plugins, and their imports."""
-    files = [HERE.parent / "models" / f"{run.model}.py", HERE / "trainer.py"]
-    if run.train:
-        files += [HERE / "augment" / f"{name}.py" for name in (*run.train.before_crop, *run.train.augment)]
-        files.append(HERE.parent / "losses" / f"{run.train.loss.get('name')}.py")
-        if run.train.adversary:
-            files.append(HERE.parent / "adversaries" / f"{run.train.adversary.get('name')}.py")
-    return provenance.with_imports(file for file in files if file.exists())
+def unseen(run: Run, profile: Profile, pretrained: Collection[str]) -> list[Path]:
+    """List the files whose text counts, because a short training does not do what they do."""
+    assert run.train is not None
+    if profile.amp != "none":  # other operators than in double precision
+        return versions.code(run)
+    files = [HERE / "images.py"]
+    files += [HERE / "start.py"] if profile.start else []
+    if pretrained:
+        files += [HERE.parent / "models" / f"{run.model}.py"]
+        files += [HERE.parent / "losses" / f"{run.train.loss['name']}.py"]
+    return files

@@ -1,6 +1,6 @@
 """Train one run as its recipe and a profile say, from its first weights to its curve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmark import nets
 from benchmark.data import selection
+from benchmark.data.pairs import Pairs
 from benchmark.spec import Profile, Recipe, Run
 from benchmark.training import Settings, adversary_networks, fit, images, start
 from benchmark.training.validation import Validator
@@ -36,17 +37,36 @@ def train(
     """
     recipe, steps = profile.cut(recipe)
     recipe, pairs = images.load(profile, run, recipe)
+    splits = {"train": pairs} | selection.checks(profile, run.test_on[0])
+    net, curve, notes = train_on(splits, run, recipe, steps, profile, checkpoint, maps, progress)
+    return net, curve, [*notes, *pairs.notes]
+
+
+def train_on(
+    splits: Mapping[str, Pairs],
+    run: Run,
+    recipe: Recipe,
+    steps: int,
+    profile: Profile,
+    checkpoint: Path,
+    maps: Path,
+    progress: Callable[[float], None] = lambda share: None,
+) -> tuple[nn.Module, list[dict[str, Any]], list[str]]:
+    """Train a run's network on loaded images, by a recipe that is cut; return what `train` returns.
+
+    `splits` are those that the curve shows: "train", on which the network is trained, "test", and perhaps
+    "validation".
+    """
     net = nets.build(run, profile.thin, profile.seed)
     if profile.start:
         start.STARTS[profile.start](net, recipe.normalise)
     notes = nets.load_pretrained(net, recipe.pretrained)
-    splits = {"train": pairs} | selection.checks(profile, run.test_on[0])
     curve = fit(
         {"net": net} | adversary_networks(recipe, profile.thin),
-        pairs,
+        splits["train"],
         recipe,
         Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate),
         Validator(splits, recipe.normalise, maps),
         progress=lambda step: progress(step / steps),
     )
-    return net, curve, [*notes, *pairs.notes]
+    return net, curve, notes

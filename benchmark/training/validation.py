@@ -27,7 +27,7 @@ class Validator:
     def __init__(self, splits: Mapping[str, Pairs], normalise: Normalise, keep: Path | None = None) -> None:
         """Take the crops of each split; `splits` has "test" at least."""
         self.normalise, self.keep, self.device = normalise, keep, nets.device()
-        self.first = nets.tensor(splits["test"].blurry[0], torch.float32).to(self.device)
+        self.first = nets.tensor(splits["test"].blurry[0], torch.get_default_dtype()).to(self.device)
         self.crops = {split: [c.to(self.device) for c in centres(pairs)] for split, pairs in splits.items()}
         self.input = {split: self.quality(*crops) for split, crops in self.crops.items()}
 
@@ -61,7 +61,7 @@ def centres(pairs: Pairs) -> tuple[Tensor, Tensor]:
 
     def centre(image: NDArray[np.uint8]) -> Tensor:
         y, x = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-        return nets.tensor(image[y : y + height, x : x + width], torch.float32)
+        return nets.tensor(image[y : y + height, x : x + width], torch.get_default_dtype())
 
     return torch.cat([centre(pairs.blurry[i]) for i in chosen]), torch.cat(
         [centre(pairs.sharp[i]) for i in chosen]
