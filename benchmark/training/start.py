@@ -24,7 +24,7 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d
 SIDE = 96  # of the image that a network is tried on, in pixels; every network accepts it
 NOISE = 0.02  # standard deviation of the weights beside an identity, times sqrt(fan-in)
 MOST = 100.0  # factor by which an image may be too weak
-NEAR = 0.1  # greatest error of an accepted start, as a share of the image's standard deviation
+NEAR = 0.2  # greatest error of an accepted start, as a share of the image's standard deviation
 
 
 def near_input(net: nn.Module, normalise: Normalise) -> None:
@@ -71,6 +71,22 @@ def through_coefficients(layer: Convolution) -> None:
     A convolution with stride 2 computes the coefficients of 2x2 pixels, low frequencies first, as many as it has
     channels; the transposed convolution of the same widths makes pixels of them.
     """
+    hand_on(layer, haar(layer.weight.shape[1]))
+
+
+def through_pixels(layer: Convolution) -> None:
+    """Let the layer hand on its first channels, at half size every pixel as a channel, and lift the image.
+
+    Lifted values are positive, so they pass ReLUs that no shortcut bridges; `calibrate` lowers them again.
+    """
+    filters = torch.eye(4).view(4, 2, 2)
+    hand_on(layer, [(channel, filters[k]) for channel, k in product(range(layer.weight.shape[1]), range(4))])
+    if layer.in_channels == 3 and layer.bias is not None:
+        nn.init.ones_(layer.bias)
+
+
+def hand_on(layer: Convolution, bands: list[tuple[int, Tensor]]) -> None:
+    """Draw small weights, and beside them an identity; with stride 2, by (channel, 2x2 filter) for each row."""
     keep_size(layer)
     with torch.no_grad():
         layer.weight *= NOISE
@@ -82,7 +98,7 @@ def through_coefficients(layer: Convolution) -> None:
                 layer.weight[channel, channel, centre[0], centre[1]] += 1
         elif layer.stride == (2, 2):
             y, x = (int(n) for n in layer.padding)  # the taps on the first pixel of 2x2
-            for row, (channel, band) in enumerate(haar(layer.weight.shape[1])[: len(layer.weight)]):
+            for row, (channel, band) in enumerate(bands[: len(layer.weight)]):
                 layer.weight[row, channel, y : y + 2, x : x + 2] += band
 
 
@@ -96,7 +112,7 @@ def through_skips(layer: Convolution) -> None:
         keep_size(layer)
 
 
-RULES = (through_coefficients, through_skips)
+RULES = (through_coefficients, through_skips, through_pixels)
 
 
 def haar(channels: int) -> list[tuple[int, Tensor]]:
@@ -154,19 +170,22 @@ def error(net: nn.Module, image: Tensor) -> float:
 
 
 def calibrate(net: nn.Module, last: Iterable[Convolution], image: Tensor) -> None:
-    """Scale the convolutions that give an image, in the order of execution, so that it has the input's contrast.
+    """Scale the convolutions that give an image, in the order of execution: it gets the input's contrast and mean.
 
     Levels and scales whose images are summed grow otherwise.
     """
 
-    def scale(layer: nn.Module, args: Any, output: Tensor) -> Tensor:
+    def scale(layer: Any, args: Any, output: Tensor) -> Tensor:
         factor = float(image.std() / output.std())
         if factor > MOST:  # this layer gives no image
             return output
+        shift = image.mean() - factor * output.mean() if layer.bias is not None else 0
         with torch.no_grad():
             for values in layer.parameters():
                 values.mul_(factor)
-        return output * factor
+            if layer.bias is not None:
+                layer.bias += shift
+        return output * factor + shift
 
     hooks = [layer.register_forward_hook(scale) for layer in last]
     with torch.no_grad():
