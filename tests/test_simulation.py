@@ -144,7 +144,9 @@ def test_leaves_have_the_statistics_of_photographs() -> None:
     def gradient(image: camera.Floats) -> float:
         return float(np.hypot(np.diff(image, axis=0)[:, 1:], np.diff(image, axis=1)[1:]).mean())
 
-    assert all(p.shape == (leaves.SIDE, leaves.SIDE, 3) and p.min() >= 0 and p.max() <= 255.5 for p in pictures)
+    assert all(
+        p.shape == (leaves.SIDE, leaves.SIDE, 3) and p.min() >= 0 and p.max() <= 255.5 for p in pictures
+    )
     assert 21 < np.median([p.std() for p in pictures]) < 81
     assert 2 < np.median([gradient(g) for g in green]) < 16
     assert 1 < np.median([gradient(h) / gradient(g) for h, g in zip(halves, green, strict=True)]) < 1.8
