@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from benchmark.models._layers import InstanceNorm
 from benchmark.models.bag import Config, Dense, Module, Net, SpatialAttention
 
 VARIANTS = {  # columns of Table 1
@@ -28,13 +29,13 @@ def test_all_modules_have_seven_convolutions(name):
 
     for module in net.blur_attention:
         kinds = [type(layer) for layer in module.body.modules()]
-        norm, other = nn.InstanceNorm2d, nn.BatchNorm2d
+        norm, other = InstanceNorm, nn.BatchNorm2d
         if name == "Model 2":
             norm, other = other, norm
         assert [kinds.count(kind) for kind in (nn.Conv2d, norm, other)] == [7, 7, 0]
         assert len(module.attend) == (name in ("Model 4", "BAG", "1x1"))
     around = [type(layer) for part in (net.encoder, net.decoder) for layer in part.modules()]
-    assert [around.count(kind) for kind in (nn.InstanceNorm2d, nn.BatchNorm2d)] == [5, 0]
+    assert [around.count(kind) for kind in (InstanceNorm, nn.BatchNorm2d)] == [5, 0]
     assert [around.count(kind) for kind in (nn.Conv2d, nn.ConvTranspose2d)] == [3, 3]
 
 

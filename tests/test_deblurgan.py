@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from benchmark.models import deblurgan
+from benchmark.models._layers import InstanceNorm
 from benchmark.models.deblurgan import Block, Config, Net
 
 SMALL = Config(width=4, blocks=2)
@@ -79,3 +80,19 @@ def test_dropout_is_for_training():
     assert not torch.equal(net(blurry)[0], net(blurry)[0])
     net.eval()
     assert torch.equal(net(blurry)[0], net(blurry)[0])
+
+
+def test_one_image_is_normalised_where_it_lies():
+    """As PyTorch's instance normalisation, with its first two derivatives; channels stay last in memory."""
+    ours, theirs = InstanceNorm(4), nn.InstanceNorm2d(4)
+    image = torch.randn(1, 4, 5, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    image.requires_grad_()
+
+    y = ours(image)
+
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y, theirs(image))
+    torch.testing.assert_close(ours(image.expand(2, -1, -1, -1)), theirs(image.expand(2, -1, -1, -1)))
+    first = [torch.autograd.grad(f(image).pow(3).sum(), image, create_graph=True)[0] for f in (ours, theirs)]
+    torch.testing.assert_close(*first)
+    torch.testing.assert_close(*(torch.autograd.grad(g.square().sum(), image)[0] for g in first))

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.models._layers import normal
+from benchmark.models._layers import InstanceNorm, normal
 
 Norm = Callable[[int], nn.Module]
 
 NORMS: dict[str, Norm | None] = {
-    "instance": nn.InstanceNorm2d,  # no scale, no shift; by the statistics of each image, in evaluation too
+    "instance": InstanceNorm,  # no scale, no shift; by the statistics of each image, in evaluation too
     "batch": nn.BatchNorm2d,
     "none": None,
 }

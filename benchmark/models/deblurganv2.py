@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from benchmark.models import _layers
-from benchmark.models._layers import conv, weight_names
+from benchmark.models._layers import InstanceNorm, conv, weight_names
 from benchmark.weights.names import rename
 
 
@@ -91,7 +91,7 @@ BACKBONES = {
 }
 
 
-class ImageNorm(nn.InstanceNorm2d):
+class ImageNorm(InstanceNorm):
     """Replace timm's batch norm and its activation: normalise by the statistics of each image alone."""
 
     def __init__(self, width: int, layer: nn.Module) -> None:
@@ -182,7 +182,7 @@ def normed(convolve: Convolution, cin: int, cout: int) -> nn.Sequential:
 
     The normalisation cancels the convolution's bias, which is kept because the authors' network has it.
     """
-    return nn.Sequential(convolve(cin, cout), nn.InstanceNorm2d(cout), nn.ReLU())
+    return nn.Sequential(convolve(cin, cout), InstanceNorm(cout), nn.ReLU())
 
 
 def head(convolve: Convolution, cin: int, cout: int) -> nn.Sequential:

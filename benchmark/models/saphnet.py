@@ -146,9 +146,8 @@ def filtered(x: Tensor, adapting: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     adapting = adapting.contiguous().to(exact)
 
     def strip(top: int, rows: int) -> Tensor:
-        weighted = Weighted.apply(
-            padded[:, :, top : top + rows + kernel - 1], adapting[:, :, top : top + rows]
-        )
+        seen = padded[:, :, top : top + rows + kernel - 1]
+        weighted = Weighted.apply(seen, adapting[:, :, top : top + rows])
         return torch.bmm(mixing, weighted.flatten(1, 2).flatten(2)).unflatten(2, (rows, width))
 
     rows = max(1, STRIP // (batch * cin * kernel * kernel * width))

@@ -30,8 +30,8 @@ _shares: "SynchronizedArray[float]"  # set in each worker: the share of each run
 def keep_memory() -> None:
     """Let this process keep the memory that it frees for its next tensors, where malloc is glibc's.
 
-    By default glibc maps each large tensor anew and gives it back when it is freed; the kernel then clears every
-    page of every tensor of every step.
+    By default glibc maps each large tensor anew and gives it back when it is freed; the kernel then clears
+    every page of every tensor of every step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

@@ -1,15 +1,16 @@
 """A training step of every run here against the same step in another checkout, of an earlier commit.
 
     git worktree add ../before COMMIT
-    python tests/benchmarks/training_step.py ../before [RUN...] [--batch 8] [--crop 48] [--visits 5] [--steps 3]
+    python tests/benchmarks/training_step.py ../before [RUN...] [--batch 8] [--crop 48]
 
-Run it in the project's root, when nothing else is running. Each checkout trains in a process of its own, on one
-thread, set up as the training pool sets up its workers. Both have the same networks, seeds and images (noise with
-edges, made here), cut by profile `embedded`, with this batch and crop unless the profile's overrides or the
-paper want others. The two take turns: a visit is the median of some steps, a run's ratio the median over visits
-of before / after. Times are the process's own CPU seconds, which others on the machine disturb less than a clock;
-on one thread nothing waits. "loss" is how far, relatively, the losses of the first two steps differ: rounding, if the
-arithmetic is the same.
+Run it in the project's root. Each checkout trains in a process of its own, on one thread, set up as the
+training pool sets up its workers. Both have the same networks, seeds and images (coarse squares and noise),
+cut by profile `embedded`, with this batch and crop unless the profile's overrides or the paper want others.
+The two take turns: a visit is the median of some steps, a run's ratio the median over visits of before /
+after. Times are CPU seconds of the process, which others on the machine disturb less than a clock; on one
+thread they are the same. "loss" is how far, relatively, the losses of the first two steps differ: rounding,
+if the arithmetic is the same. The critics of a GAN take several steps before that loss, and Adam's first
+steps enlarge rounding.
 """
 
 import argparse
@@ -42,7 +43,8 @@ class Worker:
 
     def ask(self, **question: Any) -> Any:
         """Send a question and wait for the answer."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         print(json.dumps(question), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
