@@ -12,7 +12,7 @@ from benchmark.datasets import embedded
 from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
 
-# Over decoded pixels: a PNG with depth and an object, a JPEG, and leaves. Other pixels here are another data set.
+# Over decoded pixels: a PNG with depth and an object, a JPEG, and leaves. Other pixels are another data set.
 # All have 11 frames, so that level_11 is blur.
 CHECKSUMS = {
     ("test", 7): {  # motorcycle/000002

@@ -153,7 +153,7 @@ def test_leaves_have_the_statistics_of_photographs() -> None:
 
 
 def test_what_only_the_camera_passes_is_not_moving() -> None:
-    """A nearer layer without own motion shifts more than the background (parallax), and is no moving object."""
+    """A nearer layer without own motion shifts more than the background, and is no moving object."""
     texture = np.pad(np.ones((4, 38, 38)), ((0, 0), (1, 1), (1, 1)))  # transparent at its border
     near = camera.Layer(texture, (100.0, 100.0), (0, 0, 2.0))
     back = camera.Layer(np.full((3, 700, 700), 0.5), (-40.0, -40.0))

@@ -19,7 +19,7 @@ def photograph() -> torch.Tensor:
 
 @pytest.mark.parametrize("name", FIRST.values())
 def test_an_untrained_network_hands_on_a_photograph(name: str) -> None:
-    """Every model, thinned as in the default profile, gives the image back with at least 25 dB.
+    """Every model, thinned to a quarter, gives the image back with at least 25 dB.
 
     Its own weights give 5 to 15 dB where it has no global shortcut.
     """
@@ -33,7 +33,7 @@ def test_an_untrained_network_hands_on_a_photograph(name: str) -> None:
 
 
 def test_a_haar_transform_and_back_is_the_identity() -> None:
-    """A convolution with stride 2 and enough channels loses nothing: the transposed one of the same rule undoes it."""
+    """With stride 2 and enough channels nothing is lost: the transposed convolution undoes it."""
     down, up = nn.Conv2d(3, 12, 3, 2, 1), nn.ConvTranspose2d(12, 3, 4, 2, 1)
     for layer in (down, up):
         start.through_coefficients(layer)
@@ -56,7 +56,7 @@ def test_the_filters_are_orthonormal() -> None:
 
 
 def test_a_residual_branch_is_found_and_emptied() -> None:
-    """x + conv(relu(conv(x))) is a branch, conv(relu(conv(x))) is none."""
+    """Where x is added to conv(relu(conv(x))) there is a branch, else none."""
 
     class Adds(nn.Module):
         def __init__(self, shortcut: bool) -> None:

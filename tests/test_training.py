@@ -60,7 +60,8 @@ from pathlib import Path
 from tests.samples import RECIPE, network, pairs
 from benchmark.training import Settings, checkpoint, fit
 net = network()
-fit({{"net": net}}, pairs(), RECIPE, Settings(150, Path({kept!r}), save_seconds=0), lambda n, step: {{"test": 1.0}})
+fit({{"net": net}}, pairs(), RECIPE, Settings(150, Path({kept!r}), save_seconds=0),
+    lambda n, step: {{"test": 1.0}})
 checkpoint.save(Path({out!r}), net.state_dict(), {{}})
 """
 

@@ -1,10 +1,10 @@
 """Render a GoPro-like set of blurred and sharp images: the same pixels on every machine.
 
-Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels, and for training three times
-as many dead-leaves pictures (`simulation.leaves`), are filmed by a simulated 240 fps camera
+Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheels, and for training three
+times as many dead-leaves pictures (`simulation.leaves`), are filmed by a simulated 240 fps camera
 (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth is
-known, and up to three objects, cut from other pictures of the same split, on trajectories of their own. 7 to
-13 frames are averaged. Below `<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and
+known, and up to three objects, cut from pictures of the same split, on trajectories of their own. 7 to 13
+frames are averaged. Below `<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and
 what some systems need beside them:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
@@ -65,7 +65,7 @@ _MANIFEST = "manifest.json"
 
 
 def prepare(folder: Path, images: dict[str, int]) -> None:
-    """Render the set, for instance {"train": 48, "validation": 12, "test": 12}, unless the folder already holds it.
+    """Render the set, for instance {"train": 48, "test": 12}, unless the folder already holds it.
 
     The folder appears complete or not at all; an older set there is replaced.
 

@@ -100,7 +100,7 @@ class TrainingStep:
     step: Count
     lr: LearningRate
     loss: Loss | None  # mean since the previous point; None at step 0
-    # Mean PSNR of restored crops less that of the blurred ones, at few steps; None where a set has no such split.
+    # Mean PSNR of restored crops less that of blurred ones, at few steps; None where a set has no such split.
     train: Gain | None = None
     validation: Gain | None = None
     test: Gain | None = None

@@ -1,11 +1,11 @@
 """Draw weights anew so that a network starts near handing on its input.
 
 For profiles whose trainings are too short for a model's own initialisation (`start: input`): DMPHN's weights
-halve the signal in each layer, so its output is grey at first, and a fifth of a run of a thousand steps teaches
-nothing but to copy the input. The rules look at layers, not at models; what they reach is measured on an image.
+halve the signal in each layer, so its output is grey at first, and most of a short run teaches nothing but to
+copy the input. The rules look at layers, not at models; what they reach is measured on an image.
 
-Sources   zero at the end of residual branches: Goyal et al. Accurate, Large Minibatch SGD. 2017, arXiv:1706.02677
-          convolutions that start as the identity: Zagoruyko, Komodakis. DiracNets. 2017, arXiv:1706.00388
+Sources   zero at the end of residual branches: Goyal et al. Accurate, Large Minibatch SGD. arXiv:1706.02677
+          convolutions that start as the identity: Zagoruyko, Komodakis. DiracNets. arXiv:1706.00388
 """
 
 import math
@@ -30,9 +30,9 @@ NEAR = 0.2  # greatest error of an accepted start, as a share of the image's sta
 def near_input(net: nn.Module, normalise: Normalise) -> None:
     """Draw weights with which the network nearly hands on its input.
 
-    In a network that adds to the image it is enough that the last convolutions are zero; all else stays as the
-    model draws it. In others, residual branches end in zeros, and RULES for the convolutions between them are
-    tried in order. Where none gives the input, every convolution keeps the size of its signal.
+    In a network that adds to the image it is enough that the last convolutions are zero; all else stays as
+    the model draws it. In others, residual branches end in zeros, and RULES for the convolutions between them
+    are tried in order. Where none gives the input, every convolution keeps the size of its signal.
     """
     last = [layer for layer in convolutions(net) if layer.out_channels in (1, 3)]
     image = smooth_image(normalise)
@@ -68,8 +68,8 @@ def keep_size(layer: Convolution) -> None:
 def through_coefficients(layer: Convolution) -> None:
     """Let the layer hand on its first channels, at half size as coefficients of a Haar transform.
 
-    A convolution with stride 2 computes the coefficients of 2x2 pixels, low frequencies first, as many as it has
-    channels; the transposed convolution of the same widths makes pixels of them.
+    A convolution with stride 2 computes the coefficients of 2x2 pixels, low frequencies first, as many as it
+    has channels; the transposed convolution of the same widths makes pixels of them.
     """
     hand_on(layer, haar(layer.weight.shape[1]))
 
@@ -86,7 +86,7 @@ def through_pixels(layer: Convolution) -> None:
 
 
 def hand_on(layer: Convolution, bands: list[tuple[int, Tensor]]) -> None:
-    """Draw small weights, and beside them an identity; with stride 2, by (channel, 2x2 filter) for each row."""
+    """Draw small weights and add an identity; with stride 2, (channel, 2x2 filter) for each row."""
     keep_size(layer)
     with torch.no_grad():
         layer.weight *= NOISE
@@ -170,7 +170,7 @@ def error(net: nn.Module, image: Tensor) -> float:
 
 
 def calibrate(net: nn.Module, last: Iterable[Convolution], image: Tensor) -> None:
-    """Scale the convolutions that give an image, in the order of execution: it gets the input's contrast and mean.
+    """Scale convolutions that give an image, in the order of execution, to the input's contrast and mean.
 
     Levels and scales whose images are summed grow otherwise.
     """
@@ -211,7 +211,7 @@ def residual_branches(net: nn.Module, image: Tensor) -> list[list[Convolution]]:
 
 
 def calls(net: nn.Module, image: Tensor) -> list[tuple[nn.Module, tuple[Any, ...]]]:
-    """Record the arguments with which the network calls each module that gives a tensor like its first one."""
+    """Record the arguments of the modules that give a tensor of the shape of their first argument."""
     seen: dict[nn.Module, tuple[Any, ...]] = {}
 
     def record(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:

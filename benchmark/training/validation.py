@@ -32,7 +32,7 @@ class Validator:
         self.input = {split: self.quality(*crops) for split, crops in self.crops.items()}
 
     def __call__(self, net: nn.Module, step: int) -> dict[str, float]:
-        """Return the gain of each split, in dB: mean PSNR of the restored crops less that of the blurred ones."""
+        """Return the gain of each split in dB: mean PSNR of restored crops less that of blurred ones."""
         net.eval()
         with torch.inference_mode():
             gains = {

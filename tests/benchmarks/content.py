@@ -1,10 +1,11 @@
-"""Measure whether images are enough: gains on training and test images over the number of training images.
+"""Measure whether the images are enough: gains on training and test images by the number of images.
 
-    PYTHONPATH=. python tests/benchmarks/content.py [steps]
+    PYTHONPATH=. python tests/benchmarks/content.py [factor of the steps]
 
 Trains DMPHN(1) and MIMO-UNet as the default profile does, on the first images of its training set and, as a
-comparison, on photographs alone. Prints docs/data.md's tables: gains halfway and at the end by number of images, and
-at the end by photograph and by how blurred the input is. The set is rendered by `python -m pipelines.data` first.
+comparison, on photographs or leaves alone. Prints docs/data.md's tables: gains halfway and at the end by number
+of images, and at the end by photograph and by how blurred the input is. `python -m pipelines.data` renders the
+set first.
 """
 
 import sys

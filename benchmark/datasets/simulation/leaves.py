@@ -47,7 +47,7 @@ def picture(rng: Rng) -> Floats:
 
 
 def piece(light: Floats, rng: Rng) -> Piece:
-    """Cut a leaf out of a picture, as an object for another place; half of them with red and blue exchanged."""
+    """Cut a leaf out of a picture, as an object; of half of them red and blue change places."""
     half = rng.uniform(60, 120)
     x, y = np.rint(rng.uniform(half, SIDE - half, 2)).astype(int) - int(half)
     patch = light[y : y + int(2 * half), x : x + int(2 * half)]
@@ -61,7 +61,7 @@ def piece(light: Floats, rng: Rng) -> Piece:
 
 
 def _radii(rng: Rng) -> Floats:
-    """Draw the radii of all leaves in pixels, by the density r^-3, so that their discs have the area COVER."""
+    """Draw the radii of all leaves in pixels, by the density r^-3; their discs have the area COVER."""
     smallest = np.exp(rng.uniform(*np.log(SMALLEST)))
     low, high = smallest**-2.0, LARGEST**-2.0
     area = 2 * np.pi * np.log(LARGEST / smallest) / (low - high)  # of a disc, in the mean
@@ -93,7 +93,7 @@ def _outline(radius: float, rng: Rng) -> Floats:
 
 
 def _fall(radii: Floats, rng: Rng) -> tuple[NDArray[np.int32], list[int]]:
-    """Let the leaves fall: the leaf on top of each sample (fine, fine), and the leaf that each one fell on."""
+    """Let the leaves fall: the leaf on top of each sample (fine, fine), and what each one fell on."""
     side = SIDE * FINE
     image = Image.new("I", (side, side))
     pen, below = ImageDraw.Draw(image), list[int]()
@@ -123,7 +123,7 @@ def _colours(below: list[int], rng: Rng) -> Floats:
 
 def _paint(labels: NDArray[np.int32], radii: Floats, colours: Floats, rng: Rng) -> Floats:
     """Give each leaf its colour, shading and texture: levels (SIDE, SIDE, 3)."""
-    count, fine = len(radii), labels.shape[0]
+    count = len(radii)
     plain = np.stack([colours[:, c].take(labels) for c in range(3)], axis=-1)
     plain = plain.reshape(SIDE, FINE, SIDE, FINE, 3).mean(axis=(1, 3))
     top = labels[::FINE, ::FINE].ravel()
