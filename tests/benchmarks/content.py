@@ -3,9 +3,8 @@
     PYTHONPATH=. python tests/benchmarks/content.py [factor of the steps]
 
 Trains DMPHN(1) and MIMO-UNet as the default profile does: on the first images of its training set, and on
-photographs or leaves alone. Prints the tables of docs/data.md: gains halfway and at the end by number
-of images, and at the end by photograph and by how blurred the input is. `python -m pipelines.data` renders the
-set first.
+photographs or leaves alone. Prints the tables of docs/data.md: gains halfway and at the end by number of
+images, and at the end by photograph and by how blurred the input is. `pipelines.data` renders the set.
 """
 
 import sys
