@@ -30,8 +30,9 @@ runtime: .venv/ready
 
 test: check pytest
 
+# A process per core, each with whole files of tests; more threads would only wait for each other.
 pytest: .venv/ready
-	@pytest -q
+	@OMP_NUM_THREADS=1 pytest -q -n logical --dist loadfile
 
 check: .venv/ready
 	@ruff check

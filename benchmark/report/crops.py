@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from benchmark.report.inputs import Inputs
 
 SIDE = 128  # pixels of a crop
-NETWORKS = 5  # restored images per test image
+NETWORKS = 10  # restored images per test image
 RANKS = ("hardest", "median", "easiest")  # of the test images, by the PSNR of the blurred input
 
 Pixels = NDArray[np.uint8]
