@@ -96,7 +96,7 @@ class Weighted(torch.autograd.Function):
     """Multiply each tap of a window by a map of its own: the neighbourhoods of Eq. 7, weighted by K.
 
     Tap by tap, features are read where they are: `unfold` would copy them kk times before they are weighted,
-    and autograd would keep the copies. A training step of the network takes two thirds of the time.
+    and autograd would keep the copies. A training step of the network takes three quarters of the time.
     """
 
     @staticmethod
