@@ -9,7 +9,6 @@ Shapes    B batch, C width, H W image, h w overlapping patches of the image, one
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -32,11 +31,6 @@ LAST: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,  # Wasserstein, least squares, and losses that take logits
     "sigmoid": nn.Sigmoid,  # `use_sigmoid`; no recipe of this project uses it
 }
-
-
-def exact(x: Tensor) -> Tensor:
-    """Convert half precision, which autocast may select, to single; leave higher precision."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def fixed_score(discriminator: nn.Module, image: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._discriminators import PatchGAN, exact
-from benchmark.losses import Batch
+from benchmark.adversaries._discriminators import PatchGAN
+from benchmark.losses import Batch, exact
 from benchmark.models._layers import thinned
 
 POOL = 50  # ImagePool(50)

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from benchmark.adversaries._discriminators import exact, fixed_score
-from benchmark.losses import Batch
+from benchmark.adversaries._discriminators import fixed_score
+from benchmark.losses import Batch, exact
 from benchmark.models._layers import conv, thinned
 from benchmark.models.dbgan import SLOPE, Dense, initialise
 

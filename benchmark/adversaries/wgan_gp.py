@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.adversaries._discriminators import PatchGAN, exact, fixed_score
-from benchmark.losses import Batch
+from benchmark.adversaries._discriminators import PatchGAN, fixed_score
+from benchmark.losses import Batch, exact
 from benchmark.models._layers import thinned
 
 # The number of random points in a batch, and the norms of the gradient (B, 3, H, W) that should be 1.

@@ -6,6 +6,7 @@ have it, the run trains without, and the words are noted beside its results.
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from benchmark.spec import Normalise
@@ -27,3 +28,8 @@ class Batch:
     def image(self, x: Tensor) -> Tensor:
         """Convert from the network's range to [0, 1]."""
         return x / self.normalise.scale + self.normalise.mean
+
+
+def exact(x: Tensor) -> Tensor:
+    """Convert half precision, which autocast may select, to single; leave higher precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -102,7 +102,7 @@ class Profile:
     beta2: float = 0.0  # of Adam: the recipe's may remember longer than a short run lasts
     schedule: dict[str, Any] = field(default_factory=dict)  # in place of the recipe's
     start: str = ""  # how weights are drawn, a key of training.start.STARTS; empty: as the model does
-    amp: str = "none"  # none or bfloat16: forward and loss under autocast
+    amp: str = "none"  # none or bfloat16: networks under autocast, losses in single precision
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
     perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
     validate: int = 10  # points on the validation curve

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from benchmark import plugins, spec
-from benchmark.losses import Batch
+from benchmark.losses import Batch, exact
 from benchmark.spec import Recipe
 from benchmark.training.schedules import SCHEDULES
 
@@ -60,7 +61,15 @@ def build_objective(recipe: Recipe) -> Objective:
     Raises:
         ValueError: no such loss, adversary or setting.
     """
-    loss, adversary = build_loss(recipe), build_adversary(recipe)
+    distance, adversary = build_loss(recipe), build_adversary(recipe)
+
+    def loss(outputs: list[Tensor], batch: Batch) -> Tensor:
+        device = batch.blurry.device.type
+        if device == "meta" or not torch.is_autocast_enabled(device):
+            return distance(outputs, batch)
+        # In half precision a loss like SSIM's is a small difference of rounded numbers.
+        with torch.autocast(device, enabled=False):
+            return distance([exact(x) for x in outputs], batch)
 
     def single_network(networks: Networks, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         yield "net", loss(networks["net"](batch.blurry), batch)
