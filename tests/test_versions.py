@@ -47,13 +47,11 @@ def before():
         ("training.fit", "whole", "entire", set()),
         ("training.fit", "zero_grad(set_to_none=True)", "zero_grad(set_to_none=False)", set()),
         ("models.mscnn", "pyramid", "shrunk", set()),
-        ("training.fit", "fused=True", "fused=True, eps=1.1e-8", {GAN, PLAIN}),
+        ("training.fit", "fused=True", "fused=True, eps=1e-5", {GAN, PLAIN}),
         ("training.fit", "in recipe.augment", "in recipe.augment[::-1]", {PLAIN}),
         ("training.fit", "* step / self.settings.steps", "* (step + 0.01) / self.settings.steps", {GAN}),
-        ("training.validation", "- self.input", "- 1.001 * self.input", {GAN, PLAIN}),
         ("training.augment.saturate_hsv", "uniform(0.5", "uniform(0.51", {PLAIN}),
         ("models.mscnn", "[::-1]\n", "[::-1]\n        coarsest = 1.001 * coarsest\n", {PLAIN}),
-        ("adversaries._discriminators", "INITIALISE[initialise](self)", "INITIALISE['default'](self)", {GAN}),
         ("losses.pixel", "return weight *", "return 1.001 * weight *", {PLAIN}),
         ("losses.perceptual", "content = mse_loss", "content = l1_loss", {GAN}),
         ("adversaries.wgan_gp", "self.penalty *", "1.001 * self.penalty *", {GAN}),
@@ -108,7 +106,7 @@ def test_accepting_writes_what_changed_and_nothing_else(monkeypatch, tmp_path, c
     assert versions.accept(runs, write=True) == [PLAIN]
     assert versions.read() == {
         GAN: {"code": versions.text(RUNS[GAN]), "loss": [3.00000001]},
-        PLAIN: {"code": versions.text(RUNS[PLAIN]), "loss": [4.0]},
+        PLAIN: {"code": versions.text(RUNS[PLAIN]), "loss": [len(PLAIN) / 3]},
     }
     assert versions.accept(runs, write=False) == []
     versions.read.cache_clear()
