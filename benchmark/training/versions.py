@@ -113,8 +113,8 @@ def numbers(run: Run) -> Numbers:
     side = nets.round_up_side(nets.build(run, SHORT.thin), least)
     short = replace(SHORT, crop=side, batch=min(batch, run.train.batch))
     recipe, steps = short.cut(run.train)
-    sides = {"train": side * recipe.shrink + MARGIN, "test": side}
-    splits = {split: draw_images(pixels, recipe.extras) for split, pixels in sides.items()}
+    sides = {"train": side * recipe.shrink, "test": side}
+    splits = {split: draw_images(pixels + MARGIN, recipe.extras) for split, pixels in sides.items()}
     with nothing_at_hand() as folder, double_precision():
         file = folder / "short.safetensors"
         _, curve, _ = trainer.train_on(splits, run, recipe, steps, short, file, folder / "maps")
@@ -126,12 +126,7 @@ def numbers(run: Run) -> Numbers:
     gains = [row[split] for row in curve for split in splits if split in row]
     found = {"rates": rates, "images": draw_order(recipe), "crops": crops, "loss": losses, "gain": gains}
     found = {**found, **sums(tensors)}
-    return {key: [shortened(value) for value in values] for key, values in found.items()}
-
-
-def shortened(value: float) -> float:
-    """Round to DIGITS significant digits; leave a whole number."""
-    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+    return {key: [float(f"{value:.{DIGITS}g}") for value in values] for key, values in found.items()}
 
 
 def sums(tensors: Mapping[str, torch.Tensor]) -> Numbers:
