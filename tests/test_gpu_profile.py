@@ -42,7 +42,7 @@ def test_every_network_trains_in_bfloat16(name, tmp_path, monkeypatch):
     net = nets.build(run, THIN)
     side = nets.round_up_side(net, 32 if run.train.adversary else 16)
     recipe, _ = replace(PROFILE, batch=2, crop=side).cut(run.train)
-    pairs = versions.draw_images(side, tuple(run.train.extras))
+    pairs = versions.draw_images(side * recipe.shrink, tuple(run.train.extras))
     settings = Settings(2, Path(), amp=PROFILE.amp)
     training = NetworkTrainer({"net": net} | adversary_networks(recipe, THIN), pairs, recipe, settings)
 
