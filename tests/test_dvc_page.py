@@ -14,7 +14,7 @@ def test_page_loads_nothing_and_keeps_other_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config.local").write_text("[core]\n    autostage = true\n")
-    points = [{"step": 1, "test": 0.5, "rev": "workspace"}]
+    points = [{"step": 1, "test": 20.5, "rev": "workspace"}]
 
     dvc_page.main()
     render_html([VegaRenderer(points, "curves", x="step", y="test")], "index.html", dvc_page.PAGE)

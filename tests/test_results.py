@@ -20,14 +20,14 @@ CURVES = {run: curve for run, curve in read_frame(RESULTS.curves, CurvePoint).gr
 
 
 def test_every_run_is_trained_and_measured():
-    """At least 50 runs, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
+    """At least 50 runs, seven or more of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
     rows = {(row.run, row.quantity): row for row in read_rows(RESULTS.measurements, Measurement)}
 
     assert {
         (name, q) for name in RUNS for q in ("psnr", "ssim", "ssim_matlab", "params", "macs_720p")
     } <= rows.keys()
     assert len(TRAINED) >= 50
-    assert sum(RUNS[name].model == "dmphn" for name in TRAINED) == 7
+    assert sum(RUNS[name].model == "dmphn" for name in TRAINED) >= 7
     assert sum(RUNS[name].model == "cdgnet" for name in TRAINED) >= 17
     assert {rows[name, "psnr"].n for name in RUNS} == {PROFILE.images["test"]}
 

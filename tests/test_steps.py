@@ -71,7 +71,8 @@ def test_every_recipe_can_draw_its_crops(name):
     recipe = replace(RUNS[name].train, batch=2)
     batch = sample(PAIRS, recipe, 0, 0)
 
-    assert batch.blurry.shape == (2, 3, recipe.crop, recipe.crop)
+    channels = 1 if "grey" in recipe.augment else 3  # three equal ones would be the same work thrice
+    assert batch.blurry.shape == (2, channels, recipe.crop, recipe.crop)
 
 
 def test_a_step_takes_three_times_the_arithmetic_of_forward():
