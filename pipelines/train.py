@@ -21,6 +21,8 @@ from benchmark.training.fingerprint import fingerprint
 from benchmark.weights import pretrained
 from pipelines import run_stage
 
+OVERHEAD = 1e9  # MACs in the time that a step of thin networks on small crops takes beside its arithmetic
+
 
 def current(run: spec.Run, profile: spec.Profile) -> str:
     """Compute the fingerprint that a training of the run would have now."""
@@ -70,6 +72,16 @@ def train(name: str, progress: pool.Progress) -> str:
     return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"
 
 
+def cost(run: spec.Run, profile: spec.Profile, macs: float) -> float:
+    """Estimate how long a run trains beside the others, from its network's MACs at 256x256: in MACs."""
+    if not run.train:
+        return OVERHEAD
+    cut = profile.at(run)
+    recipe, steps = cut.cut(run.train)
+    images = recipe.batch * (recipe.crop / 256) ** 2
+    return steps * (macs * images / cut.thin**2 + OVERHEAD)
+
+
 def main(*names: str) -> int:
     """Train what is missing or changed; return 1 when a run failed."""
     profile, runs = spec.load()
@@ -80,7 +92,8 @@ def main(*names: str) -> int:
     chosen = {name: runs[name] for name in names} if names else profile.of(runs)
     stale = [name for name, run in chosen.items() if recorded(run, results) != current(run, profile)]
     macs = {row.run: float(row.macs_256) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
-    failed = pool.each("train", train, {name: macs.get(name, 0.0) + 1e9 for name in stale})
+    costs = {name: cost(chosen[name], profile, macs.get(name, 0.0)) for name in stale}
+    failed = pool.each("train", train, costs)
     if not names:  # a removed run leaves nothing behind
         for folder in results.train().glob("*"):
             if folder.name not in chosen:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import yaml
 
 from benchmark import spec
 from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, Results, provenance
+from pipelines import train
 from tests.project import ROOT, checkout
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -75,6 +77,21 @@ def test_dependencies_cover_all_code_that_a_stage_runs(name):
 
     assert len(code) > 5
     assert not {f for f in code | data | settings if not any(f.is_relative_to(dep) for dep in covered)}
+
+
+def test_estimated_cost_follows_what_a_profile_cuts():
+    """Arithmetic grows with steps and batch, and with the square of crop and width."""
+    _, runs = spec.load()
+    base = spec.Profile("p", "", steps=10, batch=4, crop=64, thin=4)
+
+    def arithmetic(**cuts):
+        profile = replace(base, **cuts)
+        return train.cost(runs["dmphn_1"], profile, 1e12) - profile.steps * train.OVERHEAD
+
+    assert arithmetic() == pytest.approx(10 * 1e12 * 4 * (64 / 256) ** 2 / 4**2)
+    assert arithmetic(steps=30) == pytest.approx(3 * arithmetic())
+    assert arithmetic(crop=128) == pytest.approx(4 * arithmetic())
+    assert arithmetic(thin=2) == pytest.approx(4 * arithmetic())
 
 
 @pytest.fixture(scope="module")
