@@ -59,13 +59,14 @@ def test_training_gains(name):
 
 
 def test_networks_restore_more_than_the_input_has():
-    """Most networks end above the blurred input on the test images."""
+    """Four of five networks end clearly above the blurred input on the test images, and none far below it."""
     rows = read_rows(RESULTS.measurements, Measurement)
     psnr = {row.run: row.value for row in rows if row.quantity == "psnr"}
     gains = [psnr[name] - psnr["identity"] for name in TRAINED]
 
-    assert sum(gain > 0 for gain in gains) >= 0.75 * len(gains)
-    assert median(gains) > 0.02
+    assert sum(gain > 0.02 for gain in gains) >= 0.8 * len(gains)
+    assert min(gains) > -0.3
+    assert median(gains) >= 0.12
 
 
 def test_the_readme_says_what_the_results_say(monkeypatch):

@@ -1,7 +1,7 @@
 """A training step of every run here against the same step in another checkout, of an earlier commit.
 
     git worktree add ../before COMMIT
-    python tests/benchmarks/training_step.py ../before [RUN...] [--batch 8] [--crop 48]
+    PYTHONPATH=. python tests/benchmarks/training_step.py ../before [RUN...] [--batch 8] [--crop 48]
 
 Run it in the project's root. Each checkout trains in a process of its own, on one thread, set up as the
 training pool sets up its workers. Both have the same networks, seeds and images (coarse squares and noise),
