@@ -82,9 +82,11 @@ def test_crops_show_the_same_window(filled, full_summary):
     """Each tile of a strip is the same window of its own image, and has that image's PSNR."""
     first = full_summary.strips[0]
     sequence, frame = first.image.split("/")
-    sharp = np.asarray(Image.open(filled / "data" / PROFILE / "test" / sequence / "sharp" / f"{frame}.png"))
+    test = filled / "data" / PROFILE / "test"
+    sharp = np.asarray(Image.open(test / sequence / "sharp" / f"{frame}.png"))
+    shown = [strip.image.split("/")[0] for strip in full_summary.strips]
 
-    assert [strip.rank for strip in full_summary.strips] == list(crops.RANKS)
+    assert len(set(shown)) == len(shown) == min(len(crops.RANKS), len({seq.name for seq in test.iterdir()}))
     assert (first.tiles[0].run, first.tiles[-1].label) == ("identity", "sharp original")
     assert first.tiles[0].psnr == pytest.approx(psnr("identity", first.image))
     assert all(pixels(tile).shape == (40, 48, 3) for tile in first.tiles)

@@ -12,9 +12,9 @@ from PIL import Image, UnidentifiedImageError
 
 from benchmark.report.inputs import Inputs
 
-SIDE = 128  # pixels of a crop
+SIDE = 64  # pixels of a crop, shown three times as large
 NETWORKS = 10  # restored images per test image
-RANKS = ("hardest", "median", "easiest")  # of the test images, by the PSNR of the blurred input
+RANKS = ("hardest", "median", "easiest")  # of test images of different sequences, by the blurred input's PSNR
 
 Pixels = NDArray[np.uint8]
 
@@ -59,19 +59,20 @@ def uri(pixels: Pixels) -> str:
 
 
 def corner(
-    blurred: Pixels | None, sharp: Pixels | None, whole: tuple[int, ...], height: int, width: int
+    blurred: Pixels | None, restored: list[Pixels], whole: tuple[int, ...], height: int, width: int
 ) -> tuple[int, int]:
-    """Return the top row and left column of the window with most blur, or of the middle without both images.
+    """Return the top row and left column of the window that the networks change most, or of the middle.
 
-    >>> sharp, blurred = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
-    >>> blurred[5:7, 1:3] = 9
-    >>> corner(blurred, sharp, (8, 8), 2, 2), corner(blurred, None, (8, 8), 2, 2)
+    >>> blurred, restored = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
+    >>> restored[5:7, 1:3] = 9
+    >>> corner(blurred, [restored], (8, 8), 2, 2), corner(blurred, [], (8, 8), 2, 2)
     ((5, 1), (3, 3))
     """
-    if blurred is None or sharp is None or blurred.shape != sharp.shape:
+    alike = [image for image in restored if blurred is not None and image.shape == blurred.shape]
+    if blurred is None or not alike:
         return (whole[0] - height) // 2, (whole[1] - width) // 2
-    error = np.square(blurred.astype(np.int64) - sharp).sum(axis=2)
-    table = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # sums of all windows at once
+    change = sum(np.square(image.astype(np.int64) - blurred).sum(axis=2) for image in alike)
+    table = np.pad(change, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # sums of all windows at once
     down = table[height:] - table[:-height]
     sums = down[:, width:] - down[:, :-width]
     y, x = np.unravel_index(int(sums.argmax()), sums.shape)
@@ -88,15 +89,20 @@ def networks(inputs: Inputs, dataset: str) -> list[str]:
 
 
 def choose_images(psnr: "pd.Series[float]") -> list[tuple[str, str]]:
-    """Choose up to three images by their PSNR, as pairs of rank and image.
+    """Choose up to three images of different sequences by their PSNR, as pairs of rank and image.
 
-    >>> choose_images(pd.Series({"a": 30.0, "b": 20.0, "c": 25.0}))
-    [('hardest', 'b'), ('median', 'c'), ('easiest', 'a')]
+    >>> choose_images(pd.Series({"a/1": 30.0, "a/2": 31.0, "b/1": 20.0, "b/2": 21.0, "c/1": 25.0}))
+    [('hardest', 'b/1'), ('median', 'c/1'), ('easiest', 'a/2')]
     """
-    order = [str(image) for image in psnr.sort_index().sort_values(kind="stable").index]
-    if len(order) < len(RANKS):
-        return list(zip(RANKS, order, strict=False))
-    return [(rank, order[k * (len(order) - 1) // 2]) for k, rank in enumerate(RANKS)]
+    left = [str(image) for image in psnr.sort_index().sort_values(kind="stable").index]
+    chosen = {}
+    for rank, share in {"hardest": 0.0, "easiest": 1.0, "median": 0.5}.items():
+        if left:
+            chosen[rank] = left[round(share * (len(left) - 1))]
+            sequence = chosen[rank].rpartition("/")[0]
+            left = [image for image in left if image.rpartition("/")[0] != sequence or not sequence]
+            left = [image for image in left if image != chosen[rank]]
+    return [(rank, chosen[rank]) for rank in RANKS if rank in chosen]
 
 
 def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
@@ -111,7 +117,8 @@ def strip(inputs: Inputs, dataset: str, rank: str, name: str) -> Strip:
     window, words = (slice(0), slice(0)), ""
     if present:
         height, width = (min(SIDE, n) for n in present[0].shape[:2])
-        y, x = corner(loaded[0][0], loaded[-1][0], present[0].shape, height, width)
+        restored = [image for image, _ in loaded[1:-1] if image is not None]
+        y, x = corner(loaded[0][0], restored, present[0].shape, height, width)
         window = slice(y, y + height), slice(x, x + width)
         words = f"{width} × {height} pixels at x = {x}, y = {y}"
     tiles = []

@@ -100,6 +100,9 @@ def serve() -> None:
         question = json.loads(line)
         begun, took, losses = question.get("step", 0), [], []
         if name := question.get("run"):
+            if name not in runs:
+                print(json.dumps({}), file=answers, flush=True)
+                continue
             run = runs[name]
             recipe, _ = profile.at(run).cut(run.train)
             recipe = replace(recipe, batch=question["batch"], crop=question["crop"])
@@ -131,7 +134,11 @@ def main(before: Path, names: list[str], batch: int, crop: int, visits: int, ste
         run = runs[name]
         recipe, _ = profile.at(run).cut(run.train)
         setup = {"run": name, "batch": recipe.batch, "crop": recipe.crop, "thin": profile.thin}
-        firsts = [worker.ask(**setup, steps=PREPARE)["losses"] for worker in workers]
+        prepared = [worker.ask(**setup, steps=PREPARE) for worker in workers]
+        if not all(prepared):
+            print(f"| {name} | not in both checkouts |", flush=True)
+            continue
+        firsts = [answer["losses"] for answer in prepared]
         taken = [
             [worker.ask(step=PREPARE + steps * k, steps=steps)["seconds"] for worker in workers]
             for k in range(visits)
