@@ -3,8 +3,9 @@
     PYTHONPATH=. python tests/benchmarks/content.py [factor of the steps]
 
 Trains DMPHN(1) and MIMO-UNet as the default profile does: on the first images of its training set, and on
-photographs or leaves alone. Prints the tables of docs/data.md: gains halfway and at the end by number of
-images, and at the end by photograph and by how blurred the input is. `pipelines.data` renders the set.
+photographs or leaves alone. Prints the tables of docs/data.md and draws docs/content.png: gains halfway and
+at the end by number of images, and at the end by photograph and by how blurred the input is. `pipelines.data`
+renders the set.
 """
 
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import pandas as pd
 import torch
 
@@ -24,8 +26,13 @@ from benchmark.training import Settings, fit, start
 from benchmark.training.pool import keep_memory
 from benchmark.training.validation import Validator
 
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
 RUNS = {"dmphn_1": 600, "mimo_unet": 500}  # steps
 COUNTS = (4, 16, 48, 144)
+FIGURE = Path(__file__).parents[2] / "docs" / "content.png"
+COLUMNS = ["run", "images", "train, half", "train", "test, half", "test"]
 
 
 def first(pairs: Pairs, keep: list[int]) -> Pairs:
@@ -58,6 +65,23 @@ def by_image(net: torch.nn.Module, pairs: Pairs, normalise: spec.Normalise) -> p
     return pd.DataFrame(rows, columns=["photograph", "input", "gain"])
 
 
+def draw(table: pd.DataFrame) -> None:
+    """Draw the gains of each run over the number of images that it trained on."""
+    figure, axes = plt.subplots(1, len(RUNS), figsize=(8, 2.8), layout="constrained", sharey=True)
+    for axis, (name, rows) in zip(axes, table.groupby("run", sort=False), strict=True):
+        rows = rows[rows["images"].str.startswith("first")]
+        for split, colour in (("train", "tab:blue"), ("test", "tab:orange")):
+            axis.plot(COUNTS, rows[split], "o-", color=colour, label=f"{split}, at the end")
+            axis.plot(COUNTS, rows[f"{split}, half"], "o:", color=colour, label=f"{split}, halfway")
+        axis.axhline(0, color="grey", linewidth=0.8)
+        axis.set(xscale="log", title=name, xlabel="training images")
+        axis.set_xticks(COUNTS, map(str, COUNTS), minor=False)
+        axis.minorticks_off()
+    axes[0].set_ylabel("gain over the blurred input, dB")
+    axes[0].legend(fontsize=7)
+    figure.savefig(FIGURE, dpi=90, metadata={"Software": None})
+
+
 def main(factor: float = 1.0) -> None:
     """Train and print."""
     torch.set_num_threads(1)
@@ -84,6 +108,7 @@ def main(factor: float = 1.0) -> None:
             print("| {} | {} | {:+.2f} | {:+.2f} | {:+.2f} | {:+.2f} |".format(*rows[-1]), flush=True)
             if title == f"first {COUNTS[-1]}":
                 whole[name] = by_image(net, checks["test"], recipe.normalise)
+    draw(pd.DataFrame(rows, columns=COLUMNS))
     for name, images in whole.items():
         print(f"\n{name}\n", images.groupby("photograph").mean().round(2))
         print(

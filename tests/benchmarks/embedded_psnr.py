@@ -18,7 +18,7 @@ from benchmark.datasets import embedded
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-IMAGES = {"train": 48, "test": 12}
+IMAGES = {"train": 144, "validation": 12, "test": 12}  # as profile embedded has, whose folder may be given
 KINDS = ("names", "blurry", "sharp")
 FIGURE = Path(__file__).parents[2] / "docs" / "embedded_psnr.png"
 
@@ -40,6 +40,11 @@ def cut(pairs: Pairs, side: int = 256) -> Pairs:
     return Pairs([""] * len(tiles["sharp"]), tiles["blurry"], tiles["sharp"])
 
 
+def select(pairs: Pairs, keep: list[bool]) -> Pairs:
+    """Keep these images, without extras."""
+    return Pairs(*([x for x, kept in zip(getattr(pairs, kind), keep, strict=True) if kept] for kind in KINDS))
+
+
 def measure(pairs: Pairs) -> dict[str, list[float]]:
     """Measure the compared quantities, per image."""
     both = list(zip(pairs.blurry, pairs.sharp, strict=True))
@@ -57,8 +62,12 @@ def main(real: Path, folder: Path) -> None:
     parts = [read_pairs(real / "GOPRO_Large" / split) for split in ("train", "test")]
     names, blurry, sharp = ([x for part in parts for x in getattr(part, kind)] for kind in KINDS)
     pairs = Pairs(names, blurry, sharp)
+    train = embedded.pairs(folder, "train")
+    leaves = [name.startswith("leaves/") for name in train.names]
     sets = {
-        "embedded train": measure(embedded.pairs(folder, "train")),
+        "embedded train, photographs": measure(select(train, [not leaf for leaf in leaves])),
+        "embedded train, dead leaves": measure(select(train, leaves)),
+        "embedded validation": measure(embedded.pairs(folder, "validation")),
         "embedded test": measure(embedded.pairs(folder, "test")),
         "GoPro_Large": measure(pairs),
         "GoPro_Large, tiles of 256": measure(cut(pairs)),
@@ -79,7 +88,9 @@ def main(real: Path, folder: Path) -> None:
     whole, tiles = sets["GoPro_Large"], sets["GoPro_Large, tiles of 256"]
     panels = (("PSNR of blur", "dB", range(18, 37)), ("gradient of sharp", "levels per pixel", range(2, 18)))
     for axis, (quantity, unit, bins) in zip(axes, panels, strict=True):
-        for name, colour in (("embedded train", "tab:blue"), ("embedded test", "tab:orange")):
+        colours = {"train, photographs": "tab:blue", "train, dead leaves": "tab:green", "test": "tab:orange"}
+        for part, colour in colours.items():
+            name = f"embedded {part}"
             values = sets[name][quantity]
             axis.hist(
                 values,
