@@ -38,6 +38,7 @@ class Claim:
     size: str = ""  # the image's, for run times, as "720x1280"; empty: the paper does not say
     note: str = ""
     explain: str = ""  # the reason why a known difference is no error of this project
+    formula: str = ""  # over other cells of the same paper: benchmark.claims.relations
 
     @property
     def blank(self) -> bool:
@@ -128,6 +129,7 @@ class RowEntry(Meaning, total=False):
     row: Required[str]
     cells: Required[list[str]]
     explain: dict[str, str]  # by column
+    formula: dict[str, str]  # by column
     runs: dict[str, str | None]  # by column, for a row that mixes networks
 
 
@@ -149,6 +151,7 @@ class SentenceEntry(Meaning, total=False):
     printed: Required[str]
     unit: str
     explain: str
+    formula: str
 
 
 class Source(TypedDict):
@@ -187,8 +190,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
         row_place, cells = f"{place}.rows[{row['row']}]", row["cells"]
         if len(cells) != len(columns):
             raise ValueError(f"{row_place}: {len(cells)} cells; the table has {len(columns)} columns")
-        explain, runs = row.get("explain", {}), row.get("runs", {})
-        for head in (*explain, *runs):
+        explain, formula, runs = row.get("explain", {}), row.get("formula", {}), row.get("runs", {})
+        for head in (*explain, *formula, *runs):
             if head not in columns:
                 raise ValueError(f"{row_place}: no column {head!r}; {nearest(head, columns)}")
         for j, (head, column) in enumerate(columns.items()):
@@ -199,7 +202,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
-                claims[i, j] = Claim(*where, printed=cells[j], explain=explain.get(head, ""), **cell)
+                extra = {"explain": explain.get(head, ""), "formula": formula.get(head, "")}
+                claims[i, j] = Claim(*where, printed=cells[j], **extra, **cell)
     rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in dict(rows):
         raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")
@@ -209,7 +213,7 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
 
 def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
     """Read one number of the prose."""
-    cell = meaning(entry) | {"explain": entry.get("explain", "")}
+    cell = meaning(entry) | {"explain": entry.get("explain", ""), "formula": entry.get("formula", "")}
     if "quantity" not in cell:
         raise ValueError(f"{place}: 'quantity' is missing")
     where = (paper, entry["place"], entry["says"], entry.get("unit", ""))
