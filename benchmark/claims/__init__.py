@@ -202,8 +202,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
-                extra = {"explain": explain.get(head, ""), "formula": formula.get(head, "")}
-                claims[i, j] = Claim(*where, printed=cells[j], **extra, **cell)
+                cell |= {"explain": explain.get(head, ""), "formula": formula.get(head, "")}
+                claims[i, j] = Claim(*where, printed=cells[j], **cell)
     rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in dict(rows):
         raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")

@@ -13,7 +13,7 @@ that round to it, so an expression has a lowest and a highest value. Nothing but
 import ast
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,6 @@ from benchmark.spec import nearest
 LOWER_IS_BETTER = {"seconds", "size", "params", "macs_256", "macs_720p"}
 COUNTED = ("setting", "data")  # counts and choices are printed as they are, not rounded
 WORDS = {"single": 1, "once": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "five": 5, "six": 6, "zero": 0}
-WORDS |= {"halved": Fraction(1, 2)}
 REFERENCE = re.compile(r"\s*(\[\d+\]|\[\d{4}\]|[↑↓])\s*$")
 
 
@@ -47,13 +46,14 @@ Truth = bool | None  # None: open
 
 def exact(value: int | str | Fraction) -> Number:
     """Return a number without rounding."""
-    return Number(*[Fraction(value)] * 3)
+    number = Fraction(value)
+    return Number(number, number, number)
 
 
 def read(claim: Claim, units: Fraction = Fraction(1, 2)) -> Number | None:
     """Return what a cell may stand for: `units` of its last digit to both sides; None for other words."""
     if (word := WORDS.get(claim.printed.lower())) is not None:
-        return Number(*[Fraction(word)] * 3, claim)
+        return replace(exact(word), claim=claim)
     if claim.number is None:
         return None
     value, half = (Fraction(part) * Fraction(str(claim.scale)) for part in claim.number)
@@ -109,8 +109,11 @@ def best(cells: list[Number]) -> Number:
 
 def mean(cells: list[Number]) -> Number:
     """Return the arithmetic mean."""
-    sums = [sum((getattr(cell, end) for cell in cells), Fraction(0)) for end in ("low", "value", "high")]
-    return Number(*[total / len(cells) for total in sums])
+    low, value, high = (
+        sum((getattr(cell, end) for cell in cells), Fraction(0)) / len(cells)
+        for end in ("low", "value", "high")
+    )
+    return Number(low, value, high)
 
 
 def datasets(cells: list[Number]) -> Number:
