@@ -71,15 +71,16 @@ def judge(rows: Sequence[Finding]) -> int:
             place = ", ".join(filter(None, (row.paper, row.table, row.row, row.column)))
             claimed = f" ({row.claimed:.10g})" if row.claimed is not None else ""
             word = row.explanation.upper() if row.explanation in FAILS else row.explanation
-            measured = f"measured {row.measured:.10g} by {row.kind}"
+            value = "otherwise" if row.measured is None else f"{row.measured:.10g}"
+            measured = f"measured {value} by {row.kind}"
             print(f"{word}  {place}: printed {row.printed}{claimed}, {measured}. {row.reason}")
-    measured = [row for row in rows if row.kind in MEASURED and row.outcome != "undecided"]
-    if not measured:
+    decisive = [row for row in rows if row.kind in MEASURED and row.outcome != "undecided"]
+    if not decisive:
         print("compare: nothing was measured", file=sys.stderr)
         return 1
-    counts = Counter(row.explanation for row in rows)
+    counts = Counter[str](row.explanation for row in rows)
     words = ", ".join(f"{counts[word]} {word}" for word in ("explained", "known", *FAILS))
-    print(f"compare: {len(measured)} independent measurements; differences: {words}")
+    print(f"compare: {len(decisive)} independent measurements; differences: {words}")
     return int(any(counts[word] for word in FAILS))
 
 

@@ -26,8 +26,8 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
             )
             if outcome == "contested" and claim.quantity == "seconds" and not rivals(comparison):
                 outcome = "undecided"  # nobody else measured it on this card
-            values = [other.value for other in comparison.others]
-            nearest = min(values, key=lambda value: abs(value - claim.value), default=None)
+            printed, values = claim.value, [other.value for other in comparison.others]
+            nearest = min(values, key=lambda value: abs(value - printed), default=None)
             source = "; ".join(dict.fromkeys(other.where for other in comparison.others))
             yield found(claim, "other_paper", outcome, reason, source, measured=nearest)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from benchmark.claims import Claim, relations
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.evidence import Evidence, found
-from benchmark.results.schema import Finding
+from benchmark.results.schema import Finding, Outcome
 
 ABOUT = "other cells and sentences of the same paper, by the formula that the words state"
 BASIS = "print"
@@ -40,7 +40,7 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
 def repeated(claim: Claim, others: list[Claim]) -> Finding:
     """Compare a number with its repetitions: digits may differ, not values."""
     first = next((other for other in others if not same(claim, other)), None)
-    outcome = "contradicted" if first else "holds"
+    outcome: Outcome = "contradicted" if first else "holds"
     first = first or others[0]
     reason = f"{first.table} ({first.row}) prints {first.printed}"
     source = "; ".join(f"{other.table} ({other.row})" for other in others)
