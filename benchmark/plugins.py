@@ -16,7 +16,7 @@ from benchmark.spec import nearest
 
 
 def names(kind: str) -> list[str]:
-    """List the plugins of a kind: models, datasets, metrics, losses, adversaries or training.augment.
+    """List the plugins of a kind: models, datasets, metrics, losses, adversaries, training.augment, ...
 
     >>> "dmphn" in names("models")
     True

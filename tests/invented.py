@@ -14,9 +14,10 @@ import yaml
 from PIL import Image
 
 from benchmark import claims, spec
-from benchmark.compare.findings import VERDICTS
+from benchmark.compare.evidence import place
 from benchmark.report import inputs
 from benchmark.results import COMPLEXITY, DATASETS, Results, schema, write
+from benchmark.results.schema import OUTCOMES
 from tests import project
 
 ROOT = Path(__file__).parents[1]
@@ -50,38 +51,50 @@ def authors_value(run: str, quantity: str) -> float:
     return 25.5 + gain - rank / 100 if quantity.startswith("psnr") else 0.8 + gain / 100 + rank / 1000
 
 
-def finding(claim: claims.Claim, index: int) -> schema.Finding:
-    """Invent a finding on a claim: the verdicts take turns; every second `untested` has a measurement."""
-    verdict, measured, reason = VERDICTS[index % 5], None, "no run for this system yet"
-    if claim.blank or claim.value is None:
-        verdict = "untested"
-    elif verdict == "agrees":
-        measured, reason = claim.value, ""
-    elif verdict != "untested" or index % 10 == 4:
-        measured = 1.3 * claim.value + index / 1000
-        reason = HOSTILE if verdict == "differs" else f"{verdict} because of {claim.quantity}"
-    place = claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or ""
-    judged = schema.Finding(*place, claim.quantity, claim.printed, claim.value, measured, verdict, reason)
+MEASURED = ("holds", "close", "not reproduced")  # outcomes of what is measured here
+KINDS = {"params": "size", "size": "size", "macs_720p": "macs", "seconds": "timed", "psnr": "retrained"}
+
+
+def judge(claim: claims.Claim, index: int) -> tuple[schema.Verdict, list[schema.Finding]]:
+    """Invent a verdict and its findings: outcomes take turns; every second `undecided` has a measurement."""
+    outcome, measured, reason = OUTCOMES[index % 8], None, "no run for this system yet"
+    kind = KINDS.get({"ssim": "psnr"}.get(claim.quantity, claim.quantity), "setting")
     protocol = {"psnr": "psnr", "ssim": "ssim_matlab"}.get(claim.quantity, "")
-    if claim.value is None or not claim.run or not protocol:
-        return judged
-    judged = replace(judged, protocol=protocol)
-    if claim.run not in PUBLISHED:
-        return judged
-    verdict, untested = VERDICTS[index % 5], index % 5 == 4
-    return replace(
-        judged,
-        authors_measured=claim.value - (0.0 if verdict == "agrees" else 0.01),
-        authors_images=PART if untested else WHOLE,
-        authors_verdict=verdict,
-        authors_reason=f"{PART} of {WHOLE:,} images" if untested else "",
-    )
+    if claim.value is None:
+        outcome = "undecided"
+    elif outcome == "holds":
+        measured, reason = claim.value, ""
+    elif outcome in MEASURED or index % 16 == 7:
+        measured = 1.3 * claim.value + index / 1000
+        reason = HOSTILE if outcome == "not reproduced" else f"{outcome} because of {claim.quantity}"
+    else:
+        kind = "physics" if claim.quantity == "seconds" else kind
+    where, basis = place(claim), "independent" if outcome != "undecided" else ""
+    finding = schema.Finding(*where, kind, outcome, reason, "a table", measured, protocol)
+    explained = "unexplained" if outcome == "not reproduced" else ""
+    found = [replace(finding, explanation=explained)]
+    if claim.value is not None and protocol and claim.run in PUBLISHED:
+        theirs = (*MEASURED, "undecided")[index % 4]
+        value = claim.value - (0.0 if theirs == "holds" else 0.01)
+        images, why = (PART, f"{PART} of {WHOLE:,} images") if theirs == "undecided" else (WHOLE, "")
+        found.append(schema.Finding(*where, "authors_weights", theirs, why, "", value, protocol, images))
+    return schema.Verdict(*where, outcome, kind, basis, reason, explained), found
+
+
+def judged() -> list[tuple[schema.Verdict, list[schema.Finding]]]:
+    """Invent verdict and findings of each number of the real papers."""
+    printed = (claim for paper in PAPERS for claim in paper.claims() if not claim.blank)
+    return [judge(claim, index) for index, claim in enumerate(printed)]
+
+
+def verdicts() -> list[schema.Verdict]:
+    """Select the verdicts."""
+    return [verdict for verdict, _ in judged()]
 
 
 def findings() -> list[schema.Finding]:
-    """Invent one finding per claim of the real papers."""
-    claimed = (claim for paper in PAPERS for claim in paper.claims())
-    return [finding(claim, index) for index, claim in enumerate(claimed)]
+    """Select the findings."""
+    return [finding for _, found in judged() for finding in found]
 
 
 def published() -> list[schema.Measurement]:
@@ -175,6 +188,7 @@ def fill(root: Path) -> None:
     write(results.measurements, schema.Measurement, measurements(chosen))
     write(results.curves, schema.CurvePoint, curves)
     write(results.findings, schema.Finding, findings())
+    write(results.verdicts, schema.Verdict, verdicts())
     write(results.decoded, schema.DecodedColumn, decoded())
     results.environment.write_text(json.dumps({"device": "a toaster", "packages": {"torch": "9.9.9"}}))
     for seed, run in enumerate(chosen):

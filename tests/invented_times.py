@@ -75,12 +75,3 @@ def write_tables(root, printed_times=(), timings=(), prices=()):
     write(Results(PROFILE, root / "results").times, PrintedTime, printed_times)
     write(runtime / "timings.csv", Timing, timings)
     write(runtime / "prices.csv", Price, prices)
-
-
-def with_physics(rows, printed_times):
-    """Add the verdicts of physics to the findings on run times."""
-    by_cell = {(t.paper, t.table, t.row, t.column): t for t in printed_times}
-    for row in rows:
-        law = by_cell.get((row.paper, row.table, row.row, row.column))
-        is_time = row.quantity == "seconds" and law
-        yield replace(row, physics=law.verdict, physics_reason=law.reason) if is_time else row

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "weights",
     },
-    "compare": {"claims", "results", "spec", "timing"},
+    "compare": {"claims", "data", "plugins", "results", "spec", "timing"},
     "report": {"claims", "compare", "metrics", "results", "spec", "timing"},
     "__init__": set(),
 }

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from benchmark import spec
-from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, Results, provenance
+from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, STRUCTURE, Results, provenance
 from pipelines import train
 from tests.project import ROOT, checkout
 
@@ -33,12 +33,12 @@ def test_dvc_and_code_name_the_same_files():
     """Each stage's outputs in dvc.yaml are the paths that benchmark/results gives."""
     results = Results("${profile}")
 
-    assert outs("complexity") == {str(COMPLEXITY)}
+    assert outs("complexity") == {str(COMPLEXITY), str(STRUCTURE)}
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
-    tables = (results.findings, results.decoded, results.times, results.metrics, results.psnr_over_macs)
-    assert outs("compare") == set(map(str, tables))
+    judged = (results.findings, results.verdicts, results.decoded, results.times)
+    assert outs("compare") == {*map(str, judged), str(results.metrics), str(results.psnr_over_macs)}
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}
@@ -138,7 +138,7 @@ def test_smoke_goes_through_end_to_end(clone):
     assert {row["run"] for row in table(results.curves)} == {
         name for name, run in chosen.items() if run.train
     }
-    assert {row["verdict"] for row in table(results.findings)} <= {"agrees", "close", "explained", "untested"}
+    assert {row["explanation"] for row in table(results.findings)} <= {"explained", "known", ""}
 
     assert len((clone / "dvc.lock").read_text().splitlines()) <= 1500
     shown = command(clone, "dvc", "exp", "show", "--csv").stdout

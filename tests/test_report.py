@@ -12,13 +12,13 @@ from html.parser import HTMLParser
 import pytest
 
 from benchmark import claims
-from benchmark.compare.findings import VERDICTS
 from benchmark.report import cells, headlines, page, printed, summary
 from benchmark.report.__main__ import main
+from benchmark.report.inputs import Judged
 from benchmark.results import Results
-from benchmark.results.schema import Finding
+from benchmark.results.schema import OUTCOMES, Finding, Verdict
 from tests import invented
-from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, findings, read, section, words
+from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, read, section, verdicts, words
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +80,29 @@ def test_everything_printed_and_every_run_appears(text):
 
 def test_every_verdict_appears_in_words(text, full_summary):
     """Colour alone says nothing: each verdict is written out, with its symbol, and counted."""
-    counts = Counter(finding.verdict for finding in findings())
-    for verdict in VERDICTS:
-        assert f"{page.SYMBOLS[verdict]} {verdict}<" in text
-        assert f'class="claim {verdict}' in text
-        assert full_summary.totals[verdict] == counts[verdict]
+    counts = Counter(verdict.outcome for verdict in verdicts())
+    for outcome in OUTCOMES:
+        assert f"{page.SYMBOLS[outcome]} {outcome}<" in text
+        assert f'class="claim {outcome.replace(" ", "-")}' in text
+        assert full_summary.totals[outcome] == counts[outcome]
+
+
+def test_what_an_agreement_rests_on_is_counted_apart():
+    """Agreement by construction or with another print is no column of independent agreement."""
+    first = next(verdict for verdict in verdicts() if verdict.outcome == "holds")
+    names = [summary.outcome(replace(first, basis=b)) for b in ("independent", "print", "by construction")]
+
+    assert names == ["holds", "holds (print)", "holds (by construction)"]
+    assert set(names) <= set(summary.COLUMNS)
+    assert {page.MEANINGS[name] for name in summary.COLUMNS}
 
 
 def test_stand_in_values_are_marked(full_summary, text):
-    """A measured but untested value is grey and italic, and a footnote says that it tests nothing."""
+    """A measured but undecided value is grey and italic, and a footnote says that it tests nothing."""
     marked = [(table, cell) for table, cell in table_cells(full_summary) if cell.stand_in]
 
     assert marked
-    assert text.count('class="claim untested stand-in"') == len(marked)
+    assert text.count('class="claim undecided stand-in"') == len(marked)
     assert re.search(r"\.stand-in \.ours \{[^}]*italic", text)
     for table, cell in marked:
         assert "tests nothing" in table.footnotes[cell.notes[0] - 1]
@@ -103,7 +113,7 @@ def test_a_difference_shows_its_reason_once(full_summary, text):
     """A cell that differs has a footnote with the finding's reason; equal reasons share a footnote."""
     for table, cell in table_cells(full_summary):
         assert len(set(table.footnotes)) == len(table.footnotes)
-        if cell.verdict == "differs":
+        if cell.verdict == "not reproduced":
             assert HOSTILE in [table.footnotes[note - 1] for note in cell.notes]
             assert f'id="{table.anchor}-{cell.notes[0]}"' in text
 
@@ -111,9 +121,11 @@ def test_a_difference_shows_its_reason_once(full_summary, text):
 def test_a_difference_without_a_reason_says_so():
     """Where compare has no reason, the page does not leave the footnote out."""
     claim = claims.Claim("p", "t", "r", "c", "run", None, "params", "20", scale=1e6)
-    finding = Finding("p", "t", "r", "c", "run", "", "params", "20", 2e7, 2.1e7, "differs", "")
+    where, outcome = ("p", "t", "r", "c", "run", "", "params", "20", 2e7), "not reproduced"
+    finding = Finding(*where, "size", outcome, "", "", 2.1e7)
+    judged = Judged(Verdict(*where, outcome, "size", "independent", ""), {"size": finding})
 
-    assert cells.cell(claim, finding, "") == (cells.Cell("20", "differs", "21", "+5 %"), cells.UNEXPLAINED)
+    assert cells.cell(claim, judged, "") == (cells.Cell("20", outcome, "21", "+5 %"), cells.UNEXPLAINED)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +197,10 @@ def test_empty_folder_gives_a_page_that_says_so(empty):
     assert all(f">{name}<" in whole for name in RUNS)
 
 
-def test_findings_of_older_claims_do_not_count(filled):
-    """A finding whose printed text is no longer the claim's leaves its cell uncompared."""
-    first, *others = findings()
-    older = replace(read(filled), findings=[replace(first, printed="0.1234"), *others])
+def test_verdicts_on_older_claims_do_not_count(filled):
+    """A verdict whose printed text is no longer the claim's leaves its cell uncompared."""
+    first, *others = verdicts()
+    older = replace(read(filled), verdicts=[replace(first, printed="0.1234"), *others])
 
     assert sum(printed.lay_out_paper(paper, older).waiting for paper in PAPERS) == 1
 
@@ -197,17 +209,17 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
     """Each of the six sentences has the tables' counts and values, and is on the page with its section."""
     inputs = read(filled)
     entries = headlines.tested(inputs)
-    sizes = [entry for entry in entries if entry.finding.quantity in headlines.SIZES]
-    worst = max((e for e in entries if e.finding.verdict == "differs"), key=lambda entry: entry.bands)
+    sizes = [entry for entry in entries if entry.finding.kind == "size"]
+    off = [entry for entry in entries if entry.finding.outcome == "not reproduced"]
+    worst = max(off, key=lambda entry: entry.bands)
     means = {name: invented.mean_psnr(name) for name in invented.CHOSEN}
     gains = {name: mean - means["identity"] for name, mean in means.items() if RUNS[name].train}
     best = max(gains, key=lambda name: gains[name])
-    blank = sum(claim.blank for paper in PAPERS for claim in paper.claims())
     same = sum(step.sign == "same" for table in full_summary.ablations for step in table.steps)
     restored = headlines.restoration(full_summary.quality, inputs)
     expected = [
-        [f"Of {len(findings()) - blank:,} numbers", f"{len(entries):,} are tested"],
-        [f"of {len(sizes)} tested sizes"],
+        [f"Of {len(verdicts()):,} numbers", "0 agree by construction"],
+        [f"of {len(sizes)} printed sizes"],
         [f"printed {worst.finding.printed}", worst.gap],
         [f"{same} of"],
         [],  # tests/test_report_real.py
@@ -218,8 +230,8 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
         assert [part for part in parts if part not in sentence.text] == []
         assert " ".join(sentence.text.replace("`", "").split()) in words(text)
         assert f'<section id="{sentence.section}"' in text
-    for verdict in VERDICTS[:4]:
-        assert f"{full_summary.totals[verdict]} {verdict}" in full_summary.headlines[0].text
+    for outcome in ("impossible", "contradicted", "not credible", "not reproduced", "contested"):
+        assert f"{full_summary.totals[outcome]} {outcome}" in full_summary.headlines[0].text
     assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} trained runs" in restored
     assert f"{best}, has {means[best]:.2f} dB ({gains[best]:+.2f} dB)" in restored
 
@@ -236,7 +248,8 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
 )
 def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, gap):
     """A gap in dB and one in MACs are compared by how many times their own band they are off."""
-    finding = Finding("p", "t", "r", "c", "run", "", quantity, "", claimed, measured, "differs", "")
+    where = ("p", "t", "r", "c", "run", "", quantity, "", claimed)
+    finding = Finding(*where, "size", "not reproduced", "", "", measured)
     entry = headlines.Tested(finding, claimed, measured)
 
     assert entry.bands == pytest.approx(bands)
@@ -251,8 +264,9 @@ def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, gap)
         (f"{PROFILE}/measurements.csv", "dmphn_1,", "identity,", "line 6: a second row of run 'identity'"),
         (f"{PROFILE}/quality.csv", "psnr,2", "psnr,x2", "value 'x20.000000'; allowed: numbers"),
         (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 3: loss is nan; allowed: finite numbers"),
-        (f"{PROFILE}/findings.csv", "agrees", "aggrees", "verdict 'aggrees'; allowed: agrees, close"),
-        (f"{PROFILE}/findings.csv", ",10,untested,", ",ten,untested,", "authors_images 'ten'; allowed"),
+        (f"{PROFILE}/findings.csv", ",holds,", ",hold,", "outcome 'hold'; allowed: impossible, contradicted"),
+        (f"{PROFILE}/findings.csv", ",10,,", ",ten,,", "images 'ten'; allowed"),
+        (f"{PROFILE}/verdicts.csv", ",independent,", ",sure,", "basis 'sure'; allowed: independent, print"),
         (f"{PROFILE}/decoded.csv", "decided", "guessed", "verdict 'guessed'; allowed: decided, inconclusive"),
         (f"{PROFILE}/environment.json", "{", "", "cannot be read as JSON"),
         ("authors/measurements.csv", "25.5", "x25.5", "value 'x25.500000'; allowed: numbers"),

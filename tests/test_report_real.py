@@ -8,7 +8,8 @@ import pytest
 from benchmark import plugins
 from benchmark.claims import Claim
 from benchmark.report import cells, headlines, measured, page, printed
-from benchmark.results.schema import Finding
+from benchmark.report.inputs import Judged
+from benchmark.results.schema import Finding, Verdict
 from tests import invented
 from tests.invented import DATA, HOSTILE, PART, PUBLISHED, WHOLE, authors_value, findings, read, section
 
@@ -26,27 +27,35 @@ def table(content, key, name):
 
 
 CLAIM = Claim("p", "t", "r", "c", "run", "gopro", "ssim", "0.945")
-FINDING = Finding("p", "t", "r", "c", "run", "gopro", "ssim", "0.945", 0.945, 0.731, "untested", "cut")
+WHERE = ("p", "t", "r", "c", "run", "gopro", "ssim", "0.945", 0.945)
 
 
 @pytest.mark.parametrize(
     ("value", "images", "verdict", "reason", "cell", "footnote"),
     [
-        (0.945312, 1111, "agrees", "", cells.AuthorsValue("0.945", "", "agrees"), ""),
+        (0.945312, 1111, "holds", "", cells.AuthorsValue("0.945", "", "holds"), ""),
         (0.942, 1111, "close", "", cells.AuthorsValue("0.942", "-0.003", "close"), ""),
         (0.9452, 1111, "close", "", cells.AuthorsValue("0.9452", "+0.0002", "close"), ""),
-        (0.9, 1111, "differs", "", cells.AuthorsValue("0.900", "-0.045", "differs"), cells.UNEXPLAINED),
-        (0.9263, 10, "untested", "", cells.AuthorsValue("0.926", "", "untested", "10 of 1,111"), ""),
+        (
+            0.9,
+            1111,
+            "not reproduced",
+            "",
+            cells.AuthorsValue("0.900", "-0.045", "not reproduced"),
+            cells.UNEXPLAINED,
+        ),
+        (0.9263, 10, "undecided", "", cells.AuthorsValue("0.926", "", "undecided", "10 of 1,111"), ""),
         # The cell has the part of the set already; only another reason needs a footnote.
-        (0.9263, 10, "untested", "10 of 1,111 images", "any", ""),
-        (0.9263, 10, "untested", "odd", "any", "odd"),
-        (None, None, "untested", "", None, ""),  # weights that are not available
+        (0.9263, 10, "undecided", "10 of 1,111 images", "any", ""),
+        (0.9263, 10, "undecided", "odd", "any", "odd"),
+        (None, None, "undecided", "", None, ""),  # weights that are not available
     ],
 )
 def test_authors_value_is_in_the_printed_precision(value, images, verdict, reason, cell, footnote):
     """The third number has the printed decimals, its distance, its verdict, its part of the set, a reason."""
-    weights = {"authors_measured": value, "authors_images": images, "authors_verdict": verdict}
-    filled, text = cells.authors(CLAIM, replace(FINDING, **weights, authors_reason=reason), WHOLE)
+    theirs = Finding(*WHERE, "authors_weights", verdict, reason, "", value, "ssim", images)
+    judged = Judged(Verdict(*WHERE, verdict, "authors_weights", "", ""), {"authors_weights": theirs})
+    filled, text = cells.authors(CLAIM, judged, WHOLE)
 
     assert cell in ("any", filled)
     assert text == (f"authors’ weights: {footnote}" if footnote else "")
@@ -54,18 +63,19 @@ def test_authors_value_is_in_the_printed_precision(value, images, verdict, reaso
 
 def test_a_cell_has_three_numbers(full_summary, text):
     """Printed, authors' and ours, each verdict with its symbol; what is measured on a part says so."""
-    weighed = [finding for finding in findings() if finding.authors_measured is not None]
+    weighed = [finding for finding in findings() if finding.kind == "authors_weights"]
     tables = [table for paper in full_summary.papers for table in paper.tables]
     filled = [cell for table in tables for _, row in table.rows for cell in row if cell.authors and cell.text]
     prose = [cell for paper in full_summary.papers for _, cell, _ in paper.prose if cell.authors]
     values = [cell.authors for cell in filled + prose]
-    verdicts = Counter(finding.authors_verdict for finding in weighed)
+    verdicts = Counter(finding.outcome for finding in weighed)
 
     assert Counter(value.verdict for value in values) == verdicts
     # Without a part: of a set whose size is unknown.
-    assert {v.part for v in values if v.verdict == "untested"} <= {f"{PART} of {WHOLE:,}", ""}
+    assert {v.part for v in values if v.verdict == "undecided"} <= {f"{PART} of {WHOLE:,}", ""}
     for cell in filled:
-        first = f'<span class="printed">{cell.text}</span>\n<span class="authors {cell.authors.verdict}">'
+        name = cell.authors.verdict.replace(" ", "-")
+        first = f'<span class="printed">{cell.text}</span>\n<span class="authors {name}">'
         assert first + f'<span class="value">{cell.authors.text}' in text
     assert full_summary.authors_totals == verdicts
 

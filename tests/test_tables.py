@@ -14,6 +14,8 @@ TABLES = {
     "datasets.csv": rows.DatasetSplit,
     "decoded.csv": rows.DecodedColumn,
     "findings.csv": rows.Finding,
+    "verdicts.csv": rows.Verdict,
+    "structure.csv": rows.Structure,
     "measurements.csv": rows.Measurement,
     "prices.csv": rows.Price,
     "psnr_over_macs.csv": rows.PsnrOverMacs,

@@ -21,6 +21,26 @@ NUMBER = re.compile(
 
 
 @dataclass(frozen=True)
+class Explained:
+    """Why a claim is not reproduced: holds for one measured value, so that a network that drifts fails."""
+
+    measured: float  # in base units
+    formula: (
+        str  # over measured counts; gives the printed number in base units (benchmark/compare/explain.py)
+    )
+    says: str  # the cause, in words
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """A claim that is known not to be reproduced, for one measured value, and nothing explains it."""
+
+    measured: float  # in base units
+    says: str  # what is known
+    formula: str = field(default="", init=False)
+
+
+@dataclass(frozen=True)
 class Claim:
     """One printed cell or sentence, and where it is printed."""
 
@@ -37,7 +57,10 @@ class Claim:
     card: str = ""  # the graphics card among it: a key of benchmark/compare/cards.yaml
     size: str = ""  # the image's, for run times, as "720x1280"; empty: the paper does not say
     note: str = ""
-    explain: str = ""  # the reason why a known difference is no error of this project
+    or_run: str = ""  # the run of another reading of the row
+    quoted: str = ""  # for run times: who measured it, on another card than the table's
+    explain: Explained | Unexplained | None = None  # a known difference
+    formula: str = ""  # over other cells of the same paper: benchmark.claims.relations
 
     @property
     def blank(self) -> bool:
@@ -120,6 +143,8 @@ class Meaning(TypedDict, total=False):
     card: str
     size: str
     note: str
+    or_run: str
+    quoted: str
 
 
 class RowEntry(Meaning, total=False):
@@ -127,7 +152,9 @@ class RowEntry(Meaning, total=False):
 
     row: Required[str]
     cells: Required[list[str]]
-    explain: dict[str, str]  # by column
+    explain: dict[str, Explained]  # by column
+    unexplained: dict[str, Unexplained]  # by column
+    formula: dict[str, str]  # by column
     runs: dict[str, str | None]  # by column, for a row that mixes networks
 
 
@@ -148,7 +175,9 @@ class SentenceEntry(Meaning, total=False):
     says: Required[str]
     printed: Required[str]
     unit: str
-    explain: str
+    explain: Explained
+    unexplained: Unexplained
+    formula: str
 
 
 class Source(TypedDict):
@@ -187,8 +216,9 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
         row_place, cells = f"{place}.rows[{row['row']}]", row["cells"]
         if len(cells) != len(columns):
             raise ValueError(f"{row_place}: {len(cells)} cells; the table has {len(columns)} columns")
-        explain, runs = row.get("explain", {}), row.get("runs", {})
-        for head in (*explain, *runs):
+        known: dict[str, Explained | Unexplained] = {**row.get("unexplained", {}), **row.get("explain", {})}
+        formula, runs = row.get("formula", {}), row.get("runs", {})
+        for head in (*known, *formula, *runs):
             if head not in columns:
                 raise ValueError(f"{row_place}: no column {head!r}; {nearest(head, columns)}")
         for j, (head, column) in enumerate(columns.items()):
@@ -199,7 +229,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
-                claims[i, j] = Claim(*where, printed=cells[j], explain=explain.get(head, ""), **cell)
+                cell |= {"explain": known.get(head), "formula": formula.get(head, "")}
+                claims[i, j] = Claim(*where, printed=cells[j], **cell)
     rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in dict(rows):
         raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")
@@ -209,7 +240,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
 
 def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
     """Read one number of the prose."""
-    cell = meaning(entry) | {"explain": entry.get("explain", "")}
+    known = entry.get("explain") or entry.get("unexplained")
+    cell = meaning(entry) | {"explain": known, "formula": entry.get("formula", "")}
     if "quantity" not in cell:
         raise ValueError(f"{place}: 'quantity' is missing")
     where = (paper, entry["place"], entry["says"], entry.get("unit", ""))

@@ -1,7 +1,11 @@
 """Claims beside measurements: what each printed number is compared with, and the verdict.
 
-findings      merges claims with measurements; a claim is judged in `findings.judge`
-evidence      reads all measurements
+evidence      reads all that claims are compared with
+kinds         one file per kind of evidence: what it says of each claim
+findings      every claim by every kind, with what the claims files explain (`formula` recomputes it)
+verdicts      which finding decides a claim
+bands         how near is near enough
+settings      printed settings, and what a recipe has in their place
 decode        the protocol of a printed PSNR or SSIM column, from the authors' weights
 times         printed run times beside physics and measured clocks
 physics       lower bounds of a run time on a graphics card of cards.yaml

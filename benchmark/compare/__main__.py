@@ -1,7 +1,9 @@
-"""Compare claims with measurements: `python -m benchmark.compare` writes findings and prints verdicts.
+"""Compare claims with measurements: `python -m benchmark.compare` writes findings and verdicts.
 
-With `--gate` it writes nothing, prints what differs, and exits with 1 on a difference that nothing explains,
-on an explanation that nothing needs, and when no claim could be tested. Bad input exits with 2 either way.
+With `--gate` it writes nothing, and judges our reproduction alone: it prints what is not reproduced, and
+exits with 1 on a difference that neither a formula explains nor the claims file knows, on an explanation
+that nothing needs, and when nothing was measured. A print that contradicts itself or physics is a finding
+about the paper and fails nothing. Bad input exits with 2 either way.
 """
 
 import argparse
@@ -12,55 +14,74 @@ from collections.abc import Sequence
 from benchmark import claims
 from benchmark.compare import dvc_metrics
 from benchmark.compare.evidence import Evidence, gather
-from benchmark.compare.findings import findings
+from benchmark.compare.findings import claims as printed
+from benchmark.compare.findings import findings, kinds
+from benchmark.compare.verdicts import verdicts
 from benchmark.results import Results, write
-from benchmark.results.schema import PHYSICS_VERDICTS, VERDICTS, DecodedColumn, Finding, PrintedTime
+from benchmark.results.schema import (
+    OUTCOMES,
+    PHYSICS_VERDICTS,
+    DecodedColumn,
+    Finding,
+    PrintedTime,
+    Verdict,
+)
+
+FAILS = ("unexplained", "stale")  # explanations
+MEASURED = ("size", "macs", "authors_weights", "retrained", "timed")  # kinds that need a measurement of ours
 
 
-def write_tables(evidence: Evidence, rows: Sequence[Finding]) -> None:
-    """Write decoded.csv, times.csv, findings.csv and the files that DVC shows."""
+def write_tables(evidence: Evidence, rows: Sequence[Finding], decided: Sequence[Verdict]) -> None:
+    """Write decoded.csv, times.csv, findings.csv, verdicts.csv and the files that DVC shows."""
     results = Results(evidence.profile.name)
     write(results.decoded, DecodedColumn, evidence.decoded)
     write(results.times, PrintedTime, evidence.times.values())
     write(results.findings, Finding, rows)
-    dvc_metrics.write_all(results, rows, evidence)
+    write(results.verdicts, Verdict, decided)
+    dvc_metrics.write_all(results, decided, evidence)
 
 
-def print_verdicts(evidence: Evidence, rows: Sequence[Finding]) -> None:
-    """Print the decoded protocols, the counts of verdicts and the reasons of untested claims."""
+def print_verdicts(evidence: Evidence, rows: Sequence[Finding], decided: Sequence[Verdict]) -> None:
+    """Print the decoded protocols, the counts by outcome and kind, and why claims are undecided."""
     for column in evidence.decoded:
         if column.verdict != "untested":
             place = f"{column.paper}, {column.table}, {column.column}"
             print(f"PROTOCOL {place}: {column.protocol or '?'}, {column.verdict}. {column.evidence}")
-    counts = Counter(row.verdict for row in rows)
-    print(f"{len(rows)} claims: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS))
-    published = Counter(row.authors_verdict for row in rows if row.authors_verdict)
-    print(f"{published.total()} with author weights: " + ", ".join(f"{published[v]} {v}" for v in VERDICTS))
+    counts = Counter((row.outcome, row.basis) for row in decided)
+    print(f"{len(decided)} claims:")
+    for (outcome, basis), count in sorted(counts.items(), key=lambda item: OUTCOMES.index(item[0][0])):
+        print(f"  {count:4d}  {outcome}{f' ({basis})' if basis else ''}")
+    for name, kind in kinds().items():
+        own = Counter(row.outcome for row in rows if row.kind == name)
+        words = ", ".join(f"{own[outcome]} {outcome}" for outcome in OUTCOMES if own[outcome])
+        print(f"{name} ({kind.ABOUT}): {words or 'nothing'}")
     physics = Counter(timed.verdict for timed in evidence.times.values())
-    verdicts = ", ".join(f"{physics[v]} {v}" for v in PHYSICS_VERDICTS)
-    print(f"{physics.total()} run times, by physics: {verdicts}")
-    print("not tested, because:")
-    for reason, count in Counter(row.reason for row in rows if row.verdict == "untested").most_common():
+    words = ", ".join(f"{physics[v]} {v}" for v in PHYSICS_VERDICTS)
+    print(f"{physics.total()} run times, by physics: {words}")
+    print("undecided, because:")
+    reasons = (row.reason.split(";")[0].split(":")[0] for row in decided if row.outcome == "undecided")
+    for reason, count in Counter(reasons).most_common():
         print(f"  {count:4d}  {reason}")
 
 
 def judge(rows: Sequence[Finding]) -> int:
-    """Print every difference and the gate's verdict; return its exit status."""
+    """Print what is not reproduced and the gate's verdict; return its exit status."""
     for row in rows:
-        place = f"DIFFERS  {row.paper}, {row.table}, {row.row}, {row.column}: printed {row.printed}"
-        place += f" ({row.claimed:.10g})" if row.claimed is not None else ""
-        if row.verdict == "differs":
-            print(f"{place}, measured {row.measured:.10g}. {row.reason}")
-        if row.authors_verdict == "differs":
-            print(f"{place}, with author weights {row.authors_measured:.10g}. {row.authors_reason}")
-    verdicts = Counter(verdict for row in rows for verdict in (row.verdict, row.authors_verdict) if verdict)
-    if set(verdicts) <= {"untested"}:
-        print("compare: no claim could be tested", file=sys.stderr)
+        if row.explanation:
+            place = ", ".join(filter(None, (row.paper, row.table, row.row, row.column)))
+            claimed = f" ({row.claimed:.10g})" if row.claimed is not None else ""
+            word = row.explanation.upper() if row.explanation in FAILS else row.explanation
+            value = "otherwise" if row.measured is None else f"{row.measured:.10g}"
+            measured = f"measured {value} by {row.kind}"
+            print(f"{word}  {place}: printed {row.printed}{claimed}, {measured}. {row.reason}")
+    decisive = [row for row in rows if row.kind in MEASURED and row.outcome != "undecided"]
+    if not decisive:
+        print("compare: nothing was measured", file=sys.stderr)
         return 1
-    if verdicts["differs"]:
-        return 1
-    print(f"compare: {verdicts.total() - verdicts['untested']} verdicts, none differs without a reason")
-    return 0
+    counts = Counter[str](row.explanation for row in rows)
+    words = ", ".join(f"{counts[word]} {word}" for word in ("explained", "known", *FAILS))
+    print(f"compare: {len(decisive)} independent measurements; differences: {words}")
+    return int(any(counts[word] for word in FAILS))
 
 
 def main() -> int:
@@ -74,16 +95,16 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        papers = claims.read()
-        evidence = gather(papers, arguments.profile)
-        rows = findings(papers, evidence)
+        evidence = gather(claims.read(), arguments.profile)
+        rows = findings(evidence)
+        decided = verdicts(printed(evidence), rows)
         if not arguments.gate:
-            write_tables(evidence, rows)
+            write_tables(evidence, rows, decided)
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     if not arguments.gate:
-        print_verdicts(evidence, rows)
+        print_verdicts(evidence, rows, decided)
     status = judge(rows)
     return status if arguments.gate else 0
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.compare.evidence import Evidence
 from benchmark.results import Results, write
-from benchmark.results.schema import Finding, PsnrOverMacs
+from benchmark.results.schema import PsnrOverMacs, Verdict
 
 SIZES = ("params", "size")  # quantities
 
@@ -23,17 +23,17 @@ def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
     return rows.assign(trained=trained, gain=rows["value"] - rows["dataset"].map(blurred))
 
 
-def metrics(rows: Sequence[Finding], evidence: Evidence) -> dict[str, Any]:
-    """Count the verdicts and the gains: few numbers, as each is a column of `dvc exp show`."""
-    agreeing = [row for row in rows if row.verdict in ("agrees", "close")]
+def metrics(decided: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
+    """Count the outcomes and the gains: few numbers, as each is a column of `dvc exp show`."""
+    agreeing = [row for row in decided if row.outcome in ("holds", "close") and row.basis == "independent"]
     by_paper = Counter(row.paper for row in agreeing)
     psnr = psnr_by_run(evidence)
     gains = psnr.loc[psnr["trained"], "gain"].dropna()
     return {
-        "agree": {paper: by_paper[paper] for paper in sorted({row.paper for row in rows})},
+        "agree": {paper: by_paper[paper] for paper in sorted({row.paper for row in decided})},
         "sizes_agree": sum(row.quantity in SIZES for row in agreeing),
-        "tested": sum(row.verdict != "untested" for row in rows),
-        "differ": sum(row.verdict == "differs" for row in rows),
+        "decided": sum(row.outcome != "undecided" for row in decided),
+        "unexplained": sum(row.explanation in ("known", "unexplained", "stale") for row in decided),
         "gain_median_db": round(float(gains.median()), 4) if len(gains) else None,
         "gain_worst_db": round(float(gains.min()), 4) if len(gains) else None,
     }
@@ -41,15 +41,13 @@ def metrics(rows: Sequence[Finding], evidence: Evidence) -> dict[str, Any]:
 
 def psnr_over_macs(evidence: Evidence) -> list[PsnrOverMacs]:
     """List each run's MACs at 720x1280 and PSNR on each dataset, for the plot."""
-    measured = evidence.measured
-    macs = measured[measured["quantity"] == "macs_720p"].set_index("run")["value"]
-    psnr = psnr_by_run(evidence)
-    cells = zip(psnr["run"], psnr["dataset"], psnr["run"].map(macs) / 1e9, psnr["value"], strict=True)
-    return [PsnrOverMacs(*row) for row in cells if not pd.isna(row[2])]
+    counts, psnr = evidence.counts, psnr_by_run(evidence)
+    rows = zip(psnr["run"], psnr["dataset"], psnr["value"], strict=True)
+    return [PsnrOverMacs(r, data, counts[r].macs_720p / 1e9, value) for r, data, value in rows if r in counts]
 
 
-def write_all(results: Results, rows: Sequence[Finding], evidence: Evidence) -> None:
+def write_all(results: Results, decided: Sequence[Verdict], evidence: Evidence) -> None:
     """Write metrics.json and psnr_over_macs.csv."""
-    text = json.dumps(metrics(rows, evidence), indent=1) + "\n"
+    text = json.dumps(metrics(decided, evidence), indent=1) + "\n"
     results.metrics.write_text(text, encoding="utf-8")
     write(results.psnr_over_macs, PsnrOverMacs, psnr_over_macs(evidence))

@@ -9,7 +9,7 @@ time was read before the device had finished.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +103,19 @@ def judge(claim: Claim, table: Sequence[Claim], anchor: str, sources: Sources) -
     )
 
 
+def judge_as(claim: Claim, run: str, sources: Sources) -> PrintedTime:
+    """Judge a printed time as that of another run, from its counted operations alone."""
+    return judge(replace(claim, run=run), [], "", sources)
+
+
 def untestable(claim: Claim, card: Card | None, has_macs: bool) -> str:
     """Return why physics cannot judge a printed time; empty when it can."""
     if claim.blank:
         return "the paper prints nothing here"
     if claim.value is None:
         return "printed in words, not as a number"
+    if claim.quoted:
+        return f"quoted, {claim.quoted}: not measured on the table's card"
     if card is None:
         return "the paper names no card"
     if not has_macs:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from benchmark.claims import NUMBER, SCALES, Claim
+from benchmark.compare.bands import RELATIVE
 from benchmark.compare.decode import FAMILIES
-from benchmark.compare.findings import RELATIVE
-from benchmark.results.schema import Finding
+from benchmark.report.inputs import Judged
 
 NOT_COMPARED = "not compared yet: `python -m benchmark.compare` does it"
 UNEXPLAINED = "nothing explains this difference yet"
@@ -17,7 +17,7 @@ class AuthorsValue:
 
     text: str  # in the printed unit and precision
     gap: str = ""
-    verdict: str = ""  # schema.Verdict; empty where nothing is printed
+    verdict: str = ""  # schema.Outcome; empty where nothing is printed
     part: str = ""  # "10 of 1,111"; empty for the whole set
 
 
@@ -26,13 +26,13 @@ class Cell:
     """One printed cell. Text and dashes have no verdict; a claim without a finding has `waiting`."""
 
     text: str
-    verdict: str = ""  # schema.Verdict
+    verdict: str = ""  # schema.Outcome
     ours: str = ""  # in the printed unit and precision
     gap: str = ""
     stand_in: bool = False  # ours tests nothing: measured on other images, or after a cut training
     waiting: bool = False
     authors: AuthorsValue | None = None
-    physics: str = ""  # schema.PhysicsVerdict of a printed time; empty: not decided
+    basis: str = ""  # schema.Basis where it is not an independent measurement
     notes: tuple[int, ...] = ()  # footnotes, from 1
 
 
@@ -86,44 +86,41 @@ def part(images: int, total: int) -> str:
     return f"{images:,} of {total:,}" if images < total else ""
 
 
-def authors(claim: Claim, finding: Finding | None, total: int) -> tuple[AuthorsValue | None, str]:
-    """Return the authors' weights' value for a claim, and the reason for its verdict."""
-    if finding is None or finding.authors_measured is None or claim.value is None:
+def authors(claim: Claim, judged: Judged | None, total: int) -> tuple[AuthorsValue | None, str]:
+    """Return the authors' weights' value for a claim, and the reason for its outcome."""
+    finding = judged.authors if judged else None
+    if finding is None or finding.measured is None or claim.value is None:
         return None, ""
-    measured, verdict = finding.authors_measured, finding.authors_verdict
-    exact = verdict in ("agrees", "untested")  # these show no gap
+    measured, outcome = finding.measured, finding.outcome
+    exact = outcome in ("holds", "undecided")  # these show no gap
     gap = "" if exact else distance(claim, measured)
-    images = part(finding.authors_images or 0, total)
-    value = AuthorsValue(format_like(claim, measured, exact), gap, verdict, images)
-    reason = finding.authors_reason or (UNEXPLAINED if verdict == "differs" else "")
+    images = part(finding.images or 0, total)
+    value = AuthorsValue(format_like(claim, measured, exact), gap, outcome, images)
+    reason = finding.reason or (UNEXPLAINED if outcome == "not reproduced" else "")
     if not reason or reason == f"{images} images":  # the cell says so already
         return value, ""
     return value, f"authors’ weights: {reason}"
 
 
-def physics(finding: Finding | None) -> tuple[str, str]:
-    """Return whether a printed time is possible on its card, and the arithmetic; nothing while undecided."""
-    if finding is None or finding.physics in ("", "untested"):
-        return "", ""
-    return finding.physics, f"laws of physics: {finding.physics_reason}" if finding.physics_reason else ""
+def cell(claim: Claim, judged: Judged | None, stand_in: str) -> tuple[Cell, str]:
+    """Fill a claim's cell, without footnotes and authors' value, and return the reason of its outcome.
 
-
-def cell(claim: Claim, finding: Finding | None, stand_in: str) -> tuple[Cell, str]:
-    """Fill a claim's cell, without footnotes and authors' value, and return the reason of its verdict.
-
-    `stand_in` is the reason why a measured value tests nothing in this profile.
+    `stand_in` is the reason why a measured value decides nothing in this profile.
     """
     if claim.blank:
         return Cell(claim.printed), ""
-    if finding is None:
+    if judged is None:
         return Cell(claim.printed, waiting=True), NOT_COMPARED
-    verdict, measured, reason = finding.verdict, finding.measured, finding.reason
-    if measured is None or claim.value is None:
-        return Cell(claim.printed, verdict), reason
-    if verdict == "untested":
-        ours = format_like(claim, measured)
-        return Cell(claim.printed, verdict, ours, stand_in=True), f"{stand_in}: {reason}"
-    agrees = verdict == "agrees"
-    gap = "" if agrees else distance(claim, measured)
-    reason = reason or (UNEXPLAINED if verdict == "differs" else "")
-    return Cell(claim.printed, verdict, format_like(claim, measured, exact=agrees), gap), reason
+    outcome, ours, reason = judged.verdict.outcome, judged.ours, judged.verdict.reason
+    basis = judged.verdict.basis if judged.verdict.basis not in ("", "independent") else ""
+    if ours is None or ours.measured is None or claim.value is None:
+        return Cell(claim.printed, outcome, basis=basis), reason
+    if ours.outcome == "undecided":
+        text = format_like(claim, ours.measured)
+        reason = "; ".join(dict.fromkeys(filter(None, (f"{stand_in}: {ours.reason}", reason))))
+        reason = f"{stand_in}: {ours.reason}" if judged.verdict.kind == ours.kind else reason
+        return Cell(claim.printed, outcome, text, stand_in=True, basis=basis), reason
+    exact = ours.outcome == "holds"
+    gap = "" if exact else distance(claim, ours.measured)
+    reason = reason or (UNEXPLAINED if outcome == "not reproduced" else "")
+    return Cell(claim.printed, outcome, format_like(claim, ours.measured, exact), gap, basis=basis), reason

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmark.compare.findings import RELATIVE, RETRAINED, VERDICTS
+from benchmark.compare.bands import RELATIVE, RETRAINED
 from benchmark.report.ablation import CLEAR, AblationTable
 from benchmark.report.cells import format_like, part
-from benchmark.report.inputs import Inputs, place
+from benchmark.report.inputs import OURS, Inputs, place
 from benchmark.report.measured import QualityTable
 from benchmark.report.printed import PrintedPaper, short
 from benchmark.report.runtimes import Times
-from benchmark.results.schema import Finding
+from benchmark.results.schema import OUTCOMES, Finding, PrintedTime
 
 WAITING = "not measured yet (`dvc repro` does it)"
-SIZES = ("params", "size")
 
 
 class Headline(NamedTuple):
@@ -27,7 +26,7 @@ class Headline(NamedTuple):
 
 @dataclass(frozen=True)
 class Tested:
-    """A finding with a number on both sides and a verdict other than `untested`."""
+    """A finding of ours that decides, with a number on both sides."""
 
     finding: Finding
     claimed: float
@@ -63,11 +62,14 @@ class Tested:
 
 
 def tested(inputs: Inputs) -> list[Tested]:
-    """Select the findings that say something about a claim."""
+    """Select what was measured here and decides something about a claim."""
     return [
         Tested(finding, finding.claimed, finding.measured)
         for finding in inputs.findings
-        if finding.verdict != "untested" and finding.claimed is not None and finding.measured is not None
+        if finding.kind in OURS
+        and finding.outcome != "undecided"
+        and finding.claimed is not None
+        and finding.measured is not None
     ]
 
 
@@ -80,56 +82,61 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def claims_tested(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
-    """Say how many printed numbers hold."""
-    counts = sum((paper.counts for paper in papers), Counter[str]())
-    dashes, waiting = sum(p.dashes for p in papers), sum(p.waiting for p in papers)
-    printed = counts.total() + waiting - dashes
-    if not inputs.findings:
+def claims_decided(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
+    """Say how many printed numbers hold, and what that rests on."""
+    verdicts = [verdict for paper in papers for verdict in paper.verdicts]
+    printed = len(verdicts) + sum(paper.waiting for paper in papers)
+    if not inputs.verdicts:
         return f"{printed:,} numbers are printed in {plural(len(papers), 'paper')}; {WAITING}."
-    untested = counts["untested"] - dashes + waiting
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS[:-1])
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    agree = Counter(verdict.basis for verdict in verdicts if verdict.outcome in ("holds", "close"))
+    others = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES[:5])
+    undecided = counts["undecided"] + printed - len(verdicts)
     return (
-        f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')}, {printed - untested:,} are "
-        f"tested, with the verdicts {verdicts}; {untested:,} are untested."
+        f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')}, {agree['independent']} agree "
+        f"with a measurement that they did not shape and {agree['print']} with another print; "
+        f"{agree['by construction']} agree by construction, which says nothing, as a recipe or layout was "
+        f"typed from them or searched to meet them; {others}; {undecided:,} are undecided."
     )
 
 
 def sizes_hold(inputs: Inputs) -> str:
-    """Say whether printed parameter counts and model sizes are those of the rebuilt networks."""
-    sizes = [entry for entry in tested(inputs) if entry.finding.quantity in SIZES]
+    """Say whether printed sizes are those of rebuilt networks that they did not shape."""
+    sizes = [entry for entry in tested(inputs) if entry.finding.kind == "size"]
     if not sizes:
         return f"Parameter counts and model sizes: {WAITING}."
-    held = sum(entry.finding.verdict in ("agrees", "close") for entry in sizes)
+    held = sum(entry.finding.outcome in ("holds", "close") for entry in sizes)
     worst = max(sizes, key=lambda entry: entry.relative_gap)
     return (
-        f"{held} of {plural(len(sizes), 'tested size')} (parameter counts and bytes) hold to "
-        f"{100 * RELATIVE['size']:g} % or the last printed digit; the furthest off is "
-        f"{worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
+        f"{held} of {plural(len(sizes), 'printed size')} (parameter counts and bytes) of networks that no "
+        f"printed size shaped hold to {100 * RELATIVE['size']:g} % or the last printed digit; the "
+        f"furthest off is {worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
     )
 
 
-def contradiction(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
-    """Name the tested claim furthest from its measurement; an unexplained one before any explained one."""
+def widest(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
+    """Name the worst of what is not reproduced; an unexplained one before any explained one."""
     entries = tested(inputs)
     if not entries:
-        return f"Contradictions between papers and measurements: {WAITING}."
-    off = [entry for entry in entries if entry.finding.verdict in ("explained", "differs")]
+        return f"Numbers that are not reproduced: {WAITING}."
+    off = [entry for entry in entries if entry.finding.outcome == "not reproduced"]
     if not off:
         worst = max(entries, key=lambda entry: entry.relative_gap)
         return (
-            f"No tested number contradicts its paper; the furthest off is {worst.finding.quantity} of "
+            f"Every measured number is reproduced; the furthest off is {worst.finding.quantity} of "
             f"{worst.finding.run}, by {100 * worst.relative_gap:.2g} %."
         )
-    worst = max(off, key=lambda entry: (entry.finding.verdict == "differs", entry.bands))
+    worst = max(off, key=lambda entry: (entry.finding.explanation != "explained", entry.bands))
     finding = worst.finding
+    counts = Counter(entry.finding.explanation == "explained" for entry in off)
     paper = next((paper.short for paper in papers if paper.paper.key == finding.paper), finding.paper)
     claims = {place(claim): claim for paper in inputs.papers for claim in paper.claims()}
     claim = claims.get(place(finding))
     ours = format_like(claim, worst.measured, exact=False) if claim else f"{worst.measured:g}"
     where = ", ".join(text for text in (paper, finding.table, f"“{finding.row}”", finding.column) if text)
     return (
-        f"The widest {'explained' if finding.verdict == 'explained' else 'unexplained'} gap is in {where}: "
+        f"{plural(len(off), 'number')} {'is' if len(off) == 1 else 'are'} not reproduced, {counts[True]} of "
+        f"them explained by a formula and {counts[False]} unexplained; the widest is in {where}: "
         f"printed {finding.printed}, measured {ours}, {worst.gap}{worst.reason}."
     )
 
@@ -218,21 +225,32 @@ def published(tables: Sequence[QualityTable], inputs: Inputs) -> str:
     )
 
 
-def physics(times: Times) -> str:
-    """Say how many printed run times their cards could have."""
+def physics(times: Times, inputs: Inputs) -> str:
+    """Say how many printed run times their cards could have, each once however often it is printed."""
     if not times.papers:
         return f"Printed run times beside the laws of physics: {WAITING}."
     counts = times.totals
-    rows = [(row.share_of_peak, name, row) for name, rows in times.papers.items() for row in rows]
-    share, paper, row = max(rows, key=lambda entry: entry[0] or 0.0)
-    worst = (
-        f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs "
-        f"{share:.3g} times the peak of its card ({row.card})"
-    )
+    rows = [(name, row) for name, rows in times.papers.items() for row in rows if row.share_of_peak]
+
+    def boldness(entry: tuple[str, PrintedTime]) -> tuple[bool, float]:
+        """Rank first what a paper's own printed operations of its own network refute."""
+        run = inputs.runs.get(entry[1].run)
+        own = bool(run and run.built_to_fit and run.built_to_fit.paper == entry[1].paper)
+        refuted = entry[1].verdict in ("impossible", "not credible")
+        return own and refuted and entry[1].macs_printed is not None, entry[1].share_of_peak or 0.0
+
+    boldest = ""
+    if rows:
+        paper, row = max(rows, key=boldness)
+        by = ", by its own printed operations," if boldness((paper, row))[0] else ""
+        boldest = (
+            f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs{by} "
+            f"{row.share_of_peak:.2g} times the peak of its card ({row.card})"
+        )
     return (
         f"Printed run times: of {sum(counts.values())}, {counts['impossible']} are impossible, "
         f"{counts['not credible']} not credible, {counts['possible']} possible (laws of physics) and "
-        f"{counts['untested']} untested{worst if share else ''}."
+        f"{counts['untested']} untested{boldest}."
     )
 
 
@@ -250,10 +268,10 @@ def six(
     """
     real = published(weights, inputs)
     return [
-        Headline(claims_tested(papers, inputs), "verdicts"),
+        Headline(claims_decided(papers, inputs), "verdicts"),
         Headline(sizes_hold(inputs), "sizes"),
-        Headline(contradiction(papers, inputs), "verdicts"),
+        Headline(widest(papers, inputs), "verdicts"),
         Headline(ablations(ablation_tables, inputs), "ablations"),
         Headline(real, "authors") if real else Headline(restoration(quality, inputs), "quality"),
-        Headline(physics(times), "times"),
+        Headline(physics(times, inputs), "times"),
     ]

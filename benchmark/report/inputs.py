@@ -20,9 +20,37 @@ LOWEST = 0.01  # relative loss, for a logarithmic axis: losses with an adversary
 PLACE = ("paper", "table", "row", "column", "run", "dataset", "quantity", "printed")
 
 
-def place(entry: claims.Claim | schema.Finding) -> tuple[str, ...]:
-    """Return what a claim and its finding have in common."""
+OURS = ("retrained", "timed", "size", "macs", "setting", "by_construction", "data")  # kinds that we measure
+
+
+def place(entry: claims.Claim | schema.Place) -> tuple[str, ...]:
+    """Return what a claim, its findings and its verdict have in common."""
     return tuple(getattr(entry, name) or "" for name in PLACE)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim's verdict with the findings behind it, by kind of evidence."""
+
+    verdict: schema.Verdict
+    findings: dict[str, schema.Finding]
+
+    @property
+    def ours(self) -> schema.Finding | None:
+        """Return what this project measured, first what decides; None where it measured nothing."""
+        kinds = (self.verdict.kind, *OURS) if self.verdict.kind in OURS else OURS
+        found = (self.findings[kind] for kind in kinds if kind in self.findings)
+        return next((finding for finding in found if finding.measured is not None), None)
+
+    @property
+    def authors(self) -> schema.Finding | None:
+        """Return what the authors' weights give; None where weights decide nothing."""
+        return self.findings.get("authors_weights")
+
+    @property
+    def protocol(self) -> str:
+        """Return the metric that a printed PSNR or SSIM is compared with; empty for other quantities."""
+        return next((f.protocol for f in self.findings.values() if f.protocol), "")
 
 
 @dataclass(frozen=True)
@@ -40,6 +68,7 @@ class Inputs:
     scores: pd.DataFrame  # schema.Score
     curves: pd.DataFrame  # schema.CurvePoint, and `relative`: loss over first loss, at least LOWEST
     findings: list[schema.Finding]
+    verdicts: list[schema.Verdict]
     decoded: list[schema.DecodedColumn]
     splits: list[schema.DatasetSplit]
     environment: dict[str, Any]
@@ -60,9 +89,12 @@ class Inputs:
         return next((name for name, run in self.runs.items() if run.train is None), "")
 
     @cached_property
-    def findings_by_place(self) -> dict[tuple[str, ...], schema.Finding]:
-        """Index findings by what they have in common with their claims."""
-        return {place(finding): finding for finding in self.findings}
+    def judged_by_place(self) -> dict[tuple[str, ...], Judged]:
+        """Index verdicts with their findings by what they have in common with their claims."""
+        kinds: dict[tuple[str, ...], dict[str, schema.Finding]] = {}
+        for finding in self.findings:
+            kinds.setdefault(place(finding), {})[finding.kind] = finding
+        return {place(verdict): Judged(verdict, kinds.get(place(verdict), {})) for verdict in self.verdicts}
 
     @cached_property
     def means(self) -> "pd.Series[float]":
@@ -160,7 +192,7 @@ def read(
     )
     tables = (
         *(complexity, splits, authors, own.measurements, own.curves, own.decoded),
-        *(own.times, own.findings, own.quality, own.environment, timings, prices),
+        *(own.times, own.findings, own.verdicts, own.quality, own.environment, timings, prices),
     )
     files = {f"{root.name}/{path.relative_to(root).as_posix()}": path for path in tables}
     folder = Path(claims.__file__).parent
@@ -178,6 +210,7 @@ def read(
         scores=unique_rows(own.quality, schema.Score, [*KEY, "image"]),
         curves=read_curves(own.curves),
         findings=read_rows(own.findings, schema.Finding, optional=True),
+        verdicts=read_rows(own.verdicts, schema.Verdict, optional=True),
         decoded=read_rows(own.decoded, schema.DecodedColumn, optional=True),
         splits=read_rows(splits, schema.DatasetSplit, optional=True),
         environment=read_environment(own.environment),

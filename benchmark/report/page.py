@@ -9,22 +9,21 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.compare.findings import VERDICTS
 from benchmark.report import figures
 from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
 from benchmark.report.measured import MAIN
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
-from benchmark.report.summary import Summary, bands
-from benchmark.results.schema import PHYSICS_VERDICTS, PrintedTime
+from benchmark.report.summary import COLUMNS, Summary, bands, outcome
+from benchmark.results.schema import OUTCOMES, PHYSICS_VERDICTS, PrintedTime
 
 _NAMES_BY_SYMBOL = {
-    "✓": ("agrees", "decided", "complete", "possible", "sound"),
+    "✓": ("holds", "decided", "complete", "possible", "sound"),
     "≈": ("close",),
-    "≠": ("explained",),
-    "✗": ("differs", "broken", "impossible", "unsynchronised"),
-    "○": ("untested", "absent", "unmeasured"),
+    "≠": ("contested",),
+    "✗": ("not reproduced", "contradicted", "broken", "impossible", "unsynchronised"),
+    "○": ("undecided", "untested", "absent", "unmeasured"),
     "?": ("inconclusive", "not credible", "ambiguous"),
     "◐": ("partial",),
     "~": ("unsettled", "drifting"),
@@ -41,11 +40,18 @@ SEES = {
     "float": "unrounded, as the network gives it",
 }
 MEANINGS = {
-    "agrees": "equal to the last printed digit; PSNR and SSIM within the tolerance below",
+    "impossible": "no software makes its card that fast",
+    "contradicted": "by the paper itself, by arithmetic or by the data set",
+    "not credible": "its card would need software that nobody has measured",
+    "not reproduced": "the network built or trained here gives another number",
+    "contested": "papers print different numbers for the same thing, and nothing decides",
+    "holds": "equal to the last printed digit; PSNR and SSIM within the tolerance below",
+    "holds (print)": "another print says the same; it may have been copied",
+    "holds (by construction)": "a recipe or layout was typed from it, or searched to meet it: no agreement",
     "close": "within the wider tolerance below",
-    "explained": "differs, for a reason that the claims file states",
-    "differs": "differs, and nothing explains it",
-    "untested": "not comparable; the footnote has the reason",
+    "close (print)": "another print is within the wider tolerance below",
+    "close (by construction)": "within the wider tolerance of a layout that was searched to meet it",
+    "undecided": "the footnote has the reason",
 }
 LAWS = {
     "possible": "the card could do it",
@@ -146,10 +152,11 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (fixed, signed, digits, duration, exact, spelled, decimals, code)
+    filters = (fixed, signed, digits, duration, exact, spelled, decimals, code, outcome)
     templates.filters |= {function.__name__: function for function in filters}
     templates.globals |= {
-        "verdicts": VERDICTS,
+        "outcomes": OUTCOMES,
+        "columns": COLUMNS,
         "symbols": SYMBOLS,
         "sees": SEES,
         "blurred": BLURRED,

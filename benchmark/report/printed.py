@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare.decode import FAMILIES, other_protocol
-from benchmark.report.cells import AuthorsValue, Cell, authors, cell, format_like, part, physics
-from benchmark.report.inputs import KEY, Inputs, place
-from benchmark.results.schema import DecodedColumn, Finding
+from benchmark.report.cells import AuthorsValue, Cell, authors, cell, format_like, part
+from benchmark.report.inputs import KEY, Inputs, Judged, place
+from benchmark.results.schema import DecodedColumn, Verdict
 
 BLURRED = "blurred input"
 OTHER_CARD = "our value tests nothing"
@@ -37,15 +37,15 @@ class PrintedTable:
 
 @dataclass(frozen=True)
 class PrintedPaper:
-    """A paper: its tables, its prose numbers, and how many claims have each verdict."""
+    """A paper: its tables, its prose numbers, and its verdicts."""
 
     paper: Paper
     short: str
     tables: list[PrintedTable]
     prose: list[tuple[Claim, Cell, str]]  # with the reasons of the verdicts
-    counts: Counter[str]
-    authors: Counter[str]  # verdicts on the authors' weights
-    dashes: int  # claims among `untested` where the paper prints nothing
+    verdicts: list[Verdict]
+    authors: Counter[str]  # outcomes of the authors' weights
+    dashes: int  # cells where the paper prints nothing
     waiting: int  # claims without a finding on their present text
 
 
@@ -75,13 +75,12 @@ def stand_in(inputs: Inputs) -> str:
     return f"our value is measured {basis} and tests nothing"
 
 
-def fill(inputs: Inputs, claim: Claim, finding: Finding | None) -> tuple[Cell, tuple[str, ...]]:
-    """Fill a claim's cell, without footnotes, and return the reasons of its verdicts."""
+def fill(inputs: Inputs, claim: Claim, judged: Judged | None) -> tuple[Cell, tuple[str, ...]]:
+    """Fill a claim's cell, without footnotes, and return the reasons of its outcomes."""
     basis = OTHER_CARD if claim.quantity == "seconds" else stand_in(inputs)  # times depend on no images
-    filled, reason = cell(claim, finding, basis)
-    value, authors_reason = authors(claim, finding, inputs.total(claim.dataset or ""))
-    verdict, law = physics(finding)
-    return replace(filled, authors=value, physics=verdict), (law, authors_reason, reason)
+    filled, reason = cell(claim, judged, basis)
+    value, authors_reason = authors(claim, judged, inputs.total(claim.dataset or ""))
+    return replace(filled, authors=value), (authors_reason, reason)
 
 
 def fill_blurred(inputs: Inputs, line: Line, footnotes: list[str]) -> Cell:
@@ -150,15 +149,15 @@ def lay_out(table: Table, anchor: str, inputs: Inputs) -> PrintedTable:
             if claim is None:
                 row.append(Cell(text))
                 continue
-            finding = inputs.findings_by_place.get(place(claim))
-            filled, reasons = fill(inputs, claim, finding)
+            judged = inputs.judged_by_place.get(place(claim))
+            filled, reasons = fill(inputs, claim, judged)
             own = remark(claim, table)
             outlier = outlier_note(claim, decoded, reasons)
             row.append(
                 replace(filled, notes=number(notes, *reasons, outlier, "" if own == remarks[j] else own))
             )
             if claim.quantity in FAMILIES:
-                lines[j if by_row else i].append((claim, finding.protocol if finding else ""))
+                lines[j if by_row else i].append((claim, judged.protocol if judged else ""))
         rows.append((Head(label, shared(c.run for c in across[i]) if by_row else ""), row))
     first = [fill_blurred(inputs, lines[k], notes) for k in range(len(heads) if by_row else len(rows))]
     if any(blurred.ours or blurred.authors for blurred in first):
@@ -172,25 +171,20 @@ def lay_out(table: Table, anchor: str, inputs: Inputs) -> PrintedTable:
 
 
 def lay_out_paper(paper: Paper, inputs: Inputs) -> PrintedPaper:
-    """Lay out a paper and count its verdicts."""
-    findings = [
-        (claim, inputs.findings_by_place.get(place(claim))) for claim in paper.claims() if not claim.blank
-    ]
-    counts = Counter[str](finding.verdict for _, finding in findings if finding)
-    dashes = sum(claim.blank for claim in paper.claims()) if inputs.findings else 0
-    counts["untested"] += dashes
-    weighed = [finding for claim, finding in findings if finding and authors(claim, finding, 0)[0]]
+    """Lay out a paper and collect its verdicts."""
+    judged = [(c, inputs.judged_by_place.get(place(c))) for c in paper.claims() if not c.blank]
+    weighed = [value for claim, found in judged if (value := authors(claim, found, 0)[0])]
     prose = []
     for claim in paper.prose:
-        filled, reasons = fill(inputs, claim, inputs.findings_by_place.get(place(claim)))
+        filled, reasons = fill(inputs, claim, inputs.judged_by_place.get(place(claim)))
         prose.append((claim, filled, "; ".join(filter(None, reasons))))
     return PrintedPaper(
         paper=paper,
         short=short(paper),
         tables=[lay_out(table, f"{paper.key}-{k}", inputs) for k, table in enumerate(paper.tables, 1)],
         prose=prose,
-        counts=counts,
-        authors=Counter(finding.authors_verdict for finding in weighed if finding.authors_verdict),
-        dashes=dashes,
-        waiting=sum(finding is None for _, finding in findings),
+        verdicts=[found.verdict for _, found in judged if found],
+        authors=Counter(value.verdict for value in weighed),
+        dashes=sum(claim.blank for claim in paper.claims()),
+        waiting=sum(found is None for _, found in judged),
     )

@@ -1,9 +1,10 @@
 """Write the README's findings: the six sentences of the report and the verdicts per paper."""
 
+from collections import Counter
 from pathlib import Path
 
-from benchmark.compare.findings import VERDICTS
-from benchmark.report.summary import Summary
+from benchmark.report.summary import COLUMNS, Summary, outcome
+from benchmark.results.schema import OUTCOMES
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
 
@@ -14,12 +15,17 @@ def section(summary: Summary) -> str:
     Cells that the paper leaves blank or prints as a dash are no claims, so no column counts them.
     """
     lines = [f"{index}. {headline.text}" for index, headline in enumerate(summary.headlines, 1)]
-    lines += ["", f"| paper | claims | {' | '.join(VERDICTS)} |", "|---" * (len(VERDICTS) + 2) + "|"]
-    for paper in summary.papers:
-        counts = {verdict: paper.counts.get(verdict, 0) for verdict in VERDICTS}
-        counts["untested"] -= paper.dashes
-        cells = [paper.short, sum(counts.values()), *counts.values()]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+    totals, names = summary.totals, [paper.short for paper in summary.papers]
+    lines += ["", f"| verdict | {' | '.join(names)} | all |", "|---" * (len(names) + 2) + "|"]
+    counts = [Counter(map(outcome, paper.verdicts)) for paper in summary.papers]
+    for column in COLUMNS:
+        if totals[column]:
+            cells = [column, *(count[column] for count in counts), totals[column]]
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", "| kind of evidence | findings that decide | undecided |", "|---|---|---|"]
+    for name, (about, found) in summary.kinds.items():
+        decided = ", ".join(f"{found[o]} {o}" for o in OUTCOMES[:-1] if found[o]) or "none"
+        lines.append(f"| `{name}`: {about} | {decided} | {found['undecided']} |")
     return "\n".join(lines)
 
 

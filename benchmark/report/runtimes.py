@@ -98,7 +98,7 @@ class Times:
     """The whole section as data."""
 
     papers: dict[str, list[PrintedTime]]  # in printed order
-    totals: dict[str, int]  # verdict -> printed times
+    totals: dict[str, int]  # verdict -> printed times, each once however often its paper prints it
     waiting: int  # printed times without a row in times.csv
     dots: tuple[Dot, ...]
     clocked: tuple[Clocked, ...]
@@ -253,7 +253,8 @@ def times(inputs: Inputs) -> Times:
     """Collect the section's data."""
     papers, waiting = printed(inputs)
     totals = Counter[str](dict.fromkeys(PHYSICS_VERDICTS, 0))
-    totals.update(row.verdict for rows in papers.values() for row in rows)
+    once = {(p, row.run or row.row, row.seconds): row for p, rows in papers.items() for row in rows}
+    totals.update(row.verdict for row in once.values())
     names = dict.fromkeys(row.device for row in inputs.timings)
     return Times(
         papers,

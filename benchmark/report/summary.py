@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.compare.bands import AUTHORS, RELATIVE, RETRAINED
 from benchmark.compare.decode import FAMILIES
-from benchmark.compare.findings import AUTHORS, RELATIVE, RETRAINED
+from benchmark.compare.findings import kinds
 from benchmark.report import ablation, attention, crops, headlines, measured, printed, runtimes
 from benchmark.report.inputs import Inputs
+from benchmark.results.schema import OUTCOMES, Verdict
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,21 @@ class Summary:
 
     @property
     def totals(self) -> Counter[str]:
-        """Count the claims of all papers by verdict."""
-        return sum((paper.counts for paper in self.papers), Counter[str]())
+        """Count the claims of all papers by outcome and what it rests on."""
+        return sum((Counter(map(outcome, paper.verdicts)) for paper in self.papers), Counter[str]())
+
+    @property
+    def kinds(self) -> dict[str, tuple[str, Counter[str]]]:
+        """Describe each kind of evidence and count its findings by outcome."""
+        rows = self.inputs.findings
+        return {
+            name: (kind.ABOUT, Counter(row.outcome for row in rows if row.kind == name))
+            for name, kind in kinds().items()
+        }
 
     @property
     def authors_totals(self) -> Counter[str]:
-        """Count the claims of all papers by verdict on the authors' weights."""
+        """Count the claims of all papers by outcome of the authors' weights."""
         return sum((paper.authors for paper in self.papers), Counter[str]())
 
     @property
@@ -63,6 +74,25 @@ class Summary:
         return runs_by_cut
 
 
+def outcome(verdict: Verdict) -> str:
+    """Name a claim's outcome with what an agreement rests on; a column of the table of verdicts.
+
+    >>> from benchmark.results.schema import Verdict
+    >>> outcome(Verdict("p", "t", "r", "c", "", "", "psnr", "30", 30.0, "close", "size", "print", ""))
+    'close (print)'
+    """
+    agrees = verdict.outcome in ("holds", "close") and verdict.basis != "independent"
+    return f"{verdict.outcome} ({verdict.basis})" if agrees else verdict.outcome
+
+
+# The columns of the table of verdicts. Agreement by construction is none, and agreement of prints is weak.
+COLUMNS = tuple(
+    f"{name}{basis}"
+    for name in OUTCOMES
+    for basis in (("", " (print)", " (by construction)") if name in ("holds", "close") else ("",))
+)
+
+
 def bands() -> list[str]:
     """Write how near a measurement must be to count as close.
 
@@ -72,8 +102,8 @@ def bands() -> list[str]:
     return [
         *(f"{name} within {100 * share:g} %" for name, share in RELATIVE.items()),
         *(
-            f"{name} {kind} within {band.below:g}{unit}{' below' if band.above <= band.agrees else ''} "
-            f"(agrees within {band.agrees:g}{unit})"
+            f"{name} {kind} within {band.below:g}{unit}{' below' if band.above <= band.holds else ''} "
+            f"(holds within {band.holds:g}{unit})"
             for kind, by_name in (("of authors’ weights", AUTHORS), ("of a retrained network", RETRAINED))
             for (name, band), unit in zip(by_name.items(), FAMILIES.values(), strict=True)
         ),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
+STRUCTURE = Path("results/structure.csv")  # schema.Structure
 DATASETS = Path("results/datasets.csv")  # schema.DatasetSplit
 RUNTIME = Path("results/runtime")  # one folder of recordings per device, and two tables over all devices
 TIMINGS = RUNTIME / "timings.csv"  # schema.Timing
@@ -21,7 +22,8 @@ class Results:
         self.environment = self.folder / "environment.json"  # machine, packages and profile
         self.decoded = self.folder / "decoded.csv"  # schema.DecodedColumn: protocols of PSNR and SSIM columns
         self.times = self.folder / "times.csv"  # schema.PrintedTime: physics and clocks of run times
-        self.findings = self.folder / "findings.csv"  # schema.Finding, one row per claim
+        self.findings = self.folder / "findings.csv"  # schema.Finding, one row per claim and kind of evidence
+        self.verdicts = self.folder / "verdicts.csv"  # schema.Verdict, one row per claim
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains, agreeing sizes
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.report = self.folder / "report.html"

@@ -45,7 +45,30 @@ Celsius = Annotated[float, number("°C", "significant", ge=0)]
 Watts = Annotated[float, number("W", "significant", ge=0)]
 
 # Words.
-Verdict = Literal["agrees", "close", "explained", "differs", "untested"]
+Outcome = Literal[  # in this order the first one that a claim has decides; docs/protocols.md argues for it
+    "impossible",  # its card cannot do that much work in that time
+    "contradicted",  # by another number of the same paper, by arithmetic, or by the data set
+    "not credible",  # its card would need near-ideal software for every layer
+    "not reproduced",  # the network built or trained here gives another number
+    "contested",  # papers print different numbers for the same thing, and nothing decides
+    "holds",
+    "close",
+    "undecided",  # `reason` says why
+]
+Basis = Literal[
+    "independent",  # a measurement that the printed number did not shape
+    "print",  # another printed number
+    "by construction",  # a recipe or layout that was typed from, or searched to meet, the printed number
+    "mapping",  # which network a row means, and another reading gives another outcome
+    "",  # undecided
+]
+Explanation = Literal[
+    "explained",  # a formula over measured counts gives the printed number
+    "known",  # unexplained, but the claims file has the measured value
+    "unexplained",
+    "stale",  # the claims file explains what needs none, by a formula that fails, or another measured value
+    "",  # nothing to explain
+]
 PhysicsVerdict = Literal["possible", "not credible", "impossible", "untested"]
 DecodedVerdict = Literal["decided", "inconclusive", "untested"]
 Clock = Literal["asynchronous", "true", "neither", ""]  # empty: unknown
@@ -62,7 +85,7 @@ TimingVerdict = Literal[
 ]
 TimingKind = Literal["forward", "step", "ceiling"]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PHYSICS_VERDICTS: tuple[PhysicsVerdict, ...] = get_args(PhysicsVerdict)
 
 
@@ -132,6 +155,17 @@ class Complexity:
     macs_720p_deformable: Count  # deformable convolutions, by formula; in no other column
     traffic_720p: Count  # bytes that all operators of one float32 forward read and write at 720x1280
     fingerprint: str = ""  # of the code and settings behind the counts
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One row of structure.csv: what a sentence says of a run's layout, as measured on the network."""
+
+    run: str
+    says: str  # the sentence, as the claims files have it
+    measurement: str  # see measure/structure.py
+    value: str  # a whole number, or a kernel such as "3x3"
+    fingerprint: str = ""  # of the code and settings behind the layout
 
 
 @dataclass(frozen=True)
@@ -291,28 +325,44 @@ class PrintedTime:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row of findings.csv: a claim, what was measured, and the verdict."""
+class Place:
+    """Where a number is printed and what it means: the first columns of findings.csv and verdicts.csv."""
 
     paper: str
-    table: str
-    row: str
+    table: str  # or the section
+    row: str  # or what the sentence says
     column: str
     run: str
     dataset: str
     quantity: str
     printed: str  # as the paper prints it
     claimed: Annotated[float, number("that of the quantity", "general")] | None  # in base units
-    measured: ByQuantity | None  # trained or counted by this project
-    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Finding(Place):
+    """One row of findings.csv: what one kind of evidence says of a claim."""
+
+    kind: str  # a file of benchmark/compare/kinds
+    outcome: Outcome
     reason: str
-    protocol: str = ""  # the metric that the printed number is compared with; empty for other quantities
-    authors_measured: ByQuantity | None = None  # with the authors' weights
-    authors_images: Count | None = None  # on so many images
-    authors_verdict: Verdict | Literal[""] = ""  # empty for what weights do not decide
-    authors_reason: str = ""
-    physics: PhysicsVerdict | Literal[""] = ""  # of a run time; empty for other quantities
-    physics_reason: str = ""
+    source: str  # the files, cells or formula that it was computed from
+    measured: ByQuantity | None = None  # what the printed number is held against
+    protocol: str = ""  # the metric that a printed PSNR or SSIM is compared with
+    images: Count | None = None  # on so many images
+    explanation: Explanation = ""
+    mapping: str = ""  # the outcome if the row means another network
+
+
+@dataclass(frozen=True)
+class Verdict(Place):
+    """One row of verdicts.csv: the overall outcome of a claim."""
+
+    outcome: Outcome
+    kind: str  # the kind of evidence that decides; empty: the claim has no finding
+    basis: Basis
+    reason: str
+    explanation: Explanation = ""
 
 
 @dataclass(frozen=True)

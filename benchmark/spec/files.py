@@ -1,6 +1,7 @@
 """Read params.yaml, the profiles and the runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def load_runs(folder: Path) -> dict[str, Run]:
             where = f"{path}: runs.{name}"
             if name in runs:
                 raise ValueError(f"{where}: this name is taken by {places[name]}")
-            runs[name], places[name] = build(Run, where, {"name": name, **entry}), where
+            run = build(Run, where, {"name": name, **entry})
+            runs[name], places[name] = replace(run, built_to_fit=system.built_to_fit), where
     for name, run in runs.items():
         if run.ablates and run.ablates not in runs:
             raise ValueError(f"{places[name]}.ablates: no run {run.ablates!r}; {nearest(run.ablates, runs)}")

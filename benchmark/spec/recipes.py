@@ -70,6 +70,24 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class BuiltToFit:
+    """What printed numbers shaped a system: agreeing with them says nothing."""
+
+    paper: str  # the claims file that they are in
+    quantities: dict[str, str]  # or their first parts, as `setting`, and how each shaped recipe or layout
+
+    def shaped(self, paper: str, quantity: str) -> str:
+        """Say how a printed quantity shaped the system; empty where it did not.
+
+        >>> BuiltToFit("p", {"setting": "typed from the text"}).shaped("p", "setting.lr")
+        'typed from the text'
+        """
+        if paper != self.paper:
+            return ""
+        return self.quantities.get(quantity) or self.quantities.get(quantity.split(".")[0], "")
+
+
+@dataclass(frozen=True)
 class Run:
     """One row of a table or one variant: a model, its configuration, a recipe."""
 
@@ -84,6 +102,9 @@ class Run:
     ablates: str = ""  # the run this one is a variant of
     weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
+    built_to_fit: BuiltToFit | None = None  # that of its system
+    # What sentences say of its layout, by the words of the claims file: see measure/structure.py.
+    structure: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,3 +241,6 @@ class System:
     runs: dict[str, dict[str, Any]]
     recipes: dict[str, Recipe] = field(default_factory=dict)  # for the runs, by YAML anchor
     order: int = sys.maxsize  # of the system in every table; files without it come last, by name
+    built_to_fit: BuiltToFit | None = (
+        None  # None: recipe and layout are those of code, or of no printed table
+    )
