@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark import claims
-from benchmark.compare import dvc_metrics
+from benchmark.compare import differences, dvc_metrics
 from benchmark.compare.evidence import Evidence, gather
 from benchmark.compare.findings import findings
 from benchmark.results import Results, write
@@ -79,6 +79,7 @@ def main() -> int:
         rows = findings(papers, evidence)
         if not arguments.gate:
             write_tables(evidence, rows)
+            differences.write_tables(papers, evidence.profile, evidence.runs)
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2

@@ -21,6 +21,9 @@ class Results:
         self.environment = self.folder / "environment.json"  # machine, packages and profile
         self.decoded = self.folder / "decoded.csv"  # schema.DecodedColumn: protocols of PSNR and SSIM columns
         self.times = self.folder / "times.csv"  # schema.PrintedTime: physics and clocks of run times
+        self.steps = self.folder / "steps.csv"  # schema.AblationStep: changes printed and measured
+        self.orders = self.folder / "orders.csv"  # schema.Order: systems of a table by PSNR
+        self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
         self.findings = self.folder / "findings.csv"  # schema.Finding, one row per claim
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains, agreeing sizes
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
