@@ -36,7 +36,8 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
     tables = (results.findings, results.decoded, results.times, results.metrics, results.psnr_over_macs)
-    assert outs("compare") == set(map(str, tables))
+    compared = (results.steps, results.orders, results.detectable)
+    assert outs("compare") == set(map(str, (*tables, *compared)))
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}

@@ -23,6 +23,7 @@ POOLED = {"psnr_pooled"}  # per image these are mean squared errors
 CONTROL = "psnr"  # its value on the whole set is known, because it is printed
 TOLERANCE = {"psnr": 0.02, "ssim": 0.001}  # error that the right weights and protocol may still have
 FITS, EXCLUDED = 2.0, 3.0  # standard errors
+FORESEEN = EXCLUDED + 0.84  # expected ones, of which 80 % will be beyond EXCLUDED
 STRAIGHT = 0.006  # printed SSIMs of one protocol scatter less than this around a line over PSNR
 
 Scores = Mapping[tuple[str, str], pd.DataFrame]  # by run and dataset; rows are images, columns are protocols
@@ -179,19 +180,19 @@ def rms(values: Iterable[float]) -> float:
 
 
 def images_needed(rows: Sequence[Row], best: str, others: Sequence[str], total: int) -> int | None:
-    """Estimate how many images would exclude all other protocols, if `best` is the right one.
+    """Estimate how many images exclude each other protocol with 80 % power, if `best` is the right one.
 
     They are as different as the measured ones, of as many sequences to each image. None where not even the
     whole set would do, because protocols are too near to one another for what a paper prints.
     """
-    most = max(total or 1_000_000, rows[0].images)
+    most = total or 1_000_000
 
     def enough(images: int) -> bool:
         times = math.inf if images == total else images / rows[0].images
-        return all(rms(row.foreseen(p, best, times) for row in rows) > EXCLUDED for p in others)
+        return all(rms(row.foreseen(p, best, times) for row in rows) > FORESEEN for p in others)
 
-    counts = range(rows[0].images, most + 1)
-    return counts[bisect_left(counts, True, key=enough)] if enough(most) else None
+    more = range(rows[0].images + 1, most + 1)
+    return more[bisect_left(more, True, key=enough)] if more and enough(most) else None
 
 
 def in_words(row: Row, protocols: Iterable[str], total: int) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from benchmark import results, spec
+from benchmark import spec
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import statistics
 from benchmark.compare.decode import POOLED
@@ -223,15 +224,19 @@ def smallest(scores: pd.DataFrame, by: By) -> Iterator[Detectable]:
             yield Detectable(*place, float(np.median(found)), float(np.max(found)))
 
 
-def write_tables(papers: Sequence[Paper], profile: spec.Profile, runs: dict[str, spec.Run]) -> None:
-    """Write steps.csv, orders.csv and detectable.csv of a profile.
+def write_tables(
+    papers: Sequence[Paper],
+    profile: spec.Profile,
+    runs: dict[str, spec.Run],
+    root: Path = Path("results"),
+) -> None:
+    """Write steps.csv, orders.csv and detectable.csv of a profile, from the values of single images.
 
     Raises:
         ValueError: quality.csv, of the profile or of the authors' weights, is malformed.
     """
-    tables = Results(profile.name)
-    own = read_frame(tables.quality, Score, optional=True)
-    theirs = read_frame(results.AUTHORS.quality, Score, optional=True)
+    tables = Results(profile.name, root)
+    own, theirs = (read_frame(of.quality, Score, optional=True) for of in (tables, Results("authors", root)))
     values = frames(own)
     write(tables.steps, AblationStep, steps(papers, Measured(profile, runs, values)))
     ordered = [*orders(papers, values, RETRAINED, profile.data), *orders(papers, frames(theirs), AUTHORS, "")]

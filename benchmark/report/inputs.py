@@ -41,6 +41,9 @@ class Inputs:
     curves: pd.DataFrame  # schema.CurvePoint, and `relative`: loss over first loss, at least LOWEST
     findings: list[schema.Finding]
     decoded: list[schema.DecodedColumn]
+    steps: list[schema.AblationStep]
+    orders: list[schema.Order]
+    detectable: list[schema.Detectable]
     splits: list[schema.DatasetSplit]
     environment: dict[str, Any]
     times: list[schema.PrintedTime]
@@ -160,6 +163,7 @@ def read(
     )
     tables = (
         *(complexity, splits, authors, own.measurements, own.curves, own.decoded),
+        *(own.steps, own.orders, own.detectable),
         *(own.times, own.findings, own.quality, own.environment, timings, prices),
     )
     files = {f"{root.name}/{path.relative_to(root).as_posix()}": path for path in tables}
@@ -179,6 +183,9 @@ def read(
         curves=read_curves(own.curves),
         findings=read_rows(own.findings, schema.Finding, optional=True),
         decoded=read_rows(own.decoded, schema.DecodedColumn, optional=True),
+        steps=read_rows(own.steps, schema.AblationStep, optional=True),
+        orders=read_rows(own.orders, schema.Order, optional=True),
+        detectable=read_rows(own.detectable, schema.Detectable, optional=True),
         splits=read_rows(splits, schema.DatasetSplit, optional=True),
         environment=read_environment(own.environment),
         times=read_rows(own.times, schema.PrintedTime, optional=True),

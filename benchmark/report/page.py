@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 
 from benchmark.compare.findings import VERDICTS
 from benchmark.report import figures
-from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
 from benchmark.report.measured import MAIN
 from benchmark.report.printed import BLURRED
@@ -154,7 +153,6 @@ def environment() -> Environment:
         "sees": SEES,
         "blurred": BLURRED,
         "meanings": MEANINGS,
-        "clear": CLEAR,
         "side": SIDE,
         "networks": NETWORKS,
         "main_quantities": MAIN,

@@ -10,6 +10,7 @@ from benchmark.compare.decode import FAMILIES
 from benchmark.compare.findings import AUTHORS, RELATIVE, RETRAINED
 from benchmark.report import ablation, attention, crops, headlines, measured, printed, runtimes
 from benchmark.report.inputs import Inputs
+from benchmark.results.schema import AblationStep
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Summary:
     protocols: list[measured.Protocol]  # all that something was measured under
     weights: list[measured.QualityTable]  # of the authors
     ablations: list[ablation.AblationTable]
-    groups: dict[str, list[tuple[ablation.Step, str]]]
+    groups: dict[str, list[tuple[AblationStep, str]]]
     quality: list[measured.QualityTable]
     curves: dict[str, pd.DataFrame]  # rows of Inputs.curves by run
     studies: list[measured.Study]
