@@ -2,6 +2,8 @@
 
 findings      merges claims with measurements; a claim is judged in `findings.judge`
 evidence      reads all measurements
+differences   ablation steps, orders of systems and what test sets can show, printed beside measured
+statistics    intervals over sequences, power, and agreement of orders
 decode        the protocol of a printed PSNR or SSIM column, from the authors' weights
 times         printed run times beside physics and measured clocks
 physics       lower bounds of a run time on a graphics card of cards.yaml

@@ -24,6 +24,7 @@ from benchmark.results.schema import AblationStep, Detectable, Direction, Order,
 from benchmark.results.tables import finite
 
 QUANTITY = "psnr"
+Kind = Literal["step", "whole", "variant"]
 By = Literal["retrained", "authors' weights"]
 RETRAINED: By = "retrained"
 AUTHORS: By = "authors' weights"
@@ -96,7 +97,7 @@ class Measured:
 
     def step(
         self,
-        kind: Literal["step", "whole", "variant"],
+        kind: Kind,
         runs: tuple[str, str],
         dataset: str,
         claims: tuple[Claim, Claim] | None,
@@ -120,19 +121,29 @@ class Measured:
         if found is None:
             return AblationStep(*where, None, None, None, "", 0, 0, None, None, outcome, reason)
         needed = found.images_needed(value) if value and found.method else None
-        numbers = (finite(found.value), finite(found.low), finite(found.high))
-        size = (found.method, found.images, found.clusters, finite(found.detectable), needed)
-        return AblationStep(*where, *numbers, *size, outcome, reason)
+        return AblationStep(
+            *where,
+            measured=finite(found.value),
+            low=finite(found.low),
+            high=finite(found.high),
+            interval=found.method,
+            images=found.images,
+            clusters=found.clusters,
+            detectable=finite(found.detectable),
+            images_needed=needed,
+            outcome=outcome,
+            reason=reason,
+        )
 
 
 def steps(papers: Sequence[Paper], measured: Measured) -> Iterator[AblationStep]:
     """Compare the steps of all ablation tables, then each variant with its parent."""
     for table in ablation_tables(papers, measured.runs):
-        cells = [(claim, claim.run or "") for claim in networks(table)]
-        pairs = [("step", *pair) for pair in pairwise(cells)] + [("whole", cells[0], cells[-1])]
-        for kind, (before, first), (after, second) in pairs:
-            dataset = measured.dataset(before.dataset)
-            yield measured.step(kind, (first, second), dataset, (before, after))
+        cells = networks(table)
+        changes: list[tuple[Kind, Claim, Claim]] = [("step", *pair) for pair in pairwise(cells)]
+        for kind, before, after in [*changes, ("whole", cells[0], cells[-1])]:
+            runs = (before.run or "", after.run or "")
+            yield measured.step(kind, runs, measured.dataset(before.dataset), (before, after))
     for parent in measured.runs.values():
         dataset = measured.dataset(parent.test_on[0])
         for run in (run.name for run in measured.runs.values() if run.ablates == parent.name):

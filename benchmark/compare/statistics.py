@@ -170,7 +170,10 @@ def difference(gains: pd.DataFrame) -> Difference:
     means, sizes, seeds = groups.mean().to_numpy()[:, None], groups.size().to_numpy(), gains.shape[1]
     value = float(sizes @ means[:, 0] / sizes.sum())
     if len(sizes) < 2 or not math.isfinite(value):
-        return Difference(value, *[math.nan] * 4, "", len(gains), len(sizes), math.nan)
+        nothing = math.nan
+        return Difference(
+            value, nothing, nothing, nothing, nothing, "", len(gains), len(sizes), spread=nothing
+        )
     _, (error,), freedom, (half,), method = interval(means, sizes)
     spread = error * sizes.sum() / math.sqrt(sizes @ sizes)
     if between := float(gains.mean().var() / seeds) if seeds > 1 else 0.0:
@@ -179,8 +182,17 @@ def difference(gains: pd.DataFrame) -> Difference:
         freedom = total**2 / (error**4 / freedom + between**2 / (seeds - 1))
         error, method = math.sqrt(total), "Student's t"
         half = stats.t.isf(LEVEL / 2, freedom) * error
-    certainty = (error, freedom, value - half, value + half)
-    return Difference(value, *map(float, certainty), method, len(gains), len(sizes), float(spread))
+    return Difference(
+        value=value,
+        error=float(error),
+        freedom=freedom,
+        low=float(value - half),
+        high=float(value + half),
+        method=method,
+        images=len(gains),
+        clusters=len(sizes),
+        spread=float(spread),
+    )
 
 
 def detectable(error: Any, freedom: float) -> Any:
@@ -218,7 +230,7 @@ class Agreement:
     p: float  # of so many pairs alike, or so few, if values are assigned to systems at random
 
 
-def agreement(printed: Sequence[float], measured: Sequence[float]) -> Agreement:
+def agreement(printed: Sequence[float], measured: Sequence[float] | pd.Series) -> Agreement:
     """Compare two orders of the same systems; p is exact for up to 7 systems, else of 9,999 permutations.
 
     Raises:
