@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from benchmark import claims, spec
+from benchmark.compare import differences
 from benchmark.compare.evidence import place
 from benchmark.report import inputs
 from benchmark.results import COMPLEXITY, DATASETS, Results, schema, write
@@ -187,6 +188,7 @@ def fill(root: Path) -> None:
     write(results.quality, schema.Score, scores)
     write(results.measurements, schema.Measurement, measurements(chosen))
     write(results.curves, schema.CurvePoint, curves)
+    differences.write_tables(PAPERS, profile, runs, root / "results")
     write(results.findings, schema.Finding, findings())
     write(results.verdicts, schema.Verdict, verdicts())
     write(results.decoded, schema.DecodedColumn, decoded())

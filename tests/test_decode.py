@@ -124,6 +124,31 @@ def test_few_images_are_inconclusive_rather_than_wrong():
     assert inconclusive > 20
 
 
+def test_images_that_would_exclude_a_protocol():
+    """A protocol 1 dB away is 3.84 standard errors off once 3.84^2 (e^2 n / N + fixed errors) is 1 dB^2."""
+    claim = Claim("p", "Table 1", "Net", "PSNR", "net", "gopro", "psnr", "30.00")
+    right, error, many = 30.0, 0.8, 1e9  # so many degrees of freedom that t is normal
+    values = {"psnr": right, "psnr_y": right + 1.0, "psnr_float": right + 0.01}
+    row = decode.Row(claim, "Net", None, 10, {p: decode.Expected(v, error, many) for p, v in values.items()})
+    fixed = 0.005**2 / 3 + 0.01**2
+    square = (3 + stats.norm.ppf(0.8)) ** 2
+    needed = math.ceil(10 * square * error**2 / (1 - square * fixed))
+
+    assert decode.images_needed([row], "psnr", ["psnr_y"], 0) == pytest.approx(needed, abs=1)
+    assert decode.images_needed([row], "psnr", ["psnr_y"], 40) == 40  # the whole set has no sampling error
+    assert decode.images_needed([row], "psnr", ["psnr_y", "psnr_float"], 0) is None  # nearer than the print
+
+
+def test_an_inconclusive_column_says_how_many_images_it_needs():
+    """Ten images that leave a protocol open name a number above ten, in a column and in words."""
+    images = world(1)
+    decoded = decode_ssim(table(images, dict.fromkeys(SYSTEMS, SSIMS[1])), part(images, ten(1)))
+
+    assert decoded.verdict == "inconclusive"
+    assert 10 < decoded.images_needed <= TOTAL
+    assert f"(about {decoded.images_needed} images would exclude them)" in decoded.evidence
+
+
 def test_frames_of_two_sequences_tell_no_error():
     """However many frames: a line needs three sequences."""
     images = world()

@@ -215,7 +215,7 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
     means = {name: invented.mean_psnr(name) for name in invented.CHOSEN}
     gains = {name: mean - means["identity"] for name, mean in means.items() if RUNS[name].train}
     best = max(gains, key=lambda name: gains[name])
-    same = sum(step.sign == "same" for table in full_summary.ablations for step in table.steps)
+    same = sum(step.outcome == "same" for table in full_summary.ablations for step in table.steps)
     restored = headlines.restoration(full_summary.quality, inputs)
     expected = [
         [f"Of {len(verdicts()):,} numbers", "0 agree by construction"],

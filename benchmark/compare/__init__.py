@@ -6,6 +6,8 @@ findings      every claim by every kind, with what the claims files explain (`fo
 verdicts      which finding decides a claim
 bands         how near is near enough
 settings      printed settings, and what a recipe has in their place
+differences   ablation steps, orders of systems and what test sets can show, printed beside measured
+statistics    intervals over sequences, power, and agreement of orders
 decode        the protocol of a printed PSNR or SSIM column, from the authors' weights
 times         printed run times beside physics and measured clocks
 physics       lower bounds of a run time on a graphics card of cards.yaml

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark import claims
-from benchmark.compare import dvc_metrics
+from benchmark.compare import differences, dvc_metrics
 from benchmark.compare.evidence import Evidence, gather
 from benchmark.compare.findings import claims as printed
 from benchmark.compare.findings import findings, kinds
@@ -100,6 +100,7 @@ def main() -> int:
         decided = verdicts(printed(evidence), rows)
         if not arguments.gate:
             write_tables(evidence, rows, decided)
+            differences.write_tables(evidence.papers, evidence.profile, evidence.runs)
     except ValueError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ after row, is the table's. A network retrained by this project says nothing: it 
 """
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ POOLED = {"psnr_pooled"}  # per image these are mean squared errors
 CONTROL = "psnr"  # its value on the whole set is known, because it is printed
 TOLERANCE = {"psnr": 0.02, "ssim": 0.001}  # error that the right weights and protocol may still have
 FITS, EXCLUDED = 2.0, 3.0  # standard errors
+FORESEEN = EXCLUDED + 0.84  # expected ones, of which 80 % will be beyond EXCLUDED
 STRAIGHT = 0.006  # printed SSIMs of one protocol scatter less than this around a line over PSNR
 
 Scores = Mapping[tuple[str, str], pd.DataFrame]  # by run and dataset; rows are images, columns are protocols
@@ -56,17 +58,29 @@ class Row:
         return abs(self.expected[first].value - self.expected[second].value)
 
     def deviation(self, protocol: str) -> float:
-        """Return the residual in standard errors.
+        """Return the residual in standard errors."""
+        return self.deviate(self.residual(protocol), self.expected[protocol])
+
+    def deviate(self, residual: float, expected: Expected) -> float:
+        """Return a residual in standard errors.
 
         Beside the sampling error there are that of the print (half a digit, uniform) and that of measuring
         again (the tolerance, as two standard errors).
         """
         fixed = self.claim.rounding**2 / 3 + (TOLERANCE[self.claim.quantity] / 2) ** 2
-        sampled = self.expected[protocol].error ** 2
+        sampled = expected.error**2
         total = sampled + fixed
         # Welch and Satterthwaite: only the sampled part is estimated.
-        freedom = self.expected[protocol].freedom * (total / sampled) ** 2 if sampled else math.inf
-        return normal_deviate(self.residual(protocol) / math.sqrt(total), freedom)
+        freedom = expected.freedom * (total / sampled) ** 2 if sampled else math.inf
+        return normal_deviate(residual / math.sqrt(total), freedom)
+
+    def foreseen(self, protocol: str, best: str, times: float) -> float:
+        """Return the deviation of a protocol if `best` is the right one, with so many times the images."""
+        now = self.expected[protocol]
+        sequences = now.freedom + (1 if self.psnr is None else 2)
+        freedom = now.freedom + (times - 1) * sequences if now.error else now.freedom
+        expected = Expected(now.value, now.error / math.sqrt(times), freedom)
+        return self.deviate(self.distance(protocol, best), expected)
 
 
 def normal_deviate(t: float, freedom: float) -> float:
@@ -165,6 +179,22 @@ def rms(values: Iterable[float]) -> float:
     return math.sqrt(math.fsum(squares) / len(squares))
 
 
+def images_needed(rows: Sequence[Row], best: str, others: Sequence[str], total: int) -> int | None:
+    """Estimate how many images exclude each other protocol with 80 % power, if `best` is the right one.
+
+    They are as different as the measured ones, of as many sequences to each image. None where not even the
+    whole set would do, because protocols are too near to one another for what a paper prints.
+    """
+    most = total or 1_000_000
+
+    def enough(images: int) -> bool:
+        times = math.inf if images == total else images / rows[0].images
+        return all(rms(row.foreseen(p, best, times) for row in rows) > FORESEEN for p in others)
+
+    more = range(rows[0].images + 1, most + 1)
+    return more[bisect_left(more, True, key=enough)] if more and enough(most) else None
+
+
 def in_words(row: Row, protocols: Iterable[str], total: int) -> str:
     """Put the printed number of a row beside its values under some protocols."""
     unit, digits = FAMILIES[row.claim.quantity], 2 if row.claim.quantity == "psnr" else 3
@@ -223,11 +253,14 @@ def decide(column: Sequence[Claim], table: Sequence[Claim], scores: Scores, tota
     not_excluded = [p for p in others if deviations[p] <= EXCLUDED]
     name = first.quantity if first.quantity in equivalent else best
     enough = len(fitting[best]) >= 2 and 2 * len(fitting[best]) > len(rows)
+    needed = images_needed(used, best, not_excluded, total) if not_excluded else None
     certain = enough and deviations[best] <= FITS and bool(others) and not not_excluded
     if certain:
         reason = f"every other protocol is more than {EXCLUDED:g} standard errors off over {len(used)} rows"
     elif not_excluded:
-        reason = f"not excluded: {', '.join(not_excluded)}"
+        reason = f"not excluded: {', '.join(not_excluded)} "
+        reason += f"({f'about {needed:,}' if needed else 'no number of'} images would exclude them)"
+        reason += "; one row decides no column" if len(rows) == 1 else ""
     elif not others:
         reason = "no other protocol is measured"
     elif len(rows) == 1:
@@ -244,6 +277,7 @@ def decide(column: Sequence[Claim], table: Sequence[Claim], scores: Scores, tota
         runner_up=others[0] if others else "",
         runner_up_residual=residuals[others[0]] if others else None,
         mixed="; ".join(f"{row.label}: {p}" for row, p in outliers if row.deviation(p) <= FITS),
+        images_needed=needed,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.compare.bands import RELATIVE, RETRAINED
-from benchmark.report.ablation import CLEAR, AblationTable
+from benchmark.report.ablation import AblationTable
 from benchmark.report.cells import format_like, part
 from benchmark.report.inputs import OURS, Inputs, place
 from benchmark.report.measured import QualityTable
@@ -143,7 +143,7 @@ def widest(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
 
 def ablations(tables: Sequence[AblationTable], inputs: Inputs) -> str:
     """Say whether the ablation tables' steps go the printed way."""
-    steps = [step for table in tables for step in table.steps if step.sign]
+    steps = [step for table in tables for step in table.steps if step.measured is not None]
     if not steps:
         left_out = len(inputs.measurements) and len(inputs.chosen) < len(inputs.runs)
         reason = f"profile {inputs.profile.name} leaves their runs out" if left_out else WAITING
@@ -152,20 +152,19 @@ def ablations(tables: Sequence[AblationTable], inputs: Inputs) -> str:
     for table in tables:
         names.setdefault(table.paper, []).append(table.printed.name)
     places = "; ".join(f"{paper} {' and '.join(tables_)}" for paper, tables_ in names.items())
-    same = sum(step.sign == "same" for step in steps)
-    clear = [step.sign for step in steps if step.measured and step.measured.clear]
+    counts = Counter(step.outcome for step in steps)
     whole = max(tables, key=lambda table: len(table.steps)).whole
     gain = ""
     if whole.printed is not None and whole.measured is not None:
         gain = (
-            f"; from {whole.before} to {whole.after} the paper prints {whole.printed:+} dB and "
-            f"we measure {whole.measured.value:+.2f} dB"
+            f"; from {whole.before} to {whole.after} the paper prints {whole.printed:+g} dB and "
+            f"we measure {whole.measured:+.2f} dB"
         )
     return (
-        f"After {'short' if inputs.cut() else 'full'} training, {same} of "
-        f"{plural(len(steps), 'ablation step')} ({places}) change PSNR in the printed direction; "
-        f"beyond {CLEAR:g} standard errors "
-        f"{clear.count('same')} do and {clear.count('opposite')} go against it{gain}."
+        f"After {'short' if inputs.cut() else 'full'} training, {counts['same']} of "
+        f"{plural(len(steps), 'ablation step')} ({places}) change PSNR in the printed direction, "
+        f"{counts['against']} go against it and {counts['undecided']} are undecided (95 % intervals over "
+        f"{steps[0].clusters} sequences or photographs, one seed){gain}."
     )
 
 

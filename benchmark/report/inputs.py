@@ -70,6 +70,9 @@ class Inputs:
     findings: list[schema.Finding]
     verdicts: list[schema.Verdict]
     decoded: list[schema.DecodedColumn]
+    steps: list[schema.AblationStep]
+    orders: list[schema.Order]
+    detectable: list[schema.Detectable]
     splits: list[schema.DatasetSplit]
     environment: dict[str, Any]
     times: list[schema.PrintedTime]
@@ -192,7 +195,8 @@ def read(
     )
     tables = (
         *(complexity, splits, authors, own.measurements, own.curves, own.decoded),
-        *(own.times, own.findings, own.verdicts, own.quality, own.environment, timings, prices),
+        *(own.times, own.findings, own.verdicts, own.steps, own.orders, own.detectable),
+        *(own.quality, own.environment, timings, prices),
     )
     files = {f"{root.name}/{path.relative_to(root).as_posix()}": path for path in tables}
     folder = Path(claims.__file__).parent
@@ -212,6 +216,9 @@ def read(
         findings=read_rows(own.findings, schema.Finding, optional=True),
         verdicts=read_rows(own.verdicts, schema.Verdict, optional=True),
         decoded=read_rows(own.decoded, schema.DecodedColumn, optional=True),
+        steps=read_rows(own.steps, schema.AblationStep, optional=True),
+        orders=read_rows(own.orders, schema.Order, optional=True),
+        detectable=read_rows(own.detectable, schema.Detectable, optional=True),
         splits=read_rows(splits, schema.DatasetSplit, optional=True),
         environment=read_environment(own.environment),
         times=read_rows(own.times, schema.PrintedTime, optional=True),

@@ -10,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.report import figures
-from benchmark.report.ablation import CLEAR
 from benchmark.report.crops import NETWORKS, SIDE
 from benchmark.report.measured import MAIN
 from benchmark.report.printed import BLURRED
@@ -161,7 +160,6 @@ def environment() -> Environment:
         "sees": SEES,
         "blurred": BLURRED,
         "meanings": MEANINGS,
-        "clear": CLEAR,
         "side": SIDE,
         "networks": NETWORKS,
         "main_quantities": MAIN,

@@ -11,7 +11,7 @@ from benchmark.compare.decode import FAMILIES
 from benchmark.compare.findings import kinds
 from benchmark.report import ablation, attention, crops, headlines, measured, printed, runtimes
 from benchmark.report.inputs import Inputs
-from benchmark.results.schema import OUTCOMES, Verdict
+from benchmark.results.schema import OUTCOMES, AblationStep, Verdict
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Summary:
     protocols: list[measured.Protocol]  # all that something was measured under
     weights: list[measured.QualityTable]  # of the authors
     ablations: list[ablation.AblationTable]
-    groups: dict[str, list[tuple[ablation.Step, str]]]
+    groups: dict[str, list[tuple[AblationStep, str]]]
     quality: list[measured.QualityTable]
     curves: dict[str, pd.DataFrame]  # rows of Inputs.curves by run
     studies: list[measured.Study]

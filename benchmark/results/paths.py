@@ -24,6 +24,9 @@ class Results:
         self.times = self.folder / "times.csv"  # schema.PrintedTime: physics and clocks of run times
         self.findings = self.folder / "findings.csv"  # schema.Finding, one row per claim and kind of evidence
         self.verdicts = self.folder / "verdicts.csv"  # schema.Verdict, one row per claim
+        self.steps = self.folder / "steps.csv"  # schema.AblationStep: changes printed and measured
+        self.orders = self.folder / "orders.csv"  # schema.Order: systems of a table by PSNR
+        self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains, agreeing sizes
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.report = self.folder / "report.html"

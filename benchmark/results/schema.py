@@ -86,6 +86,9 @@ TimingVerdict = Literal[
 TimingKind = Literal["forward", "step", "ceiling"]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+Direction = Literal["same", "against", "undecided"]  # of a change or an order, beside the printed one
+IntervalMethod = Literal["Student's t", "bootstrap", ""]  # empty: there is no interval
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 PHYSICS_VERDICTS: tuple[PhysicsVerdict, ...] = get_args(PhysicsVerdict)
 
 
@@ -286,6 +289,7 @@ class DecodedColumn:
     rows: Count  # with a measurement
     evidence: str  # one sentence
     mixed: str = ""  # rows that only another protocol fits, as "label: protocol", separated by "; "
+    images_needed: Count | None = None  # about so many would decide; None: decided, or images do not decide
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,63 @@ class PrintedTime:
     async_ratio: Share | None = None  # of times until the call returns
     likely_clock: Clock = ""
     likely_clock_reason: str = ""
+
+
+@dataclass(frozen=True)
+class AblationStep:
+    """One row of steps.csv: a change to a network, as printed and as measured over the same images."""
+
+    paper: str  # empty, as `table`, where no paper prints both networks
+    table: str
+    kind: Literal["step", "whole", "variant"]  # row to row, first row to last, network to variant
+    before: str  # printed label, or run
+    after: str
+    first: str  # run
+    second: str
+    dataset: str  # measured on
+    printed: Annotated[float, number("dB", "general")] | None  # after - before, as is what follows
+    measured: Annotated[float, number("dB")] | None
+    low: Annotated[float, number("dB")] | None  # 95 % interval over sequences or photographs
+    high: Annotated[float, number("dB")] | None
+    interval: IntervalMethod
+    images: Count
+    clusters: Count  # sequences or photographs
+    detectable: Annotated[float, number("dB", ge=0)] | None  # with 80 % power, by these images
+    images_needed: Count | None  # to detect the printed difference; None: more than a million sequences
+    outcome: Direction
+    reason: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """One row of orders.csv: the systems of a printed table in the order of measured PSNRs."""
+
+    paper: str
+    table: str
+    dataset: str  # printed
+    measured_by: Literal["retrained", "authors' weights"]
+    measured_on: str  # dataset
+    systems: Count  # printed and measured
+    pairs: Count  # of systems that are printed at least 0.3 dB apart
+    alike: Count  # of these pairs, in the printed order
+    tau: Annotated[float, number("1", "four")]  # Kendall's, over all pairs
+    p: Annotated[float, number("1", "four", ge=0, le=1)]  # two-sided, by permutation of the measured values
+    outcome: Direction
+    reason: str
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """One row of detectable.csv: the smallest differences between two runs that a test set shows."""
+
+    measured_by: Literal["retrained", "authors' weights"]
+    dataset: str
+    quantity: str
+    images: Count
+    clusters: Count  # sequences or photographs
+    pairs: Count  # of runs
+    median: ByQuantity | None  # over pairs of runs; None with fewer than two sequences
+    largest: ByQuantity | None
 
 
 @dataclass(frozen=True)
