@@ -133,6 +133,16 @@ def test_orders_are_by_table_and_dataset():
     assert same.p < 0.001
 
 
+def test_equal_values_have_no_order():
+    """Systems that all measure the same are undecided, without a tau."""
+    alike = differences.frames(scores({"dmphn_stack4": 27, "mprnet": 27, "sgenet": 27}))
+    alike["embedded"].loc[:] = 27.0
+    rows = list(differences.orders(PAPERS, alike, "retrained", "embedded"))
+
+    assert rows
+    assert {(row.tau, row.outcome) for row in rows} == {(None, "undecided")}
+
+
 def test_chance_orders_are_rarely_a_verdict():
     """Of orders drawn at random at most 5 % get a direction; four systems never do."""
     draw = np.random.default_rng(0)

@@ -200,7 +200,7 @@ def orders(papers: Sequence[Paper], values: Frames, by: By, stand_in: str) -> It
             means = frame[[claim.run for claim in chosen]].dropna().mean()
             found = statistics.agreement([float(claim.number[0]) for claim in chosen if claim.number], means)
             outcome, reason = judge_order(found)
-            counts = (found.systems, found.pairs, found.alike, found.tau, found.p)
+            counts = (found.systems, found.pairs, found.alike, finite(found.tau), found.p)
             yield Order(table.paper, table.name, dataset or "", by, measured_on, *counts, outcome, reason)
 
 

@@ -365,7 +365,7 @@ class Order:
     systems: Count  # printed and measured
     pairs: Count  # of systems that are printed at least 0.3 dB apart
     alike: Count  # of these pairs, in the printed order
-    tau: Annotated[float, number("1", "four")]  # Kendall's, over all pairs
+    tau: Annotated[float, number("1", "four")] | None  # Kendall's, over all pairs; None: all values are equal
     p: Annotated[float, number("1", "four", ge=0, le=1)]  # two-sided, by permutation of the measured values
     outcome: Direction
     reason: str
