@@ -58,7 +58,7 @@ def edit(path, old, new):
         ("nets.py", "torch.manual_seed(seed)", "torch.manual_seed(seed + 1)", {GAN, PLAIN}),
         ("training/trainer.py", "profile.thin, profile.seed", "profile.thin, 1", {GAN, PLAIN}),
         ("training/fit.py", "settings.seed * 1_000_003 + step", "step", {GAN, PLAIN}),
-        ("training/validation.py", "CROPS, SIDE = 12, 96", "CROPS, SIDE = 12, 64", {GAN, PLAIN}),
+        ("training/validation.py", "CROPS, SIDE = 12, 64", "CROPS, SIDE = 12, 48", {GAN, PLAIN}),
         ("metrics/psnr.py", "return ", "return 0 + ", {GAN, PLAIN}),
         ("training/schedules.py", "epoch // every", "epoch // every + 0", {GAN, PLAIN}),
         ("models/_layers.py", "Callable\n", "Callable, Iterator\n", {GAN, PLAIN}),
