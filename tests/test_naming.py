@@ -42,7 +42,8 @@ def test_several_are_listed():
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("sgenet:Table 1:SGENet:Runtme", "'Runtime'"), ("", "bag"), ("bag:HIDE PSNR", "nearest")]
+    ("name", "meant"),
+    [("sgenet:Table 1:SGENet:Runtme", "'Runtime'"), ("", "bag"), ("bag:HIDE PSNR", "nearest")],
 )
 def test_a_typo_gets_the_nearest(name, meant):
     """What is in no name gets the nearest field; parts that never occur together the nearest names."""

@@ -88,7 +88,7 @@ def find(name: str, claims: Sequence[Claim]) -> Claim:
 
 
 def hint(wanted: Sequence[str], claims: Sequence[Claim], named: Sequence[str]) -> str:
-    """Word what a mistyped name may mean: the nearest field of a part that occurs nowhere, or nearest names."""
+    """Word what a mistyped name may mean: the nearest fields for a part that occurs nowhere, or names."""
     known = sorted({field for claim in claims for field in fields(claim) if field})
     for part in wanted:
         close = difflib.get_close_matches(part, known, n=3)
