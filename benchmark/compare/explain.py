@@ -70,17 +70,11 @@ def chain(
         evidence,
         claims,
         by_claim,
-        {claimed_by(verdict): verdict for verdict in verdicts},
+        {claimed(verdict): verdict for verdict in verdicts},
         files,
         attribution.Tables(scores, curves),
         {name: kind.BASIS for name, kind in kinds().items()},
     )
-
-
-def claimed_by(verdict: Verdict) -> tuple[object, ...]:
-    """Return the columns that a verdict shares with its claim."""
-    where = (verdict.paper, verdict.table, verdict.row, verdict.column, verdict.run, verdict.dataset)
-    return (*where, verdict.quantity, verdict.printed, verdict.claimed)
 
 
 def explain(claim: Claim, known: Chain) -> str:
