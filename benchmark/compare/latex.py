@@ -53,21 +53,10 @@ SPECIAL = {
     "Ł": r"\L{}",
 }
 GREEK = (
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi - pi rho - sigma tau upsilon "
 )
-GREEK += ("nu", "xi", "", "pi", "rho", "", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega")
-SPECIAL |= {chr(0x3B1 + i): rf"$\{name}$" for i, name in enumerate(GREEK) if name}
+GREEK += "phi chi psi omega"  # in the order of their code points; "-" has no command
+SPECIAL |= {chr(0x3B1 + i): f"$\\{name}$" for i, name in enumerate(GREEK.split()) if name != "-"}
 ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r "}
 ACCENTS |= {"\u0327": "c ", "\u030c": "v ", "\u0304": "=", "\u0306": "u ", "\u0307": "."}
 
@@ -95,9 +84,9 @@ def character(one: str) -> str:
         return SPECIAL[one]
     if one.isascii():
         return one if one.isprintable() else " "
-    base, *marks = unicodedata.normalize("NFD", one)
-    if base.isascii() and len(marks) == 1 and marks[0] in ACCENTS:
-        return rf"\{ACCENTS[marks[0]]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", one)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in ACCENTS:
+        return rf"\{ACCENTS[parts[1]]}{{{parts[0]}}}"
     plain = unicodedata.normalize("NFKD", one)
     return "".join(map(character, plain)) if plain.isascii() else f"{{[}}U+{ord(one):04X}{{]}}"
 
