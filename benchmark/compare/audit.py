@@ -66,10 +66,10 @@ def audit(paper_file: Path, results_file: Path) -> tuple[Paper, list[Finding], l
     paper = claims.read_paper(paper_file, str(paper_file))
     rows = read_results(results_file)
     printed = [claim for claim in paper.claims() if not claim.blank]
-    evidence = gather(paper, rows)
-    check(printed, rows, evidence, str(paper_file))
+    check(printed, rows, str(paper_file))
     own_place = f"benchmark/claims/{paper.key}.yaml"
     try:
+        evidence = gather(paper, rows)
         judged = [*by_kinds(printed, rows, evidence), *measured(printed, rows, evidence)]
     except ValueError as error:
         raise ValueError(str(error).replace(own_place, str(paper_file))) from None
@@ -138,7 +138,7 @@ def whole(row: Row | None) -> int:
     return round(row.value) if row else 0
 
 
-def check(printed: Sequence[Claim], rows: Rows, evidence: Evidence, file: str) -> None:
+def check(printed: Sequence[Claim], rows: Rows, file: str) -> None:
     """Refuse a quantity that nothing can judge, which is a mistyped one.
 
     Raises:
