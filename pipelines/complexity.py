@@ -1,4 +1,4 @@
-"""Stage complexity: count parameters and MACs of every run's full network, whatever the profile cuts.
+"""Stage complexity: count every run's full network, and measure what papers say of its layout.
 
 A row is kept while its fingerprint (config, code of the model and of the counting, versions) stays the same.
 """
@@ -13,9 +13,9 @@ import torch
 from tqdm import tqdm
 
 from benchmark import nets, spec
-from benchmark.measure import counting
-from benchmark.results import COMPLEXITY, provenance, read_rows, write
-from benchmark.results.schema import Complexity
+from benchmark.measure import counting, structure
+from benchmark.results import COMPLEXITY, STRUCTURE, provenance, read_rows, write
+from benchmark.results.schema import Complexity, Structure
 from benchmark.training import pool
 from pipelines import run_stage
 
@@ -33,9 +33,23 @@ def fingerprint(run: spec.Run) -> str:
     return provenance.digest({"config": run.config, "code": code, "versions": versions})[:16]
 
 
+def layout(run: spec.Run, rows: dict[tuple[str, str], Structure]) -> list[Structure]:
+    """Measure what sentences say of a run's layout, unless that is done."""
+    code = provenance.model_code(run.model, Path(structure.__file__))
+    mark = provenance.digest({"config": run.config, "code": code, "torch": version("torch")})[:16]
+    known = {says: rows.get((run.name, says)) for says in run.structure}
+    if all(r and (r.measurement, r.fingerprint) == (run.structure[s], mark) for s, r in known.items()):
+        return [row for row in known.values() if row]
+    with torch.device("meta"):
+        net = nets.build(run)
+    return [Structure(run.name, s, m, structure.measure(net, m), mark) for s, m in run.structure.items()]
+
+
 def main() -> None:
-    """Write results/complexity.csv; runs with the same network share one count."""
+    """Write results/complexity.csv and structure.csv; runs with the same network share one count."""
     runs = spec.load()[1]
+    old = {(row.run, row.says): row for row in read_rows(STRUCTURE, Structure, optional=True)}
+    write(STRUCTURE, Structure, [row for run in runs.values() for row in layout(run, old)])
     fingerprints = {name: fingerprint(run) for name, run in runs.items()}
     rows = {row.fingerprint: row for row in read_rows(COMPLEXITY, Complexity, optional=True)}
     new = {mark: runs[name] for name, mark in reversed(fingerprints.items()) if mark not in rows}

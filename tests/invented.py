@@ -59,7 +59,7 @@ def judge(claim: claims.Claim, index: int) -> tuple[schema.Verdict, list[schema.
     """Invent a verdict and its findings: outcomes take turns; every second `undecided` has a measurement."""
     outcome, measured, reason = OUTCOMES[index % 8], None, "no run for this system yet"
     kind = KINDS.get({"ssim": "psnr"}.get(claim.quantity, claim.quantity), "setting")
-    protocol = {"psnr": "psnr", "ssim": "ssim_matlab"}.get(claim.quantity, "") if claim.run else ""
+    protocol = {"psnr": "psnr", "ssim": "ssim_matlab"}.get(claim.quantity, "")
     if claim.value is None:
         outcome = "undecided"
     elif outcome == "holds":

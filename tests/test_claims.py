@@ -49,8 +49,11 @@ def test_every_paper_has_its_numbers():
 
 
 def test_every_network_of_every_table_has_its_run():
-    """Only methods without a network that could be trained have none: five of them, in three papers."""
-    tables = [table for paper in KNOWN for table in PAPERS[paper].tables]
+    """Only methods without a network that could be trained have none: five of them, in three papers.
+
+    CDGNet's Table 2 is of networks fine-tuned in a way that nobody describes.
+    """
+    tables = [t for paper in KNOWN for t in PAPERS[paper].tables if (paper, t.name) != ("cdgnet", "Table 2")]
     without = {c.row.split()[0] for table in tables for c in table.claims.values() if c.run is None}
 
     assert without == {"Xu", "Whyte", "Hyun", "Sun", "Gong"}
@@ -179,3 +182,18 @@ def test_column_and_row_may_name_a_card(tmp_path, level, entry):
     cards = {c.card for c in paper.tables[0].claims.values() if c.row[:5] == "DMPHN" and c.column == "Time↓"}
 
     assert cards == {level}
+
+
+def test_what_a_network_is_asked_is_printed_somewhere():
+    """Each sentence of a run's `structure` is one of the claims files about that run: no dead entry."""
+    said = {(claim.run, claim.row) for paper in PAPERS.values() for claim in paper.prose}
+
+    assert {(name, says) for name, run in RUNS.items() for says in run.structure} <= said
+
+
+def test_what_shaped_a_network_names_a_paper():
+    """`built_to_fit` names a claims file, and quantities that it prints."""
+    for run in RUNS.values():
+        if run.built_to_fit:
+            printed = {claim.quantity for claim in PAPERS[run.built_to_fit.paper].claims()}
+            assert set(run.built_to_fit.quantities) <= printed | {name.split(".")[0] for name in printed}

@@ -22,6 +22,7 @@ from benchmark.results.schema import (
     Finding,
     PrintedTime,
     Score,
+    Structure,
     Verdict,
 )
 from tests.project import copy
@@ -326,6 +327,25 @@ def test_printed_settings_are_compared_with_the_recipe(quantity, printed, outcom
     assert judged(claim, evidence(profile=embedded))[1].outcome == outcome
     assert set(judged(claim, evidence())[0]) == {"setting"}
     assert set(judged(replace(claim, paper="cdgnet"), evidence())[0]) == {"by_construction"}
+
+
+@pytest.mark.parametrize(
+    ("run", "printed", "value", "outcome", "kind"),
+    [
+        ("mprnet", "two", "2", "holds", "setting"),
+        ("mprnet", "2", "3", "not reproduced", "setting"),
+        ("cdgnet", "1×3", "1x3", "holds", "by_construction"),
+        ("cdgnet", "3x3", "1x3", "not reproduced", "by_construction"),
+    ],
+)
+def test_a_layout_is_held_against_the_network_that_was_built(run, printed, value, outcome, kind):
+    """Numbers, words and kernels; a layout from its authors' code is independent, a typed one is not."""
+    claim = replace(CLAIM, paper="cdgnet", run=run, quantity="setting.x", printed=printed)
+    known = replace(evidence(), structure={(run, claim.row): Structure(run, claim.row, "count *", value)})
+    found, verdict = judged(claim, known)
+
+    assert (verdict.outcome, verdict.kind) == (outcome, kind)
+    assert found[kind].reason.startswith(f"count *: {value}")
 
 
 @pytest.mark.parametrize(

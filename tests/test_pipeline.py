@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmark import spec
-from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, Results, provenance
+from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, STRUCTURE, Results, provenance
 from tests.project import ROOT, checkout
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -31,7 +31,7 @@ def test_dvc_and_code_name_the_same_files():
     """Each stage's outputs in dvc.yaml are the paths that benchmark/results gives."""
     results = Results("${profile}")
 
-    assert outs("complexity") == {str(COMPLEXITY)}
+    assert outs("complexity") == {str(COMPLEXITY), str(STRUCTURE)}
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}

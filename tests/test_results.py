@@ -20,7 +20,7 @@ CURVES = {run: curve for run, curve in read_frame(RESULTS.curves, CurvePoint).gr
 
 
 def test_every_run_is_trained_and_measured():
-    """At least 50 runs, seven or more of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
+    """50 runs or more, seven of them DMPHN and 17 CDGNet, have PSNR and both SSIMs on every test image."""
     rows = {(row.run, row.quantity): row for row in read_rows(RESULTS.measurements, Measurement)}
 
     assert {

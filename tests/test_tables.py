@@ -15,6 +15,7 @@ TABLES = {
     "decoded.csv": rows.DecodedColumn,
     "findings.csv": rows.Finding,
     "verdicts.csv": rows.Verdict,
+    "structure.csv": rows.Structure,
     "measurements.csv": rows.Measurement,
     "prices.csv": rows.Price,
     "psnr_over_macs.csv": rows.PsnrOverMacs,

@@ -60,6 +60,7 @@ class Claim:
     or_run: str = ""  # the run of another reading of the row
     quoted: str = ""  # for run times: who measured it, on another card than the table's
     explain: Explained | Unexplained | None = None  # a known difference
+    formula: str = ""  # over other cells of the same paper: benchmark.claims.relations
 
     @property
     def blank(self) -> bool:
@@ -153,6 +154,7 @@ class RowEntry(Meaning, total=False):
     cells: Required[list[str]]
     explain: dict[str, Explained]  # by column
     unexplained: dict[str, Unexplained]  # by column
+    formula: dict[str, str]  # by column
     runs: dict[str, str | None]  # by column, for a row that mixes networks
 
 
@@ -175,6 +177,7 @@ class SentenceEntry(Meaning, total=False):
     unit: str
     explain: Explained
     unexplained: Unexplained
+    formula: str
 
 
 class Source(TypedDict):
@@ -214,8 +217,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
         if len(cells) != len(columns):
             raise ValueError(f"{row_place}: {len(cells)} cells; the table has {len(columns)} columns")
         known: dict[str, Explained | Unexplained] = {**row.get("unexplained", {}), **row.get("explain", {})}
-        runs = row.get("runs", {})
-        for head in (*known, *runs):
+        formula, runs = row.get("formula", {}), row.get("runs", {})
+        for head in (*known, *formula, *runs):
             if head not in columns:
                 raise ValueError(f"{row_place}: no column {head!r}; {nearest(head, columns)}")
         for j, (head, column) in enumerate(columns.items()):
@@ -226,7 +229,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
             cell["run"] = runs.get(head, cell["run"])
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
-                claims[i, j] = Claim(*where, printed=cells[j], explain=known.get(head), **cell)
+                cell |= {"explain": known.get(head), "formula": formula.get(head, "")}
+                claims[i, j] = Claim(*where, printed=cells[j], **cell)
     rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in dict(rows):
         raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")
@@ -236,7 +240,8 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
 
 def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
     """Read one number of the prose."""
-    cell = meaning(entry) | {"explain": entry.get("explain") or entry.get("unexplained")}
+    known = entry.get("explain") or entry.get("unexplained")
+    cell = meaning(entry) | {"explain": known, "formula": entry.get("formula", "")}
     if "quantity" not in cell:
         raise ValueError(f"{place}: 'quantity' is missing")
     where = (paper, entry["place"], entry["says"], entry.get("unit", ""))

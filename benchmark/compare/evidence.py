@@ -12,7 +12,7 @@ from benchmark.claims import Claim, Paper
 from benchmark.compare import decode, settings, times
 from benchmark.compare.bands import compare
 from benchmark.compare.decode import FAMILIES
-from benchmark.results import COMPLEXITY, DATASETS, Measurement, Results, read_frame, read_rows
+from benchmark.results import COMPLEXITY, DATASETS, STRUCTURE, Measurement, Results, read_frame, read_rows
 from benchmark.results.schema import (
     Complexity,
     DatasetSplit,
@@ -21,6 +21,7 @@ from benchmark.results.schema import (
     Outcome,
     PrintedTime,
     Score,
+    Structure,
 )
 
 KEY = ["run", "dataset", "quantity"]
@@ -47,6 +48,7 @@ class Evidence:
     decoded: list[DecodedColumn]
     sources: times.Sources  # counts of every run, cards and measured times
     times: dict[Claim, PrintedTime] = field(default_factory=dict)  # of every printed run time
+    structure: dict[tuple[str, str], Structure] = field(default_factory=dict)  # by run and what is said of it
 
     @property
     def counts(self) -> Mapping[str, Complexity]:
@@ -133,18 +135,24 @@ def gather(papers: list[Paper], profile: str = "") -> Evidence:
         list(decode.tables(papers, scores, totals)),
         sources,
         dict(times.times(papers, sources)),
+        {(row.run, row.says): row for row in read_rows(STRUCTURE, Structure, optional=True)},
     )
 
 
-def place(claim: Claim) -> tuple[Any, ...]:
+def columns(claim: Claim) -> dict[str, Any]:
     """Return the columns of schema.Place."""
-    where = (claim.paper, claim.table, claim.row, claim.column, claim.run or "", claim.dataset or "")
-    return (*where, claim.quantity, claim.printed, claim.value)
+    names = ("paper", "table", "row", "column", "run", "dataset", "quantity", "printed")
+    return {name: getattr(claim, name) or "" for name in names} | {"claimed": claim.value}
+
+
+def place(claim: Claim) -> tuple[Any, ...]:
+    """Return what a claim shares with its findings."""
+    return tuple(columns(claim).values())
 
 
 def found(claim: Claim, kind: str, outcome: Outcome, reason: str, source: str, **more: Any) -> Finding:
     """Write what a kind of evidence says of a claim."""
-    return Finding(*place(claim), kind, outcome, reason, source, **more)
+    return Finding(**columns(claim), kind=kind, outcome=outcome, reason=reason, source=source, **more)
 
 
 def count_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
@@ -161,12 +169,16 @@ def count_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
 
 
 def setting_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
-    """Compare a printed setting with the recipe of its run."""
+    """Compare a printed setting with the layout that was built, or with the recipe of its run."""
     printed = settings.printed(claim)
     source = f"recipe of {claim.run}, benchmark/runs" if claim.run else "benchmark/runs"
     if claim.run is None or (reason := evidence.no_run(claim)):
         reason = "a fact about the paper's experiments that no recipe, table or data set here has"
         return found(claim, kind, "undecided", reason, source)
+    if row := evidence.structure.get((claim.run, claim.row)):
+        outcome: Outcome = "holds" if settings.same(printed, row.value) else "not reproduced"
+        size = None if "x" in row.value else float(row.value)
+        return found(claim, kind, outcome, f"{row.measurement}: {row.value}", str(STRUCTURE), measured=size)
     value = settings.recipe_entry(claim, evidence.runs[claim.run].train)
     if value is None or not isinstance(printed, int | float):
         reason = "a choice inside the architecture or protocol; no recipe entry holds it"

@@ -120,9 +120,10 @@ def printed(claim: Claim, paper: Paper) -> Iterator[str]:
     meant = {"run": claim.run, "dataset": claim.dataset, "card": claim.card, "or run": claim.or_run}
     meant |= {"image size": claim.size, "hardware": claim.on, "quoted": claim.quoted}
     yield "; ".join(f"{key} {value}" for key, value in meant.items() if value) or "of no run and no dataset"
-    for key in ("note", "formula"):
-        if text := getattr(claim, key, ""):
-            yield f"{key}: {text}"
+    if claim.note:
+        yield f"note: {claim.note}"
+    if claim.formula:
+        yield f"formula: {claim.formula}"
     if claim.explain:
         formula = f"formula {claim.explain.formula}; " if claim.explain.formula else ""
         yield f"known for {claim.explain.measured:.10g} measured: {formula}{claim.explain.says}"
@@ -173,7 +174,8 @@ def rows(path: Path, claim: Claim, findings: Sequence[Finding], known: Chain) ->
         "run": {claim.run or "", claim.or_run} - {""},
         "dataset": {claim.dataset or "", known.evidence.profile.data},
         "quantity": quantities | ({"params"} if claim.quantity == "size" else set()),
-        "kind": {"forward"},
+        "kind": {"forward"},  # of timings.csv
+        "says": {claim.row},  # of structure.csv
     }
     lines = csv.DictReader(io.StringIO(known.files[path].decode("utf-8-sig"), newline=""))
     keys = [key for key in wanted if key in (lines.fieldnames or ())]

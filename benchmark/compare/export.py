@@ -11,14 +11,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmark.claims import Claim, Paper, Table
+from benchmark.claims import Paper, Table
 from benchmark.claims.direction import BETTER
 from benchmark.compare import latex
-from benchmark.compare.evidence import place
+from benchmark.compare.evidence import columns, place
 from benchmark.compare.findings import claimed
 from benchmark.compare.gate import MEASURED
 from benchmark.compare.units import format_like
@@ -86,7 +85,7 @@ def of_table(
             continue
         measured = mine.measured if mine else None
         rows[where] = Row(
-            **shared(claim),
+            **columns(claim),
             reproduced=measured,
             shown=format_like(claim, measured) if measured is not None else "",
             decides="yes" if mine and mine.outcome != "undecided" else "",
@@ -103,11 +102,6 @@ def of_table(
             place_reproduced=second.get(where, ""),
         )
     return rows
-
-
-def shared(claim: Claim) -> dict[str, Any]:
-    """Return the columns of schema.Place by name."""
-    return dict(zip((field.name for field in fields(Place)), place(claim), strict=True))
 
 
 def reproduced(findings: Iterable[Finding]) -> Finding | None:

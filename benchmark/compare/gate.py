@@ -85,7 +85,8 @@ def claimed(findings: Sequence[Finding], before: Snapshot | None) -> Iterator[Ch
         if not row.explanation and not (row.kind in MEASURED and row.outcome in ("holds", "close")):
             continue
         printed = f"printed {row.printed}" + (f" ({row.claimed:.10g})" if row.claimed is not None else "")
-        measured = f"measured {row.measured:.10g} by {row.kind}" if row.measured is not None else row.kind
+        value = "otherwise" if row.measured is None else f"{row.measured:.10g}"
+        measured = f"measured {value} by {row.kind}"
         says = f"{printed}, {measured}. {row.reason}".strip()
         name, word = f"{place} [{row.kind}]", row.explanation or row.outcome
         if row.explanation in FAILS:

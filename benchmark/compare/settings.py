@@ -7,7 +7,16 @@ from typing import Any
 from benchmark import spec
 from benchmark.claims import Claim
 
-WORDS = {"zero": 0, "once": 1, "single": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "six": 6}
+WORDS: dict[str, float] = {
+    "zero": 0,
+    "once": 1,
+    "single": 1,
+    "two": 2,
+    "dual": 2,
+    "three": 3,
+    "four": 4,
+    "six": 6,
+}
 WORDS |= {"halved": 0.5}  # of a factor
 SIDES = re.compile(r"(\d+)\s*[x×]\s*(\d+)")  # a kernel
 
@@ -29,6 +38,7 @@ SETTINGS: dict[str, Callable[[spec.Recipe], Any]] = {
     "setting.critic_steps": lambda recipe: recipe.adversary.get("critic_steps"),
     "setting.input_shift": lambda recipe: recipe.normalise.mean,
 }
+ENDS = {"setting.input_min": 0, "setting.input_max": 1}
 # Which of several weights of a loss a sentence names, by words of it; the first that it contains.
 LOSS_WEIGHTS = {
     "lambda 1 and 2": ("small", "large"),
@@ -51,10 +61,23 @@ def printed(claim: Claim) -> float | str | None:
     return claim.value if claim.value is not None else WORDS.get(claim.printed.strip().lower())
 
 
+def same(printed: float | str | None, measured: str) -> bool:
+    """Decide whether a printed setting is the measured one.
+
+    >>> same(3.0, "3"), same("1x3", "1x3"), same(3.0, "1x3")
+    (True, True, False)
+    """
+    return printed == measured if isinstance(printed, str) or "x" in measured else printed == float(measured)
+
+
 def recipe_entry(claim: Claim, recipe: spec.Recipe | None) -> float | None:
     """Return what a recipe has where a claim prints a setting; None where it has no such entry."""
     if recipe is None:
         return None
+    if claim.quantity in ENDS:  # of an image in [0, 1], or of what the network sees
+        end = ENDS[claim.quantity]
+        inner = (end - recipe.normalise.mean) * recipe.normalise.scale
+        return float(inner if "network" in claim.row else end)
     if claim.quantity == "setting.loss_weight":
         keys: tuple[str, ...] = next((v for words, v in LOSS_WEIGHTS.items() if words in claim.row), ())
         weights = {recipe.loss.get(key) for key in keys}

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from benchmark.claims import Claim
-from benchmark.compare.evidence import place
+from benchmark.compare.evidence import columns, place
 from benchmark.compare.findings import claimed, kinds
 from benchmark.results.schema import OUTCOMES, Basis, Finding, Verdict
 
@@ -52,9 +52,16 @@ def verdicts(claims: Sequence[Claim], findings: Sequence[Finding]) -> list[Verdi
 def decide(claim: Claim, findings: Sequence[Finding], bases: dict[str, Basis]) -> Verdict:
     """Choose the finding that decides a claim."""
     if not findings:
-        return Verdict(*place(claim), "undecided", "", "", NOTHING)
+        return Verdict(**columns(claim), outcome="undecided", kind="", basis="", reason=NOTHING)
     best = min(findings, key=lambda finding: rank(finding, bases[finding.kind]))
     basis: Basis = "mapping" if best.mapping else bases[best.kind]
     if best.outcome == "undecided":
         basis = ""
-    return Verdict(*place(claim), best.outcome, best.kind, basis, best.reason, best.explanation)
+    return Verdict(
+        **columns(claim),
+        outcome=best.outcome,
+        kind=best.kind,
+        basis=basis,
+        reason=best.reason,
+        explanation=best.explanation,
+    )

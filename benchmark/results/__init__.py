@@ -6,7 +6,16 @@ tables       CSV to checked rows or pandas frames and back
 provenance   fingerprints: whether a result still holds
 """
 
-from benchmark.results.paths import AUTHORS, COMPLEXITY, DATASETS, PRICES, RUNTIME, TIMINGS, Results
+from benchmark.results.paths import (
+    AUTHORS,
+    COMPLEXITY,
+    DATASETS,
+    PRICES,
+    RUNTIME,
+    STRUCTURE,
+    TIMINGS,
+    Results,
+)
 from benchmark.results.schema import Measurement
 from benchmark.results.tables import read_frame, read_rows, write
 
@@ -16,6 +25,7 @@ __all__ = [
     "DATASETS",
     "PRICES",
     "RUNTIME",
+    "STRUCTURE",
     "TIMINGS",
     "Measurement",
     "Results",

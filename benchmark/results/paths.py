@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
+STRUCTURE = Path("results/structure.csv")  # schema.Structure
 DATASETS = Path("results/datasets.csv")  # schema.DatasetSplit
 RUNTIME = Path("results/runtime")  # one folder of recordings per device, and two tables over all devices
 TIMINGS = RUNTIME / "timings.csv"  # schema.Timing

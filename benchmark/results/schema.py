@@ -158,6 +158,17 @@ class Complexity:
 
 
 @dataclass(frozen=True)
+class Structure:
+    """One row of structure.csv: what a sentence says of a run's layout, as measured on the network."""
+
+    run: str
+    says: str  # the sentence, as the claims files have it
+    measurement: str  # see measure/structure.py
+    value: str  # a whole number, or a kernel such as "3x3"
+    fingerprint: str = ""  # of the code and settings behind the layout
+
+
+@dataclass(frozen=True)
 class DatasetSplit:
     """One row of datasets.csv: one split of a real dataset, as the doctor examined it."""
 

@@ -103,6 +103,8 @@ class Run:
     weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
     built_to_fit: BuiltToFit | None = None  # that of its system
+    # What sentences say of its layout, by the words of the claims file: see measure/structure.py.
+    structure: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Hold printed qualities against what the authors' published weights give on the real test set."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from benchmark.claims import Claim
 from benchmark.compare.bands import AUTHORS, compare
@@ -24,7 +25,8 @@ def judge_one(claim: Claim, evidence: Evidence) -> Finding:
     """Judge a quality by the authors' weights, only on the whole test set."""
     protocol, remark = evidence.protocol(claim)
     name, dataset = claim.run or "", claim.dataset or ""
-    source, more = str(TABLES.measurements), {"protocol": protocol}
+    source = str(TABLES.measurements)
+    more: dict[str, Any] = {"protocol": protocol}
     measured = evidence.theirs(name, dataset, protocol)
     family = evidence.theirs(name, dataset, claim.quantity)
     measured = family if family and family.value is None else measured  # it has the reason for no value

@@ -6,7 +6,7 @@ from benchmark import plugins
 from benchmark.claims import Claim
 from benchmark.compare.evidence import Evidence, found
 from benchmark.data.realset import RealSet
-from benchmark.results.schema import Finding
+from benchmark.results.schema import Finding, Outcome
 
 ABOUT = "the official counts and image sizes of the data set"
 BASIS = "independent"
@@ -48,5 +48,5 @@ def judge_one(claim: Claim) -> Finding:
     outside = [value for value in official if abs(value - claim.value) > claim.rounding]
     spread = f"{min(official)} to {max(official)}, {mean:.1f} in the mean" if len({*official}) > 1 else ""
     reason = spread and f"{len(outside)} of {len(official)} differ: {spread}"
-    outcome = "contradicted" if outside else "holds"
+    outcome: Outcome = "contradicted" if outside else "holds"
     return found(claim, "data", outcome, reason or f"officially {mean:,.0f}", source, measured=mean)
