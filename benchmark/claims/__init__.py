@@ -248,17 +248,22 @@ def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
     return Claim(*where, printed=entry["printed"], **cell)
 
 
-def read(folder: Path = Path(__file__).parent) -> list[Paper]:
-    """Read every paper, in the order of their file names.
+def read_paper(path: Path, place: str) -> Paper:
+    """Read one claims file; errors call it `place`.
 
     Raises:
         ValueError: something is not allowed; the message names file, place, value and what is allowed.
     """
-    papers = []
-    for path in sorted(folder.glob("*.yaml")):
-        key, place = path.stem, f"benchmark/claims/{path.name}"
-        file = build(File, place, read_yaml(path))
-        tables = [read_table(key, f"{place}: tables[{t['table']}]", t) for t in file["tables"]]
-        prose = [read_sentence(key, f"{place}: prose[{s['says']}]", s) for s in file.get("prose", [])]
-        papers.append(Paper(key, **file["paper"], tables=tables, prose=prose))
-    return papers
+    key, file = path.stem, build(File, place, read_yaml(path))
+    tables = [read_table(key, f"{place}: tables[{t['table']}]", t) for t in file["tables"]]
+    prose = [read_sentence(key, f"{place}: prose[{s['says']}]", s) for s in file.get("prose", [])]
+    return Paper(key, **file["paper"], tables=tables, prose=prose)
+
+
+def read(folder: Path = Path(__file__).parent) -> list[Paper]:
+    """Read every paper, in the order of their file names.
+
+    Raises:
+        ValueError: as `read_paper`.
+    """
+    return [read_paper(path, f"benchmark/claims/{path.name}") for path in sorted(folder.glob("*.yaml"))]

@@ -19,9 +19,9 @@ from itertools import pairwise
 from typing import Any
 
 from benchmark.claims import Claim, Paper
+from benchmark.claims.direction import BETTER
 from benchmark.spec import nearest
 
-LOWER_IS_BETTER = {"seconds", "size", "params", "macs_256", "macs_720p"}
 COUNTED = ("setting", "data")  # counts and choices are printed as they are, not rounded
 WORDS = {"single": 1, "once": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "five": 5, "six": 6, "zero": 0}
 REFERENCE = re.compile(r"\s*(\[\d+\]|\[\d{4}\]|[↑↓])\s*$")
@@ -91,7 +91,7 @@ def order(cells: list[Number]) -> int:
     quantities = {cell.claim.quantity for cell in cells if cell.claim}
     if len(quantities) != 1:
         raise ValueError(f"cells of one quantity are ranked, not of {sorted(quantities)}")
-    return -1 if quantities & LOWER_IS_BETTER else 1
+    return -1 if any(BETTER.get(quantity) == "lower" for quantity in quantities) else 1
 
 
 def rank(cell: Number, among: list[Number]) -> Number:

@@ -11,5 +11,11 @@ statistics    intervals over sequences, power, and agreement of orders
 decode        the protocol of a printed PSNR or SSIM column, from the authors' weights
 times         printed run times beside physics and measured clocks
 physics       lower bounds of a run time on a graphics card of cards.yaml
+gate          what of our reproduction fails, also against the results of a git revision (`baseline`)
+gate_output   the gate as text, Markdown and JUnit XML
+explain       the chain behind one claim, found by `naming`; `attribution` ranks what could move a quality
+export        every printed table claimed beside reproduced; `latex` escapes and sets it
+audit         somebody else's paper and results
+units         measured numbers as the paper prints its own
 dvc_metrics   a summary for `dvc metrics show` and `dvc plots show`
 """

@@ -7,7 +7,7 @@ from benchmark import plugins
 from benchmark.claims import Claim
 from benchmark.compare.evidence import Evidence, place
 from benchmark.compare.formula import evaluate
-from benchmark.results.schema import Finding
+from benchmark.results.schema import Finding, Verdict
 
 
 def kinds() -> dict[str, Any]:
@@ -35,8 +35,8 @@ def findings(evidence: Evidence) -> list[Finding]:
     return [row for claim, own in zip(printed, rows, strict=True) for row in explained(claim, own, evidence)]
 
 
-def claimed(row: Finding) -> tuple[Any, ...]:
-    """Return the columns that a finding shares with its claim."""
+def claimed(row: Finding | Verdict) -> tuple[Any, ...]:
+    """Return the columns that a finding or verdict shares with its claim."""
     where = (row.paper, row.table, row.row, row.column, row.run, row.dataset)
     return (*where, row.quantity, row.printed, row.claimed)
 

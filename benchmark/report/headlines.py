@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.compare.bands import RELATIVE, RETRAINED
+from benchmark.compare.units import format_like
 from benchmark.report.ablation import AblationTable
-from benchmark.report.cells import format_like, part
+from benchmark.report.cells import part
 from benchmark.report.inputs import OURS, Inputs, place
 from benchmark.report.measured import QualityTable
 from benchmark.report.printed import PrintedPaper, short

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare.decode import FAMILIES, other_protocol
-from benchmark.report.cells import AuthorsValue, Cell, authors, cell, format_like, part
+from benchmark.compare.units import format_like
+from benchmark.report.cells import AuthorsValue, Cell, authors, cell, part
 from benchmark.report.inputs import KEY, Inputs, Judged, place
 from benchmark.results.schema import DecodedColumn, Verdict
 

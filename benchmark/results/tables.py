@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -18,6 +18,7 @@ import pandas as pd
 from benchmark.spec.checked import allowed
 
 Row = TypeVar("Row")
+NOTHING: Mapping[str, str] = {}
 
 
 def decimal(value: float) -> str:
@@ -97,8 +98,16 @@ def read_frame(path: Path, row: type[Any], optional: bool = False) -> pd.DataFra
     return frame.astype({name: dtypes[kind] for name, (kind, _) in kinds.items()})
 
 
-def read_rows(path: Path, row: type[Row], optional: bool = False) -> list[Row]:
+def read_rows(
+    path: Path, row: type[Row], optional: bool = False, defaults: Mapping[str, str] = NOTHING
+) -> list[Row]:
     """Read a table as a list of its dataclass, every cell checked.
+
+    Args:
+        path: of a CSV file with a header.
+        row: the dataclass of its rows, from benchmark.results.schema.
+        optional: whether a missing file is an empty table.
+        defaults: columns that the file may lack, and what their cells are then.
 
     Raises:
         ValueError: the file is missing (unless `optional`) or malformed, a column is missing, or a cell is
@@ -109,14 +118,14 @@ def read_rows(path: Path, row: type[Row], optional: bool = False) -> list[Row]:
     (_, header), *lines = _lines(path)
     hints = get_type_hints(row, include_extras=True)
     for name in hints:
-        if name not in header:
+        if name not in header and name not in defaults:
             raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
     nullable = {name for name, hint in hints.items() if NoneType in get_args(hint)}
     records = []
     for number, cells in lines:
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)}")
-        record = dict(zip(header, cells, strict=True))
+        record = {**defaults, **dict(zip(header, cells, strict=True))}
         records.append({k: None if k in nullable and not record[k] else record[k] for k in hints})
     try:
         return msgspec.convert(records, list[row], strict=False)  # type: ignore[valid-type]
