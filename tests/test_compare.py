@@ -472,7 +472,7 @@ def test_author_weights_that_differ_fail_the_gate(project, capsys):
     assert {d.verdict for d in read_rows(results.decoded, DecodedColumn)} == {"untested", "inconclusive"}
     printed = capsys.readouterr().out
     assert (
-        "UNEXPLAINED  cdgnet, Table 1, DMPHN 2019 [15], PSNR↑: printed 30.21 (30.21), measured 29.9"
+        "UNEXPLAINED  cdgnet, Table 1, DMPHN 2019 [15], PSNR↑ [authors_weights]: printed 30.21 (30.21), "
         in printed
     )
     assert "PROTOCOL cdgnet, Table 1, PSNR↑: psnr, inconclusive" in printed
