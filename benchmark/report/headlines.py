@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.compare.bands import RELATIVE, RETRAINED
+from benchmark.compare.times import in_words
 from benchmark.compare.units import format_like
 from benchmark.report.ablation import AblationTable
 from benchmark.report.cells import part
@@ -244,7 +245,7 @@ def physics(times: Times, inputs: Inputs) -> str:
         paper, row = max(rows, key=boldness)
         by = ", by its own printed operations," if boldness((paper, row))[0] else ""
         boldest = (
-            f"; the boldest is {paper}, {row.table}, “{row.row}”: {row.printed} needs{by} "
+            f"; the boldest is {paper}, {row.table}, “{row.row}”: {in_words(row.seconds or 0)} need{by} "
             f"{row.share_of_peak:.2g} times the peak of its card ({row.card})"
         )
     return (
