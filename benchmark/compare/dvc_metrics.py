@@ -11,7 +11,6 @@ from benchmark.compare.evidence import Evidence
 from benchmark.results import Results, write
 from benchmark.results.schema import PsnrOverMacs, Verdict
 
-SIZES = ("params", "size")  # quantities
 
 
 def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
@@ -31,7 +30,6 @@ def metrics(decided: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
     gains = psnr.loc[psnr["trained"], "gain"].dropna()
     return {
         "agree": {paper: by_paper[paper] for paper in sorted({row.paper for row in decided})},
-        "sizes_agree": sum(row.quantity in SIZES for row in agreeing),
         "decided": sum(row.outcome != "undecided" for row in decided),
         "unexplained": sum(row.explanation in ("known", "unexplained", "stale") for row in decided),
         "gain_median_db": round(float(gains.median()), 4) if len(gains) else None,

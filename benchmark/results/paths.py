@@ -27,7 +27,7 @@ class Results:
         self.steps = self.folder / "steps.csv"  # schema.AblationStep: changes printed and measured
         self.orders = self.folder / "orders.csv"  # schema.Order: systems of a table by PSNR
         self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
-        self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains, agreeing sizes
+        self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.report = self.folder / "report.html"
 
