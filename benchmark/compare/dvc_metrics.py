@@ -12,7 +12,6 @@ from benchmark.results import Results, write
 from benchmark.results.schema import PsnrOverMacs, Verdict
 
 
-
 def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
     """Return each run's PSNR on each dataset with `gain`, its difference to the blurred input's, in dB."""
     rows = evidence.measured[evidence.measured["quantity"] == "psnr"].dropna(subset="value")
