@@ -84,13 +84,14 @@ def explain(claim: Claim, known: Chain) -> str:
         known.findings.get(place(claim), []), key=lambda finding: rank(finding, known.bases[finding.kind])
     )
     paper = next(paper for paper in known.evidence.papers if paper.key == claim.paper)
+    own = Path(f"benchmark/claims/{claim.paper}.yaml")
     sections = {
         "printed": printed(claim, paper),
         "findings": [line for finding in found for line in told(finding)] or ["none"],
         "rows": [line for path in sources(claim, found, known) for line in rows(path, claim, found, known)],
         "files": [
             f"{path}  sha256 {hashlib.sha256(known.files[path]).hexdigest()[:DIGITS]}"
-            for path in (Path(f"benchmark/claims/{claim.paper}.yaml"), *sources(claim, found, known))
+            for path in dict.fromkeys((own, *sources(claim, found, known)))
             if path in known.files
         ],
         "verdict": decided(verdict, found),
