@@ -182,7 +182,10 @@ def groups(papers: Iterable[Paper], path: Path = VALUES) -> list[Group]:
         Group(*key, tuple(members), tuple(checked(key, m, members, file) for m in members if m.claim))
         for key, members in found.items()
         if any(m.claim for m in members)
-        and (len({m.paper or m.where for m in members}) > 1 or any(judgements(key, m.paper, file) for m in members))
+        and (
+            len({m.paper or m.where for m in members}) > 1
+            or any(judgements(key, m.paper, file) for m in members)
+        )
     ]
 
 

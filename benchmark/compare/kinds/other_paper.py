@@ -27,9 +27,7 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
             nearest = min(values, key=lambda value: abs(value - printed), default=None)
             source = "; ".join(dict.fromkeys(other.where for other in comparison.others))
             stale = "stale" if comparison.stale else ""
-            yield found(
-                claim, "other_paper", outcome, reason, source, measured=nearest, explanation=stale
-            )
+            yield found(claim, "other_paper", outcome, reason, source, measured=nearest, explanation=stale)
 
 
 def rivals(comparison: elsewhere.Comparison) -> bool:
