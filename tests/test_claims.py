@@ -128,6 +128,7 @@ PROSE = "prose[branches of the proposed network]"
             f"{OURS}: no column 'Flops'; ",
         ),
         (lambda t, p: p.update(printed=2), "prose[Abstract].printed: 2; allowed: text in quotes"),
+        (lambda t, p: p.update(printed="11^-4"), f"{PROSE}.printed: '11^-4' is no number"),
         (lambda t, p: p.update(sayz="x"), "unknown key 'sayz'; did you mean 'says'?"),
         (lambda t, p: p.pop("quantity"), f"{PROSE}: 'quantity' is missing"),
         (lambda t, p: t.update(anchor="DMPHN"), "tables[Table 1].anchor: no row 'DMPHN'; "),

@@ -111,6 +111,7 @@ def test_outcomes(printed, formula, outcome):
         ('Prose["imagse"]', "no sentence 'imagse'; did you mean 'images'?"),
         ('rnk(Table1["A", "PSNR"])', "no function 'rnk'; did you mean 'rank'?"),
         ('Table1["C", "Time"]', "no number is printed there"),
+        ('Table1["A", "Time"]', "Table1['A', 'Time'] is seconds, the claim psnr"),
         ('__import__("os").system("true")', "is not allowed"),
         ("(lambda: 1)()", "is not allowed"),
         ("1 +", "is no expression"),

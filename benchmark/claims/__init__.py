@@ -230,7 +230,7 @@ def read_table(paper: str, place: str, entry: TableEntry) -> Table:
             if cell["quantity"] != "text":
                 where = (paper, entry["table"], row["row"], head)
                 cell |= {"explain": known.get(head), "formula": formula.get(head, "")}
-                claims[i, j] = Claim(*where, printed=cells[j], **cell)
+                claims[i, j] = checked(f"{row_place}.cells[{j}]", Claim(*where, printed=cells[j], **cell))
     rows, anchor = [(row["row"], row["cells"]) for row in entry["rows"]], entry.get("anchor", "")
     if anchor and anchor not in dict(rows):
         raise ValueError(f"{place}.anchor: no row {anchor!r}; {nearest(anchor, dict(rows))}")
@@ -245,7 +245,14 @@ def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
     if "quantity" not in cell:
         raise ValueError(f"{place}: 'quantity' is missing")
     where = (paper, entry["place"], entry["says"], entry.get("unit", ""))
-    return Claim(*where, printed=entry["printed"], **cell)
+    return checked(f"{place}.printed", Claim(*where, printed=entry["printed"], **cell))
+
+
+def checked(place: str, claim: Claim) -> Claim:
+    """Return a claim whose power can be read; any other base than 10 would pass for words."""
+    if "^" in claim.printed and claim.number is None:
+        raise ValueError(f"{place}: {claim.printed!r} is no number; a power is written 10^-4 or 2 x 10^5")
+    return claim
 
 
 def read_paper(path: Path, place: str) -> Paper:

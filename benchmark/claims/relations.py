@@ -20,6 +20,7 @@ from benchmark.claims import Claim, Paper
 from benchmark.claims.formulas import Formula, Number, read
 
 Outcome = Literal["holds", "close", "contradicted", "undecided"]
+UNITS = ("psnr", "ssim", "seconds", "params", "size", "macs_256", "macs_720p")  # a cell repeats its own only
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def judge(paper: Paper, claim: Claim, node: ast.expr) -> Relation:
     own = read(claim)
     if own is None or not isinstance(value, Number):
         raise ValueError(f"{printed!r} cannot be compared with {text}: a number or a statement is needed")
+    kinds = {part.quantity for part in (claim, *used)}
+    if isinstance(node, ast.Subscript) and len(kinds) > 1 and kinds & set(UNITS):
+        raise ValueError(f"{ast.unparse(node)} is {used[0].quantity}, the claim {claim.quantity}")
     looser = [read(claim, Fraction(1)), Formula(paper, Fraction(1)).visit(node)[0]]
     outcome = "holds" if own.meets(value) else "close" if looser[0].meets(looser[1]) else "contradicted"
     return Relation(

@@ -55,7 +55,8 @@ def explained(claim: Claim, rows: list[Finding], evidence: Evidence) -> list[Fin
     if not needed:
         values = ", ".join(f"{row.measured:.10g}" for row in rows if row.measured is not None)
         stale = f"the claims file explains {known.measured:.10g}, but measured are {values or 'none'}"
-        return [stale_one(row, stale) if row.measured is not None else row for row in rows]
+        about = [row for row in rows if row.measured is not None] or rows
+        return [stale_one(row, stale) if row in about else row for row in rows]
     return [attach(claim, row, evidence) if row in needed else row for row in rows]
 
 

@@ -8,7 +8,7 @@ impossible       no network, software or reading of ours saves it: the card's li
 contradicted     by the paper itself, arithmetic or the data set: needs no training, and no mapping
 not credible     needs software that nobody has measured
 not reproduced   the network here gives another number; the fault may be the paper's or ours
-contested        papers disagree: at least one is wrong, but which one is open
+contested        papers disagree: one is wrong or of something else than it says, but which is open
 holds            by a measurement that the number did not shape; then
 close            likewise, within the spread of tools; then
 holds, close     by another print, which may have been copied; then

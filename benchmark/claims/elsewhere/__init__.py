@@ -12,7 +12,7 @@ Sources quote each other, so equal digits are no independent measurement unless 
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Required, TypedDict
 
@@ -65,6 +65,7 @@ class Comparison:
     cause: Cause
     reason: str
     others: tuple[Member, ...]
+    stale: str = ""  # of a judgement of digits that the paper does not print
 
 
 @dataclass(frozen=True)
@@ -178,10 +179,13 @@ def groups(papers: Iterable[Paper], path: Path = VALUES) -> list[Group]:
             key = key_of(value["system"], value.get("dataset"), quantity)
             found[key].append(published(file, value, quantity))
     return [
-        Group(*key, tuple(members), tuple(compare(key, m, members, file) for m in members if m.claim))
+        Group(*key, tuple(members), tuple(checked(key, m, members, file) for m in members if m.claim))
         for key, members in found.items()
         if any(m.claim for m in members)
-        and (len({m.paper or m.where for m in members}) > 1 or any(judged(key, m, file) for m in members))
+        and (
+            len({m.paper or m.where for m in members}) > 1
+            or any(judgements(key, m.paper, file) for m in members)
+        )
     ]
 
 
@@ -199,6 +203,18 @@ def published(file: File, value: Value, quantity: str) -> Member:
     ends = (float(number.low), float(number.value), float(number.high))
     where = file["sources"][value["source"]]
     return Member(where, "", value["by"], value.get("run", ""), value.get("card", ""), printed, *ends)
+
+
+def checked(key: tuple[str, str, str], member: Member, members: list[Member], file: File) -> Comparison:
+    """Hold one claim against other sources; a judgement that nothing printed needs is stale."""
+    printed = {other.printed for other in members if other.paper == member.paper}
+    stale = [
+        f"a judgement in {VALUES.name} is of {text!r}, which {member.paper} does not print"
+        for _, prints in judgements(key, member.paper, file)
+        for text in prints
+        if text not in printed
+    ]
+    return replace(compare(key, member, members, file), stale="; ".join(stale))
 
 
 def compare(key: tuple[str, str, str], member: Member, members: list[Member], file: File) -> Comparison:
@@ -227,14 +243,17 @@ def compare(key: tuple[str, str, str], member: Member, members: list[Member], fi
     return Comparison(member.claim, "contested", "unknown", f"printed otherwise elsewhere: {listed}", others)
 
 
+def judgements(key: tuple[str, str, str], paper: str, file: File) -> list[tuple[Judgement, list[str]]]:
+    """Return the judgements of a group, with the prints of one paper that each is of."""
+    system, dataset, quantity = key
+    of_group = [j for j in file["judgements"] if (j["system"], j["dataset"]) == (system, dataset)]
+    found = [(judgement, judgement["prints"].get(paper, {}).get(quantity, [])) for judgement in of_group]
+    return [(judgement, prints) for judgement, prints in found if prints]
+
+
 def judged(key: tuple[str, str, str], member: Member, file: File) -> Judgement | None:
     """Return the judgement of a print, if there is one."""
-    system, dataset, quantity = key
-    for judgement in file["judgements"]:
-        prints = judgement["prints"].get(member.paper, {}).get(quantity, [])
-        if (judgement["system"], judgement["dataset"]) == (system, dataset) and member.printed in prints:
-            return judgement
-    return None
+    return next((j for j, prints in judgements(key, member.paper, file) if member.printed in prints), None)
 
 
 def describe(other: Member, member: Member) -> str:

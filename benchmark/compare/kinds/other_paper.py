@@ -14,25 +14,23 @@ BASIS = "print"
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
-    """Yield a finding for each number that is printed elsewhere too."""
+    """Yield a finding for each number that is printed elsewhere too; one whose judgement is stale says so."""
     for group in elsewhere.groups(evidence.papers):
         for comparison in group.comparisons:
-            claim = comparison.claim
-            if claim.value is None or claim.quoted:
+            claim, outcome = comparison.claim, comparison.outcome
+            if claim.value is None or (claim.quoted and claim.quantity == "seconds"):
                 continue
-            reason, outcome = (
-                "; ".join(filter(None, (comparison.cause, comparison.reason))),
-                comparison.outcome,
-            )
             if outcome == "contested" and claim.quantity == "seconds" and not rivals(comparison):
                 outcome = "undecided"  # nobody else measured it on this card
+            reason = "; ".join(filter(None, (comparison.cause, comparison.reason, comparison.stale)))
             printed, values = claim.value, [other.value for other in comparison.others]
             nearest = min(values, key=lambda value: abs(value - printed), default=None)
             source = "; ".join(dict.fromkeys(other.where for other in comparison.others))
-            yield found(claim, "other_paper", outcome, reason, source, measured=nearest)
+            stale = "stale" if comparison.stale else ""
+            yield found(claim, "other_paper", outcome, reason, source, measured=nearest, explanation=stale)
 
 
 def rivals(comparison: elsewhere.Comparison) -> bool:
-    """Decide whether a time is measured otherwise on the same card, or is a quoted number itself."""
+    """Decide whether a time is measured otherwise on the same card."""
     measured = (o for o in comparison.others if not (o.claim and o.claim.quoted))
-    return comparison.cause == "a quoted number" or any(o.card == comparison.claim.card for o in measured)
+    return any(o.card == comparison.claim.card for o in measured)
