@@ -14,8 +14,7 @@ import yaml
 from benchmark import claims
 from benchmark.claims import Claim, elsewhere
 from benchmark.claims.relations import Relation, relations
-from benchmark.compare import __main__ as command
-from benchmark.compare import times
+from benchmark.compare import gate, times
 from benchmark.compare.evidence import Evidence, gather, place
 from benchmark.compare.findings import claimed, findings
 from benchmark.compare.findings import claims as printed_claims
@@ -239,7 +238,7 @@ def changes(state: State) -> dict[int, set[str]]:
     for i, (before, old, after, new) in enumerate(pairs):
         if before.outcome != after.outcome:
             found[i].add(after.outcome)
-        failing = [row for row in new if row.explanation in command.FAILS]
-        if failing and not any(row.explanation in command.FAILS for row in old):
+        failing = [row for row in new if row.explanation in gate.FAILS]
+        if failing and not any(row.explanation in gate.FAILS for row in old):
             found[i] |= {row.explanation for row in failing}
     return found
