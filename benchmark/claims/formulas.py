@@ -201,9 +201,10 @@ def describe(name: str, value: Any, parts: list[tuple[Any, str]]) -> str:
         first = getattr(best(among).claim, "printed", "")
         return f"place of {texts[0]} among {len(among)} (best: {first}) [{float(value.value):g}]"
     if name in ("count", "datasets"):
-        return f"{name} of {texts[0]} [{float(value.value):g}]"
+        return f"{name.replace('datasets', 'data sets')} of {texts[0]} [{float(value.value):g}]"
     if isinstance(parts[0][0], Number) and len(parts) == 1:
-        return f"{name.replace('_', ' ')} ({texts[0]} = {float(parts[0][0].value):.3g})"
+        result = f"{float(parts[0][0].value):.3g}"
+        return f"{name.replace('_', ' ')} ({texts[0] if texts[0] == result else f'{texts[0]} = {result}'})"
     return f"{name.replace('_', ' ')}({', '.join(texts)})"
 
 

@@ -165,7 +165,12 @@ def count_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
         return found(claim, kind, "undecided", reason or "printed in words, not as a number", source)
     row = evidence.counts[claim.run or ""]
     value = 4 * row.params if claim.quantity == "size" else getattr(row, claim.quantity)
-    return found(claim, kind, compare(claim, value, {}), "", source, measured=float(value))
+    counted = f"{value / 1e9:,.2f} GMAC counted"
+    if claim.quantity in ("params", "size"):
+        counted = f"{row.params:,} weights counted"
+        if claim.quantity == "size":
+            counted += f": {value / 1e6:.2f} MB or {value / 2**20:.2f} MiB"
+    return found(claim, kind, compare(claim, value, {}), counted, source, measured=float(value))
 
 
 def setting_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:

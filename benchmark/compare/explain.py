@@ -18,6 +18,7 @@ from benchmark.compare import attribution, decode, naming
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.evidence import Evidence, place
 from benchmark.compare.findings import claimed, kinds
+from benchmark.compare.gate import MEASURED
 from benchmark.compare.verdicts import rank
 from benchmark.results import AUTHORS, COMPLEXITY, Results, read_frame, read_rows
 from benchmark.results.schema import OUTCOMES, Basis, CurvePoint, Finding, Score, Verdict
@@ -132,7 +133,8 @@ def printed(claim: Claim, paper: Paper) -> Iterator[str]:
 
 def told(finding: Finding) -> Iterator[str]:
     """Write one finding."""
-    more = [f"measured {finding.measured:.10g}"] if finding.measured is not None else []
+    word = "measured" if finding.kind in MEASURED else "compared with"
+    more = [f"{word} {finding.measured:.10g}"] if finding.measured is not None else []
     more += [f"protocol {finding.protocol}"] if finding.protocol else []
     more += [f"{finding.images:,} images"] if finding.images else []
     more += [finding.explanation] if finding.explanation else []

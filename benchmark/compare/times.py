@@ -170,15 +170,15 @@ def explain(claim: Claim, longest: float, card: Card, judged: Mapping[str, Judge
             f"{each.load.macs / 1e9:,.2f} GMAC {source} need {rate:.3g} TFLOP/s, "
             f"{each.share_of_peak:.2g} times the peak of {card.name}; "
             f"they take {in_words(each.bounds.at_peak)} at that peak, "
-            f"{in_words(each.bounds.lower_bound)} with all that software can do"
+            f"{in_words(each.bounds.lower_bound)} with Winograd everywhere or half precision"
         )
         if longest < each.bounds.eager:
-            part += f"; run eagerly as here, its operators move data for {in_words(each.bounds.eager)}"
+            part += f"; its operators, run one by one, move data for {in_words(each.bounds.eager)}"
         parts.append(part)
     size = "720x1280" if claim.size else "720x1280 assumed, as the paper names no size"
     best = physics.milder(list(judged.values()))
     if best.verdict == "impossible":
-        size += f": not impossible on {math.floor(100 * best.possible_share)} % of its pixels or fewer"
+        size += f": possible at most for {math.floor(100 * best.possible_share)} % of its pixels"
     return "; ".join([*parts, size])
 
 

@@ -41,11 +41,15 @@ class Tested:
 
     @property
     def bands(self) -> float:
-        """Return the gap in units of the quantity's band for `close`, or of 1 % where there is no band."""
+        """Return the gap in units of the quantity's band for `close`, or of 1 % where there is no band.
+
+        A ratio counts alike in both directions: half as much is as far off as twice as much.
+        """
         gap = self.measured - self.claimed
         if band := RETRAINED.get(self.finding.quantity):
             return abs(gap) / (band.above if gap > 0 else band.below)
-        return self.relative_gap / RELATIVE.get(self.finding.quantity, 0.01)
+        low, high = sorted((abs(self.claimed), abs(self.measured)))
+        return (high / low - 1 if low else 0.0) / RELATIVE.get(self.finding.quantity, 0.01)
 
     @property
     def gap(self) -> str:
@@ -95,10 +99,10 @@ def claims_decided(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     others = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES[:5])
     undecided = counts["undecided"] + printed - len(verdicts)
     return (
-        f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')}, {agree['independent']} agree "
-        f"with a measurement that they did not shape and {agree['print']} with another print; "
-        f"{agree['by construction']} agree by construction, which says nothing, as a recipe or layout was "
-        f"typed from them or searched to meet them; {others}; {undecided:,} are undecided."
+        f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')} (words such as “fastest” "
+        f"included), {agree['independent']} agree with evidence that they did not shape, {agree['print']} "
+        f"with another print and {agree['by construction']} only because a recipe or layout here was made "
+        f"from them, which proves nothing; {others}; {undecided:,} are undecided."
     )
 
 
@@ -138,7 +142,7 @@ def widest(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     where = ", ".join(text for text in (paper, finding.table, f"“{finding.row}”", finding.column) if text)
     return (
         f"{plural(len(off), 'number')} {'is' if len(off) == 1 else 'are'} not reproduced, {counts[True]} of "
-        f"them explained by a formula and {counts[False]} unexplained; the widest is in {where}: "
+        f"them explained by a formula and {counts[False]} unexplained; the furthest off is in {where}: "
         f"printed {finding.printed}, measured {ours}, {worst.gap}{worst.reason}."
     )
 
@@ -249,7 +253,7 @@ def physics(times: Times, inputs: Inputs) -> str:
             f"{row.share_of_peak:.2g} times the peak of its card ({row.card})"
         )
     return (
-        f"Printed run times: of {sum(counts.values())}, {counts['impossible']} are impossible, "
+        f"Run times, each counted once: of {sum(counts.values())}, {counts['impossible']} are impossible, "
         f"{counts['not credible']} not credible, {counts['possible']} possible (laws of physics) and "
         f"{counts['untested']} untested{boldest}."
     )
