@@ -112,6 +112,20 @@ def test_a_time_counts_on_the_papers_card(pasted):
         (('"32.66", "0.959"', '"32.66"'), "tables[Table 1].rows[MPRNet]: 4 cells; the table has 5 columns"),
         (("about: quality", "abuot: quality"), "unknown key 'abuot'; did you mean 'about'?"),
         (("paper: {", "paper: {{"), "tiny.yaml: cannot be read"),
+        (
+            ("about: quality", "about: " + "[" * 60 + "]" * 60 + " #"),
+            "tiny.yaml, line 4: nested more than 50",
+        ),
+        (('"PSNR": {', "1: {"), "columns: key 1; allowed: text in quotes"),
+        (("scale: 1.0e+6", "scale: .inf"), "scale inf; allowed: finite numbers > 0"),
+        (('["31.20"', '["31,20"'), "'31,20'; allowed: commas between thousands"),
+        (('["31.20"', '["−31.20"'), "'−31.20' is no number; a minus is '-'"),
+        (('["31.20"', '["10^400"'), "'10^400'; allowed: powers from 10^-300 to 10^300"),
+        (('row: "TinyNet"', 'row: "MPRNet"'), "Table 1, MPRNet, PSNR, gopro: is there twice"),
+        (('printed: "31.25"', 'printed: "31.25", formula: "rank(1, 2)"'), "rank(number, number); allowed"),
+        (('printed: "31.25"', 'printed: "31.25", formula: "1 and 2"'), "'1' is no statement"),
+        (("value,n", "value,value"), "tiny.csv: 2 columns 'value'; allowed: one"),
+        (("tiny,gopro,ssim", ",gopro,ssim"), "tiny.csv: a row without a run or a quantity"),
     ],
 )
 def test_bad_input_names_its_place(pasted, change, says):
@@ -124,11 +138,21 @@ def test_bad_input_names_its_place(pasted, change, says):
     assert "\n" not in str(error.value)
 
 
+def test_a_size_of_the_results_counts_and_no_images_decide_nothing(pasted):
+    """A printed size is held against the results' own size; a mean over no images is none."""
+    claims = CLAIMS.replace('"Params (M)": {quantity: params,', '"Size (MB)": {quantity: size,')
+    results = RESULTS.replace("ssim,0.9402,1111", "ssim,0.9402,0").replace(",params,5236096", ",size,5200000")
+    found, _ = outcomes(pasted(claims, results))
+
+    assert found["TinyNet", "size", "size"] == "holds"
+    assert "holds" not in {outcome for (row, quantity, _), outcome in found.items() if quantity == "ssim"}
+
+
 def test_missing_files(tmp_path, pasted):
     """Each is named."""
     claims, results = pasted()
 
-    with pytest.raises(ValueError, match=r"none\.csv: does not exist"):
+    with pytest.raises(ValueError, match=r"none\.csv: cannot be read"):
         audit.audit(claims, tmp_path / "none.csv")
     with pytest.raises(ValueError, match=r"none\.yaml: cannot be read"):
         audit.audit(tmp_path / "none.yaml", results)

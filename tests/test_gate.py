@@ -179,7 +179,9 @@ def test_measuring_nothing_fails():
     ("options", "says"),
     [
         (["--gate", "--since", "no-such"], "compare: --since 'no-such': no revision of this repository"),
+        (["--gate", "--since", ""], "compare: --since '': no revision of this repository"),
         (["--since", "HEAD"], "compare: --since belongs to --gate"),
+        (["--gate", "--markdown", "x", "--junit", "x"], "compare: --markdown and --junit are two files"),
         (["--gate", "--since", "HEAD", "--profile", "smoke"], "compare: --since HEAD: has no results/smoke/"),
         (["--gate", "--junit", "no/such/folder.xml"], "compare: no/such/folder.xml: cannot be written"),
         (["--results", "a.csv"], "compare: --results and --claims belong together"),

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from benchmark.spec import build, nearest, read_yaml
 
 BLANK = {"", "-", "–", "—", "N/A"}
+THOUSANDS = re.compile(r"(?<![\d.])[-+]?\d{1,3}(,\d{3})+(?![\d,])")
 SCALES = {"min": 60, "s": 1, "dB": 1}
 NUMBER = re.compile(
     r"(?P<mantissa>[-+]?\d[\d,]*\.?\d*)?\s*(?:[x×]?\s*(?P<ten>10)\^(?P<power>-?\d+))?\s*(?P<unit>min|dB|s|x|%)?"
@@ -249,7 +251,26 @@ def read_sentence(paper: str, place: str, entry: SentenceEntry) -> Claim:
 
 
 def checked(place: str, claim: Claim) -> Claim:
-    """Return a claim whose power can be read; any other base than 10 would pass for words."""
+    """Return a claim whose number and scale can be read.
+
+    Raises:
+        ValueError: the print would pass for words or for another number; the message has place and value.
+    """
+    if not (isfinite(claim.scale) and claim.scale > 0):
+        raise ValueError(f"{place}: scale {claim.scale}; allowed: finite numbers > 0")
+    power = re.search(r"\^(-?\d+)", claim.printed)
+    if power and (len(power[1]) > 4 or abs(int(power[1])) > 300):
+        raise ValueError(f"{place}: {claim.printed!r}; allowed: powers from 10^-300 to 10^300")
+    if len(claim.printed) > 200 and claim.number is not None:
+        raise ValueError(
+            f"{place}: {claim.printed[:20]}... has {len(claim.printed)} characters; allowed: 200"
+        )
+    if claim.number is None and re.search(r"[\u200b-\u200f\u2060\ufeff]|^\s*[−–‐]\s*\d", claim.printed):
+        raise ValueError(
+            f"{place}: {claim.printed!r} is no number; a minus is '-', without invisible characters"
+        )
+    if claim.number is not None and "," in claim.printed and not THOUSANDS.search(claim.printed):
+        raise ValueError(f"{place}: {claim.printed!r}; allowed: commas between thousands, a decimal point")
     if "^" in claim.printed and claim.number is None:
         raise ValueError(f"{place}: {claim.printed!r} is no number; a power is written 10^-4 or 2 x 10^5")
     return claim
@@ -264,7 +285,19 @@ def read_paper(path: Path, place: str) -> Paper:
     key, file = path.stem, build(File, place, read_yaml(path))
     tables = [read_table(key, f"{place}: tables[{t['table']}]", t) for t in file["tables"]]
     prose = [read_sentence(key, f"{place}: prose[{s['says']}]", s) for s in file.get("prose", [])]
-    return Paper(key, **file["paper"], tables=tables, prose=prose)
+    found = Paper(key, **file["paper"], tables=tables, prose=prose)
+    seen = set[tuple[str | None, ...]]()
+    for claim in found.claims():
+        name = claim.table, claim.row, claim.column, claim.dataset
+        if name in seen:
+            what = ", ".join(filter(None, name))
+            raise ValueError(
+                f"{place}: {what}: is there twice; allowed: another label, such as {claim.row!r} (2)"
+            )
+        seen.add(name)
+    if not seen:
+        raise ValueError(f"{place}: has no claim; allowed: at least one")
+    return found
 
 
 def read(folder: Path = Path(__file__).parent) -> list[Paper]:

@@ -96,7 +96,7 @@ def order(cells: list[Number]) -> int:
 
 def rank(cell: Number, among: list[Number]) -> Number:
     """Return the place of a cell, the best is 1; equal cells leave a range of places."""
-    sign, others = order(among), [other for other in among if other.claim != cell.claim]
+    sign, others = order([cell, *among]), [other for other in among if other.claim != cell.claim]
     ahead = sum(less(cell, other) is True if sign > 0 else less(other, cell) is True for other in others)
     behind = sum(less(other, cell) is True if sign > 0 else less(cell, other) is True for other in others)
     return Number(Fraction(1 + ahead), Fraction(1 + ahead), Fraction(1 + len(others) - behind))
@@ -108,7 +108,8 @@ def best(cells: list[Number]) -> Number:
 
 
 def mean(cells: list[Number]) -> Number:
-    """Return the arithmetic mean."""
+    """Return the arithmetic mean of cells of one quantity."""
+    order(cells)
     low, value, high = (
         sum((getattr(cell, end) for cell in cells), Fraction(0)) / len(cells)
         for end in ("low", "value", "high")
@@ -153,6 +154,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "much": much,
     "real_time": real_time,
 }
+
+
+TAKES = {
+    "rank": ("number", "cells"),
+    "almost": ("number", "number"),
+    **dict.fromkeys(("little", "much", "real_time"), ("number",)),
+}  # others take cells
+
+
+def kind_of(value: Any) -> str:
+    """Name what a part of a formula is: a number, cells or a statement."""
+    return "number" if isinstance(value, Number) else "cells" if isinstance(value, list) else "statement"
 
 
 def less(one: Number, other: Number, equal: bool = False) -> Truth:
@@ -226,7 +239,7 @@ class Formula:
             case ast.Subscript():
                 return self.cells(node)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
-                (a, left_text), (b, right_text) = self.visit(left), self.visit(right)
+                (a, left_text), (b, right_text) = self.number(left), self.number(right)
                 sign, apply = ARITHMETIC[type(op)]
                 texts = [
                     f"({t})" if isinstance(n, ast.BinOp) else t
@@ -234,7 +247,7 @@ class Formula:
                 ]
                 return apply(a, b), f"{texts[0]} {sign} {texts[1]}"
             case ast.Compare(left=left, ops=ops, comparators=rest):
-                parts = [self.visit(part) for part in (left, *rest)]
+                parts = [self.number(part) for part in (left, *rest)]
                 signs = [COMPARISONS[type(op)] for op in ops if type(op) in COMPARISONS]
                 if len(signs) == len(ops):
                     truths = [f(a[0], b[0]) for (_, f), (a, b) in zip(signs, pairwise(parts), strict=True)]
@@ -244,16 +257,31 @@ class Formula:
                     return both(truths), text
             case ast.BoolOp(op=ast.And(), values=values):
                 parts = [self.visit(part) for part in values]
+                for node_, (part, _) in zip(values, parts, strict=True):
+                    if kind_of(part) != "statement":
+                        raise ValueError(f"{ast.unparse(node_)!r} is no statement, as `and` needs")
                 return both([part[0] for part in parts]), " and ".join(part[1] for part in parts)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 if name not in FUNCTIONS:
                     raise ValueError(f"no function {name!r}; {nearest(name, list(FUNCTIONS))}")
                 parts = [self.visit(part) for part in arguments]
+                wants = TAKES.get(name, ("cells",))
+                gets = tuple(kind_of(part[0]) for part in parts)
+                if gets != wants:
+                    given = ", ".join(gets) or "nothing"
+                    raise ValueError(f"{name}({given}); allowed: {name}({', '.join(wants)})")
                 value = FUNCTIONS[name](*(part[0] for part in parts))
                 return value, describe(name, value, parts)
         raise ValueError(
             f"{ast.unparse(node)!r} is not allowed; allowed: cells, numbers, + - * /, comparisons, `and`"
         )
+
+    def number(self, node: ast.expr) -> tuple[Any, str]:
+        """Return the value of a node that must be one number."""
+        value, text = self.visit(node)
+        if kind_of(value) != "number":
+            raise ValueError(f"{ast.unparse(node)!r} is {kind_of(value)}; allowed here: a number")
+        return value, text
 
     def cells(self, node: ast.Subscript) -> tuple[Any, str]:
         """Look up one cell, or all of a row, a column or a part of a table."""
@@ -283,6 +311,8 @@ class Formula:
     def sentences(self, parts: list[ast.expr]) -> list[Claim]:
         """Return the sentences that say something, at a place where that is given."""
         claims = self.paper.prose
+        if not 1 <= len(parts) <= 2:
+            raise ValueError("Prose takes a sentence, or a place and a sentence")
         if len(parts) == 2:
             places = choose(parts[0], [claim.table for claim in claims], "place")
             claims = [claim for claim in claims if claim.table in places]

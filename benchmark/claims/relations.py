@@ -20,6 +20,7 @@ from benchmark.claims import Claim, Paper
 from benchmark.claims.formulas import Formula, Number, read
 
 Outcome = Literal["holds", "close", "contradicted", "undecided"]
+LONGEST = 1000  # characters of a formula, so that none is too deep for a parser
 UNITS = ("psnr", "ssim", "seconds", "params", "size", "macs_256", "macs_720p")  # a cell repeats its own only
 
 
@@ -45,6 +46,8 @@ def places(claim: Claim) -> int:
 
 def readings(formula: str) -> list[ast.expr]:
     """Parse a formula; `either(...)` around all of it gives several readings."""
+    if len(formula) > LONGEST:
+        raise ValueError(f"{formula[:40]!r}... has {len(formula)} characters; allowed: {LONGEST}")
     try:
         node = ast.parse(formula.strip(), mode="eval").body
     except SyntaxError as error:
@@ -69,6 +72,8 @@ def judge(paper: Paper, claim: Claim, node: ast.expr) -> Relation:
         }
         return Relation(claim, claim.formula, None, None, value, used, outcome, f"{text}: {words[outcome]}")
     own = read(claim)
+    if claim in used:
+        raise ValueError("a formula over the claim itself says nothing")
     if own is None or not isinstance(value, Number):
         raise ValueError(f"{printed!r} cannot be compared with {text}: a number or a statement is needed")
     kinds = {part.quantity for part in (claim, *used)}
@@ -109,7 +114,7 @@ def relation(paper: Paper, claim: Claim) -> Relation:
     """
     try:
         parts = [judge(paper, claim, node) for node in readings(claim.formula)]
-    except ValueError as error:
+    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         place = f"benchmark/claims/{paper.key}.yaml: {claim.table}[{claim.row}]"
         raise ValueError(f"{place}{'.' + claim.column if claim.column else ''}.formula: {error}") from None
     outcomes = {part.outcome for part in parts}

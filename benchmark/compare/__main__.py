@@ -7,7 +7,9 @@ Bad input exits with 2 and one line.
 """
 
 import argparse
+import io
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -117,8 +119,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--claims", metavar="YAML", type=Path, help="with --results: somebody else's paper")
     chosen = parser.parse_args()
     for name in ("since", "markdown", "junit"):
-        if getattr(chosen, name) and not chosen.gate:
+        if getattr(chosen, name) is not None and not chosen.gate:
             raise ValueError(f"--{name} belongs to --gate")
+    if chosen.markdown and chosen.markdown == chosen.junit:
+        raise ValueError("--markdown and --junit are two files")
     if bool(chosen.results) != bool(chosen.claims):
         raise ValueError("--results and --claims belong together")
     if chosen.results and (chosen.gate or chosen.explain or chosen.profile):
@@ -157,7 +161,9 @@ def run(chosen: argparse.Namespace) -> int:
         judge(rows)
         return 0
     profile = evidence.profile.name
-    judged = gate.against(chosen.since, profile, rows, decided) if chosen.since else gate.judge(rows)
+    judged = (
+        gate.against(chosen.since, profile, rows, decided) if chosen.since is not None else gate.judge(rows)
+    )
     return report(judged, chosen.markdown, chosen.junit)
 
 
@@ -172,10 +178,21 @@ def exported(
 
 def main() -> int:
     """Call what the options name; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has not every character shows its escape
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return run(options())
-    except ValueError as error:
+        status = run(options())
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads has seen enough; Python must not flush again on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (OSError, ValueError) as error:
         print(f"compare: {error}", file=sys.stderr)
+        if isinstance(error, OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
 
 

@@ -88,8 +88,10 @@ def read_results(path: Path) -> Rows:
     Raises:
         ValueError: a column, cell, unit or row is not allowed.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: does not exist")
+    try:
+        path.stat()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     rows: dict[tuple[str, str, str], Row] = {}
     for row in read_rows(path, Row, defaults=DEFAULTS):
         place = f"{path}: {row.run}, {row.quantity}" + (f" on {row.dataset}" if row.dataset else "")
@@ -101,6 +103,8 @@ def read_results(path: Path) -> Rows:
             raise ValueError(
                 f"{place}: value {row.value:g}; allowed: finite numbers, of counts and times >= 0"
             )
+        if not row.run or not row.quantity:
+            raise ValueError(f"{path}: a row without a run or a quantity ({row})")
         key = row.run, row.dataset, row.quantity
         if key in rows:
             raise ValueError(f"{place}: has two rows; allowed: one")
@@ -159,7 +163,13 @@ def by_kinds(printed: Sequence[Claim], rows: Rows, evidence: Evidence) -> Iterat
     applicable = {
         "own_paper": printed,
         "physics": printed,
-        "size": [c for c in printed if evidence.counts.get(c.run or "") and counted(c, "params", rows)],
+        "size": [
+            c
+            for c in printed
+            if evidence.counts.get(c.run or "")
+            and counted(c, "params", rows)
+            and not (c.quantity == "size" and (c.run or "", "", "size") in rows)
+        ],
         "macs": [c for c in printed if evidence.counts.get(c.run or "") and counted(c, c.quantity, rows)],
         "data": [c for c in printed if c.dataset and has_facts(c.dataset)],
     }
@@ -182,6 +192,11 @@ def measured(printed: Sequence[Claim], rows: Rows, evidence: Evidence) -> Iterat
     """Yield a finding for each quality or time of a run: beside its row, or undecided for want of it."""
     for claim in printed:
         quality = claim.quantity.split("_")[0] in FAMILIES
+        if claim.quantity == "size" and claim.value is not None:
+            if size := rows.get((claim.run or "", "", "size")):
+                outcome = compare(claim, size.value, {})
+                yield found(claim, "size", outcome, size.note, "the results", measured=size.value)
+            continue
         if not quality and claim.quantity != "seconds":
             continue
         row = rows.get((claim.run or "", claim.dataset or "", claim.quantity))
@@ -208,7 +223,7 @@ def scored(claim: Claim, row: Row, kind: str, evidence: Evidence) -> Finding:
     """Compare a printed PSNR or SSIM with a measured one."""
     more = {"measured": row.value, "protocol": claim.quantity, "images": row.n}
     total = evidence.totals.get(claim.dataset or "", 0)
-    if row.n and total and row.n < total:
+    if row.n is not None and total and row.n < total:
         return found(claim, kind, "undecided", f"{row.n:,} of {total:,} images", row.note, **more)
     family = claim.quantity.split("_")[0]
     band = (AUTHORS if kind == "authors_weights" else RETRAINED)[family]

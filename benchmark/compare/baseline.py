@@ -139,7 +139,7 @@ def at_revision(revision: str, profile: str) -> Snapshot:
     Raises:
         ValueError: there is no git, repository, or such revision, or a file is missing or malformed there.
     """
-    if revision.startswith("-"):
+    if not revision.strip() or revision.startswith("-"):
         raise ValueError(f"--since {revision!r}: no revision of this repository")
     git("rev-parse", "--git-dir")
     try:

@@ -181,8 +181,12 @@ def setting_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
         reason = "a fact about the paper's experiments that no recipe, table or data set here has"
         return found(claim, kind, "undecided", reason, source)
     if row := evidence.structure.get((claim.run, claim.row)):
-        outcome: Outcome = "holds" if settings.same(printed, row.value) else "not reproduced"
-        size = None if "x" in row.value else float(row.value)
+        try:
+            outcome: Outcome = "holds" if settings.same(printed, row.value) else "not reproduced"
+            size = None if "x" in row.value else float(row.value)
+        except ValueError:
+            place = f"{STRUCTURE}: {row.run}, {row.says!r}: value {row.value!r}"
+            raise ValueError(f"{place}; allowed: a whole number, or a kernel such as 3x3") from None
         return found(claim, kind, outcome, f"{row.measurement}: {row.value}", str(STRUCTURE), measured=size)
     value = settings.recipe_entry(claim, evidence.runs[claim.run].train)
     if value is None or not isinstance(printed, int | float):

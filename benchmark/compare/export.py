@@ -200,7 +200,7 @@ def tabular(table: Table, rows: dict[tuple[int, int], Row]) -> str:
             line.append(f"{latex.ranked(text, row.place_printed)} / {shown}{mark}")
         body.append((latex.escape(label), line))
     caption = f"{table.paper}, {table.name}: {table.about}. {legend(rows.values())}"
-    return latex.table(table.columns, body, caption, f"tab:{table.paper}-{slug(table.name)}")
+    return latex.table(table.columns, body, caption, f"tab:{slug(table.paper)}-{slug(table.name)}")
 
 
 def export(
@@ -216,9 +216,20 @@ def export(
         by_claim[claimed(finding)].append(finding)
     decided = {claimed(verdict): verdict for verdict in verdicts}
     written: list[Path] = []
+    stems: dict[str, str] = {}
     for paper in papers:
         for table in paper.tables:
-            rows, stem = of_table(table, decided, by_claim), f"{paper.key}-{slug(table.name)}"
+            stem = f"{slug(paper.key)}-{slug(table.name)}"
+            if not slug(paper.key) or not slug(table.name) or stem in stems:
+                other = f", as {stems[stem]!r}" if stem in stems else ""
+                allowed = "names that differ in their letters a-z and digits"
+                raise ValueError(
+                    f"{table.name!r} of {paper.key!r} would be {stem}.csv{other}; allowed: {allowed}"
+                )
+            stems[stem] = table.name
+    for paper in papers:
+        for table in paper.tables:
+            rows, stem = of_table(table, decided, by_claim), f"{slug(paper.key)}-{slug(table.name)}"
             path = folder / f"{stem}.csv"
             write(path, Row, rows.values())
             entries = [asdict(row) for row in rows.values()]

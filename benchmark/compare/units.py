@@ -15,8 +15,8 @@ def format_like(claim: Claim, measured: float, exact: bool = True) -> str:
     '689.204'
     """
     match = NUMBER.fullmatch(claim.printed.strip())
-    assert match
-    assert claim.value is not None
+    if match is None or claim.value is None:  # printed in words
+        return f"{measured / claim.scale:g}"
     unit, digits = match["unit"] or "", match["mantissa"] or ""
     if abs(measured - claim.value) <= 1e-9 * abs(claim.value):
         return claim.printed

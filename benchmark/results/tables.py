@@ -117,6 +117,9 @@ def read_rows(
         return []
     (_, header), *lines = _lines(path)
     hints = get_type_hints(row, include_extras=True)
+    for name in header:
+        if name and header.count(name) > 1:
+            raise ValueError(f"{path}: {header.count(name)} columns {name!r}; allowed: one")
     for name in hints:
         if name not in header and name not in defaults:
             raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
@@ -193,7 +196,7 @@ def write(path: Path, row: type[Row], rows: Iterable[Row]) -> None:
     except OSError as error:
         raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
-        if draft.is_file():
+        if os.path.isfile(draft):  # False for a name that no file can have
             draft.unlink()
 
 

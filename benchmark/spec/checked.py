@@ -20,6 +20,7 @@ NAMES: dict[Any, str] = {
     str: "text in quotes",
     tuple: "a list",
 }
+DEEPEST, LARGEST = 50, 1_000_000  # levels and values of a YAML file
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -66,6 +67,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if is_dataclass(inner) or is_typeddict(inner):
         return _convert_record(value, inner, where)
     if origin is dict and isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, arguments[0]):
+                raise ValueError(f"{where}: key {key!r}; allowed: {allowed(arguments[0])}")
         return {key: _convert(item, arguments[1], _below(where, key)) for key, item in value.items()}
     if origin in (list, tuple) and isinstance(value, list) and arguments[-1] in (arguments[0], ...):
         return origin(_convert(v, arguments[0], f"{where}[{_label(i, v)}]") for i, v in enumerate(value))
@@ -146,12 +150,48 @@ def read_yaml(path: Path) -> Any:
         ValueError: the file cannot be read, is not YAML or has a duplicate key; the message names the line.
     """
     try:
-        loader = YAML(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_nesting(text, path)
+        loader = YAML(text)
         document = loader.get_single_node()
         _refuse_duplicates(document, path)
         return loader.construct_document(document) if document else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except RefusedError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None
+
+
+class RefusedError(ValueError):
+    """What is YAML, but nothing this project reads; the message names file and line."""
+
+
+def _refuse_nesting(text: str, path: Path) -> None:
+    """Refuse what would overflow the stack of a parser, or grow without bound by aliases of aliases."""
+    sizes: dict[str | None, int] = {}  # of what is anchored, with its aliases written out
+    open_: list[tuple[str | None, int]] = [(None, 0)]  # anchors and sizes of the nodes around an event
+
+    for event in yaml.parse(text, Loader=YAML):
+        mark, size = event.start_mark, 0
+        line = mark.line + 1 if mark else 0
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append((event.anchor, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = size = 1
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise RefusedError(
+                    f"{path}, line {line}: alias *{event.anchor}; allowed: of an anchor before it"
+                )
+            size = sizes[event.anchor]
+        open_[-1] = open_[-1][0], open_[-1][1] + size
+        if len(open_) > DEEPEST or open_[-1][1] > LARGEST:
+            raise RefusedError(
+                f"{path}, line {line}: nested more than {DEEPEST} deep, or more than {LARGEST:,} values"
+            )
 
 
 def _refuse_duplicates(node: Any, path: Path) -> None:
@@ -161,7 +201,11 @@ def _refuse_duplicates(node: Any, path: Path) -> None:
         key, value = child if isinstance(child, tuple) else (None, child)
         if key is not None:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise RefusedError(f"{path}, line {line}: a key is a list or a mapping; allowed: text")
             if key.value in lines:
-                raise ValueError(f"{path}, line {line}: key {key.value!r} is also in line {lines[key.value]}")
+                raise RefusedError(
+                    f"{path}, line {line}: key {key.value!r} is also in line {lines[key.value]}"
+                )
             lines[key.value] = line
         _refuse_duplicates(value, path)
