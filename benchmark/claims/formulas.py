@@ -156,6 +156,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+READINGS = {
+    "almost": "at most a tenth apart",
+    "little": "at most a tenth",
+    "much": "at least twice",
+    "real_time": "24 images a second or more",
+}
 TAKES = {
     "rank": ("number", "cells"),
     "almost": ("number", "number"),
@@ -212,13 +218,17 @@ def describe(name: str, value: Any, parts: list[tuple[Any, str]]) -> str:
     if name == "rank":
         among = parts[1][0]
         first = getattr(best(among).claim, "printed", "")
-        return f"place of {texts[0]} among {len(among)} (best: {first}) [{float(value.value):g}]"
-    if name in ("count", "datasets"):
-        return f"{name.replace('datasets', 'data sets')} of {texts[0]} [{float(value.value):g}]"
+        place = f"{float(value.low):g}" + (f" to {float(value.high):g}" if value.low < value.high else "")
+        return f"{texts[0]} is number {place} of {len(among)} (best: {first})"
+    if name == "datasets":
+        return f"data sets of {texts[0]}"
+    if name == "count":
+        return f"count of {texts[0]} [{float(value.value):g}]"
+    read_as = f"; read as {READINGS[name]}" if name in READINGS else ""
     if isinstance(parts[0][0], Number) and len(parts) == 1:
         result = f"{float(parts[0][0].value):.3g}"
-        return f"{name.replace('_', ' ')} ({texts[0] if texts[0] == result else f'{texts[0]} = {result}'})"
-    return f"{name.replace('_', ' ')}({', '.join(texts)})"
+        texts = [texts[0] if texts[0] == result else f"{texts[0]} = {result}"]
+    return f"{name.replace('_', ' ')} ({', '.join(texts)}{read_as})"
 
 
 class Formula:
@@ -251,9 +261,10 @@ class Formula:
                 signs = [COMPARISONS[type(op)] for op in ops if type(op) in COMPARISONS]
                 if len(signs) == len(ops):
                     truths = [f(a[0], b[0]) for (_, f), (a, b) in zip(signs, pairwise(parts), strict=True)]
-                    text = parts[0][1] + "".join(
-                        f" {s} {p[1]}" for (s, _), p in zip(signs, parts[1:], strict=True)
-                    )
+                    stated = [f" {s} {p[1]}" for (s, _), p in zip(signs, parts[1:], strict=True)]
+                    if isinstance(left, ast.Call):  # a sentence, such as that of a rank
+                        stated = [f"; stated{''.join(stated).replace(' = ', ' ')}"]
+                    text = parts[0][1] + "".join(stated)
                     return both(truths), text
             case ast.BoolOp(op=ast.And(), values=values):
                 parts = [self.visit(part) for part in values]
