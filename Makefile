@@ -6,13 +6,19 @@ export PYTHONWARNINGS := ignore::FutureWarning
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
-.PHONY: repro authors runtime test pytest check pins clean
+.PHONY: repro report authors runtime test pytest check pins clean
 
 # The gate comes last, so that a difference does not hide the report.
+# First the page of the results in git, so that there is something to read meanwhile.
 repro: .venv/ready
+	@python -m benchmark.report --ready
 	@python -m pipelines
 	@python -m benchmark.report
 	@python -m benchmark.compare --gate
+
+# The page of the results in git: nothing is trained or downloaded.
+report: .venv/ready
+	@python -m benchmark.report
 
 # DATA: folders, with ':' between, that hold real sets and authors' weights; DEBLUR_DATA is the same.
 DATA ?= $(or $(DEBLUR_DATA),data)

@@ -9,9 +9,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import yaml
-from PIL import Image
 
 from benchmark import claims, spec
 from benchmark.compare import differences
@@ -19,14 +17,14 @@ from benchmark.compare.evidence import place
 from benchmark.report import inputs
 from benchmark.results import COMPLEXITY, DATASETS, Results, schema, write
 from benchmark.results.schema import OUTCOMES
-from tests import project
+from tests import invented_pictures, project
 
 ROOT = Path(__file__).parents[1]
-PROFILE, DATA = "tiny", "embedded"
+PROFILE, DATA = "tiny", invented_pictures.DATA
 VARIANTS = ("_baseline", "_acda", "_ld", "", "_ssim", "_mu_090")
 PROFILE_RUNS = ["identity", "dmphn_1", "dmphn_1_2_4", *(f"cdgnet{variant}" for variant in VARIANTS)]
 HOSTILE = "<script>alert('x')</script> & \"more\""
-IMAGES = ["a/000", "a/001", "b/000"]
+IMAGES = invented_pictures.IMAGES
 PUBLISHED = ["identity", "dmphn_1_2_4"]  # runs with published weights; the first is the blurred input
 PROTOCOLS = ["psnr", "psnr_truncated", "ssim", "ssim_cw", "ssim_matlab"]  # that weights are scored with
 PART, WHOLE = 10, 1111  # available images of GoPro's test set, and all
@@ -193,40 +191,32 @@ def fill(root: Path) -> None:
     write(results.verdicts, schema.Verdict, verdicts())
     write(results.decoded, schema.DecodedColumn, decoded())
     results.environment.write_text(json.dumps({"device": "a toaster", "packages": {"torch": "9.9.9"}}))
-    for seed, run in enumerate(chosen):
-        for index, name in enumerate(IMAGES):
-            pixels = np.random.default_rng([seed, index]).integers(0, 255, (40, 48, 3), dtype=np.uint8)
-            path = results.images(run) / DATA / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    for name in IMAGES:  # sharp images are in GoPro's own layout
-        sequence, frame = name.split("/")
-        target = root / "data" / PROFILE / "test" / sequence / "sharp" / f"{frame}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((results.images("dmphn_1") / DATA / f"{name}.png").read_bytes())
+    invented_pictures.fill(results, [name for name, run in chosen.items() if run.train])
 
 
 def words(markup: str) -> str:
-    """Return what a reader sees, without styles and tags and with single spaces."""
-    markup = re.sub(r"</?code>|<wbr>|(?s:<style.*?</style>)", "", markup)
+    """Return what a reader sees, without styles, scripts and tags and with single spaces."""
+    markup = re.sub(r"</?code>|<wbr>|(?s:<(style|script).*?</\1>)", "", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
+def element(text: str, name: str) -> str:
+    """Return the markup of the element with this id, from its start tag to its end tag."""
+    start = text.rindex("<", 0, text.index(f' id="{name}"'))
+    kind = re.compile(r"\w+").search(text, start)[0]
+    depth = 0
+    for tag in re.compile(rf"<(/?){kind}\b[^>]*>").finditer(text, start):
+        depth += -1 if tag[1] else 1
+        if not depth:
+            return text[start : tag.end()]
+    raise AssertionError(f"element {name!r} is not closed")
+
+
 def section(text: str, name: str) -> str:
-    """Return what a reader sees of a section of the page."""
-    return words(text.split(f'<section id="{name}"')[1].split("</section>")[0])
+    """Return what a reader sees of the element with this id."""
+    return words(element(text, name))
 
 
 def read(root: Path) -> inputs.Inputs:
     """Read the inputs below `root`."""
     return inputs.read(PROFILE, root / "results", root / "params.yaml", root / "data")
-
-
-def keep_maps(root: Path) -> dict[int, np.ndarray]:
-    """Write maps of a run at six moments of its training."""
-    folder = Results(PROFILE, root / "results").train("cdgnet") / "maps"
-    folder.mkdir(parents=True)
-    maps = {step: np.arange(12, dtype=np.float32).reshape(3, 4) * step for step in range(10, 70, 10)}
-    for step, values in maps.items():
-        np.savez_compressed(folder / f"{step:07d}.npz", large_map=values, small_map=values.T)
-    return maps

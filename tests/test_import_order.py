@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "weights",
     },
     "compare": {"claims", "data", "plugins", "results", "spec", "timing"},
-    "report": {"claims", "compare", "metrics", "results", "spec", "timing"},
+    "report": {"claims", "compare", "data", "metrics", "plugins", "results", "spec", "timing"},
     "__init__": set(),
 }
 NO_TORCH = {"spec", "plugins", "results", "claims", "data", "timing", "compare", "report", "datasets"}

@@ -18,6 +18,7 @@ import yaml
 from benchmark import spec
 from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, STRUCTURE, Results, provenance
 from pipelines import train
+from tests.invented import section
 from tests.project import ROOT, checkout
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -36,6 +37,7 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("complexity") == {str(COMPLEXITY), str(STRUCTURE)}
     assert outs("train") == {str(results.train())}
     assert outs("quality") == {str(results.quality), str(results.images())}
+    assert outs("pictures") == {str(results.pictures)}
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
     judged = (results.findings, results.verdicts, results.decoded, results.times)
     compared = (results.steps, results.orders, results.detectable, results.metrics, results.psnr_over_macs)
@@ -43,7 +45,7 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}
-    assert outs("report") == {str(results.report)}
+    assert outs("report") == {str(results.report), str(results.figures)}
 
 
 def test_every_dependency_is_made_or_committed():
@@ -280,8 +282,8 @@ def test_a_model_is_two_files(clone):
     (counted,) = (row for row in table(clone / COMPLEXITY) if row["run"] == "toy")
     assert (counted["params"], counted["macs_256"]) == ("84", str(81 * 256 * 256))
     page = results.report.read_text(encoding="utf-8")
-    for part in ("sizes", "quality", "convergence"):
-        assert "toy" in page.split(f'id="{part}"')[1].split("<section")[0], part
+    for part in ("sizes", "quality", "system-toy"):
+        assert "toy" in section(page, part), part
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from benchmark import plugins
 from benchmark.claims import Claim
-from benchmark.report import cells, headlines, measured, page, printed
-from benchmark.report.inputs import Judged
+from benchmark.report import cells, entries, headlines, measured, page, printed
+from benchmark.report.inputs import Judged, place
 from benchmark.results.schema import Finding, Verdict
 from tests import invented
 from tests.invented import DATA, HOSTILE, PART, PUBLISHED, WHOLE, authors_value, findings, read, section
@@ -16,8 +16,8 @@ from tests.invented import DATA, HOSTILE, PART, PUBLISHED, WHOLE, authors_value,
 
 @pytest.fixture(scope="module")
 def text(full_summary):
-    """Return the page without its plots and crops."""
-    return page.render(replace(full_summary, curves=(), studies=(), strips=()))
+    """Return the page."""
+    return page.render(full_summary)
 
 
 def table(content, key, name):
@@ -31,7 +31,7 @@ WHERE = ("p", "t", "r", "c", "run", "gopro", "ssim", "0.945", 0.945)
 
 
 @pytest.mark.parametrize(
-    ("value", "images", "verdict", "reason", "cell", "footnote"),
+    ("value", "images", "verdict", "reason", "cell", "noted"),
     [
         (0.945312, 1111, "holds", "", cells.AuthorsValue("0.945", "", "holds"), ""),
         (0.942, 1111, "close", "", cells.AuthorsValue("0.942", "-0.003", "close"), ""),
@@ -45,39 +45,43 @@ WHERE = ("p", "t", "r", "c", "run", "gopro", "ssim", "0.945", 0.945)
             cells.UNEXPLAINED,
         ),
         (0.9263, 10, "undecided", "", cells.AuthorsValue("0.926", "", "undecided", "10 of 1,111"), ""),
-        # The cell has the part of the set already; only another reason needs a footnote.
-        (0.9263, 10, "undecided", "10 of 1,111 images", "any", ""),
+        (0.9263, 10, "undecided", "10 of 1,111 images", "any", "10 of 1,111 images"),
         (0.9263, 10, "undecided", "odd", "any", "odd"),
         (None, None, "undecided", "", None, ""),  # weights that are not available
     ],
 )
-def test_authors_value_is_in_the_printed_precision(value, images, verdict, reason, cell, footnote):
+def test_authors_value_is_in_the_printed_precision(value, images, verdict, reason, cell, noted):
     """The third number has the printed decimals, its distance, its verdict, its part of the set, a reason."""
     theirs = Finding(*WHERE, "authors_weights", verdict, reason, "", value, "ssim", images)
     judged = Judged(Verdict(*WHERE, verdict, "authors_weights", "", ""), {"authors_weights": theirs})
     filled, text = cells.authors(CLAIM, judged, WHOLE)
 
     assert cell in ("any", filled)
-    assert text == (f"authors’ weights: {footnote}" if footnote else "")
+    assert text == noted
 
 
 def test_a_cell_has_three_numbers(full_summary, text):
-    """Printed, authors' and ours, each verdict with its symbol; what is measured on a part says so."""
-    weighed = [finding for finding in findings() if finding.kind == "authors_weights"]
-    tables = [table for paper in full_summary.papers for table in paper.tables]
-    filled = [cell for table in tables for _, row in table.rows for cell in row if cell.authors and cell.text]
-    prose = [cell for paper in full_summary.papers for _, cell, _ in paper.prose if cell.authors]
-    values = [cell.authors for cell in filled + prose]
-    verdicts = Counter(finding.outcome for finding in weighed)
+    """What is measured on a part says so; the outcome of the weights and its reason are in the panel."""
+    weighed = {place(f): f for f in findings() if f.kind == "authors_weights"}
+    filled = [entry for entry in full_summary.entries if entry.cell.authors]
+    ledger = invented.element(text, "claims")
 
-    assert Counter(value.verdict for value in values) == verdicts
+    assert Counter(entry.cell.authors.verdict for entry in filled) == Counter(
+        finding.outcome for finding in weighed.values()
+    )
     # Without a part: of a set whose size is unknown.
-    assert {v.part for v in values if v.verdict == "undecided"} <= {f"{PART} of {WHOLE:,}", ""}
-    for cell in filled:
-        name = cell.authors.verdict.replace(" ", "-")
-        first = f'<span class="printed">{cell.text}</span>\n<span class="authors {name}">'
-        assert first + f'<span class="value">{cell.authors.text}' in text
-    assert full_summary.authors_totals == verdicts
+    parts = {e.cell.authors.part for e in filled if e.cell.authors.verdict == "undecided"}
+    assert parts <= {f"{PART} of {WHOLE:,}", ""}
+    for entry in filled:
+        value, finding = entry.cell.authors, weighed[place(entry.claim)]
+        row = section(ledger, f"claim-{entry.id}")
+        (told,) = (f for f in full_summary.panels[entry.id]["findings"] if f["kind"] == "authors weights")
+        assert " ".join(f"authors’ weights: {value.text} {value.part}".split()) in row.replace("(", " (")
+        assert told["outcome"].startswith(finding.outcome)
+        assert told["mark"] == cells.MARKS[told["outcome"].split(",")[0]][0]
+        assert told["reason"] == (
+            finding.reason or (cells.UNEXPLAINED if finding.outcome == "not reproduced" else "")
+        )
 
 
 def test_blurred_input_is_in_every_table(full_summary):
@@ -107,18 +111,18 @@ def test_blurred_input_is_in_every_table(full_summary):
 def test_protocols_are_under_each_table(full_summary, text):
     """A table's columns have their protocol, verdict and evidence under it, odd rows too."""
     laid_out = table(full_summary, "cdgnet", "Table 1")
-    odd = next(row[2] for head, row in laid_out.rows if head.run == "dmphn_1_2_4")
-    shown = invented.words(text[text.index('id="cdgnet-1"') : text.index('id="cdgnet-2"')])
+    shown = invented.words(text[text.index('id="table-cdgnet-t1"') : text.index('id="table-cdgnet-t2"')])
 
-    assert any("this number fits `ssim` instead" in laid_out.footnotes[note - 1] for note in odd.notes)
+    assert any("DMPHN" in note and "this number fits `ssim` instead" in note for note in laid_out.remarks)
+    assert "this number fits ssim instead (protocol decoder)" in shown
     assert [column.column for column in laid_out.decoded] == ["SSIM↑", "PSNR↑"]
-    assert "SSIM↑: ssim_matlab, decided: three rows say so." in shown
+    assert "SSIM↑: ssim_matlab , decided: three rows say so." in shown.replace("matlab,", "matlab ,")
     assert "only another protocol fits: DMPHN 2019 [15]: ssim." in shown
-    assert f"PSNR↑: inconclusive, nearest psnr: {HOSTILE}" in shown
+    assert f"PSNR↑: inconclusive, nearest psnr : {HOSTILE}" in shown.replace("psnr:", "psnr :")
     for column in invented.decoded():
         residual = "–" if column.residual is None else f"{column.residual:.4f}"
         assert residual in section(text, "protocols")
-        assert f"{page.SYMBOLS[column.verdict]} {column.verdict}" in section(text, "protocols")
+        assert f"{page.STATES[column.verdict][0]} {column.verdict}" in section(text, "protocols")
 
 
 def test_every_dataset_has_a_verdict(text):
@@ -126,10 +130,10 @@ def test_every_dataset_has_a_verdict(text):
     shown = section(text, "datasets")
 
     assert "gopro test ◐ partial 10 of 1,111 6 of 11 linear 1101 pairs are missing" in shown
-    assert "rwbi all ○ absent 0 of 3,112 0 –" in shown
+    assert "rwbi all · absent 0 of 3,112 0 –" in shown
     for split in invented.SPLITS:
         assert split.problems in shown
-        assert f"{split.split} {page.SYMBOLS[split.verdict]} {split.verdict}" in shown
+        assert f"{split.split} {page.STATES[split.verdict][0]} {split.verdict}" in shown
 
 
 def test_weights_are_shown_under_every_protocol(full_summary, text):
@@ -194,7 +198,7 @@ def test_without_weights_the_stand_in_takes_their_place(filled, full_summary):
     bare = replace(inputs, authors=inputs.authors[:0], splits=[], decoded=[])
     sgenet = next(paper for paper in bare.papers if paper.key == "sgenet")
 
-    assert printed.lay_out_paper(sgenet, bare).tables[0].rows[0][1][0].stand_in
+    assert printed.lay_out_paper(sgenet, bare, entries.entries(bare)).tables[0].rows[0][1][0].stand_in
     quality, weights = list(measured.quality(bare)), list(measured.weights(bare))
     assert headlines.six(bare, [], [], quality, weights, full_summary.times)[4].section == "quality"
 

@@ -1,7 +1,6 @@
 """The report's run times: printed ones beside physics, and measurements on devices."""
 
 import html
-import math
 import re
 import shutil
 from collections import Counter
@@ -9,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.report import figures, headlines, inputs, page, printed, summary
+from benchmark.report import cells, headlines, inputs, page, summary
 from benchmark.report import runtimes as section
 from benchmark.report.__main__ import main
 from benchmark.report.inputs import Judged, place
 from benchmark.results import Results, read_rows
 from benchmark.results.schema import PHYSICS_VERDICTS, PrintedTime
-from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, read, verdicts
+from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, element, fill, read, verdicts
 from tests.invented import findings as invented_findings
 from tests.invented_times import CPU, FULL, GPU, PRICES, TIMINGS, judged, write_tables
 
@@ -34,8 +33,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(folder):
-    """Its summary, without what other tests cover."""
-    return replace(summary.summarise(read(folder)), curves=(), studies=(), strips=())
+    """Its summary."""
+    return summary.summarise(read(folder))
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +50,7 @@ def once(rows):
 
 def part(text):
     """Return the section's markup."""
-    markup = text[text.index('<section id="times"') :]
-    return markup[: markup.index("</section>")]
+    return element(text, "times")
 
 
 def visible(markup):
@@ -63,28 +61,8 @@ def visible(markup):
 
 def under(text, heading):
     """Return the visible text below a heading of the section."""
-    markup = part(text)[part(text).index(f"<h3>{heading}</h3>") :]
-    return visible(markup[: markup.find("<h3>", 4)])
-
-
-def marks_of(drawing, gid):
-    """Return x and y of each mark of a drawing's group: where it is used, or the centre of its own path."""
-    group = drawing[drawing.index(f'id="{gid}"') :]
-    group = re.sub(r"(?s)<defs>.*?</defs>", "", group[: group.index("</g>\n<g id=")])
-    marks = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*?x="([-\d.]+)" y="([-\d.]+)"', group)]
-    for path in re.findall(r'<path d="([^"]*)"', group):
-        numbers = [float(number) for number in re.findall(r"[-\d.]+", path)]
-        marks.append(tuple((min(side) + max(side)) / 2 for side in (numbers[::2], numbers[1::2])))
-    return marks
-
-
-def distance_from_line(values, positions):
-    """Return the largest distance, in points, of positions from a line through the ends of log(values)."""
-    logs = [math.log(value) for value in values]
-    ends = [logs.index(end(logs)) for end in (min, max)]
-    (a, b), (p, q) = ([logs[k] for k in ends], [positions[k] for k in ends])
-    line = [p + (q - p) * (log - a) / (b - a) for log in logs]
-    return max(abs(drawn - due) for drawn, due in zip(positions, line, strict=True))
+    markup = part(text)[part(text).index(f"<h4>{heading}</h4>") :]
+    return visible(markup[: markup.find("<h4>", 4)])
 
 
 def test_every_printed_time_appears(text):
@@ -109,7 +87,7 @@ def test_verdicts_are_those_of_the_table(whole, text):
     assert whole.times.totals == {verdict: counts[verdict] for verdict in PHYSICS_VERDICTS}
     assert sum(whole.times.totals.values()) == len(PRINTED) - 3
     for verdict, count in counts.items():
-        assert f"{page.SYMBOLS[verdict]} {verdict} {count} {page.LAWS[verdict]}" in shown
+        assert f"{page.STATES[verdict][0]} {verdict} {count} {page.LAWS[verdict]}" in shown
     assert f"of {len(PRINTED) - 3}, {counts['impossible']} are impossible" in whole.headlines[5].text
     assert f"{counts['not credible']} not credible" in whole.headlines[5].text
 
@@ -127,33 +105,14 @@ def test_reasons_are_escaped(text):
     assert "<fast>" not in text
 
 
-def test_printed_times_lie_on_a_logarithmic_axis(whole, text):
-    """Marks are drawn where the logarithms of their seconds are, in the group of their verdict."""
-    dots, drawing = whole.times.dots, figures.clocks(whole.times.dots)
-    drawn = {
-        verdict: marks_of(drawing, f"clocks-{verdict.replace(' ', '-')}")
-        for verdict in ("possible", "not credible", "impossible")
-    }
-    order = [dot for verdict in drawn for dot in dots if dot.verdict == verdict]
-    at = [x for marks in drawn.values() for x, _ in marks]
+def test_every_counted_time_has_a_dot(whole):
+    """A dot has a printed time and those of its arithmetic; an impossible one is below its lower bound."""
+    dots, rows = whole.times.dots, [row for row in judged() if row.seconds and row.at_peak_s]
 
-    assert len(at) == len(dots) == len([row for row in judged() if row.seconds and row.at_peak_s])
-    assert distance_from_line([dot.printed for dot in order], at) < 0.01
-    for group, name in (("at-peak", "at_peak"), ("lower-bound", "lower_bound")):
-        marks = marks_of(drawing, f"clocks-{group}")
-        assert distance_from_line([getattr(dot, name) for dot in dots], [x for x, _ in marks]) < 0.01
-        assert [y for _, y in marks] == sorted(y for _, y in marks)  # one line each, in printed order
-    impossible = [dot for dot in dots if dot.verdict == "impossible"]
-    assert all(dot.printed < dot.lower_bound for dot in impossible)
-    assert 'aria-label="Printed run times' in text
-    assert not re.search(r"#0\d0\d0\d|#0[0-9a-f]0[0-9a-f]0[0-9a-f]|<metadata", drawing)
-
-
-def test_labels_are_text_whatever_they_say():
-    """Dollars of a label are no formula, angle brackets no markup."""
-    drawing = figures.clocks((section.Dot("a $x$ <b>", "possible", 2.0, 1.0, 0.5),))
-
-    assert "a $x$ &lt;b&gt;</text>" in drawing
+    assert Counter(dot.verdict for dot in dots) == Counter(row.verdict for row in rows)
+    assert Counter(dot.printed for dot in dots) == Counter(row.seconds for row in rows)
+    assert all(dot.lower_bound < dot.at_peak for dot in dots)
+    assert {dot.printed < dot.lower_bound for dot in dots if dot.verdict == "impossible"} == {True}
 
 
 def test_published_pairs_have_their_factor(text):
@@ -191,7 +150,7 @@ def test_modes_of_a_run_stand_together(whole, text):
         ("srn", ["strict"]),
     ]
     assert (
-        first < shown.index(f"compiled ○ unmeasured no time no compiler: {HOSTILE}") < shown.index("mprnet")
+        first < shown.index(f"compiled · unmeasured no time no compiler: {HOSTILE}") < shown.index("mprnet")
     )
     assert "2 measurements at other sizes and batches" in shown
     assert "cdgnet tf32 256 × 256 ✓ sound 5.000" in shown
@@ -204,24 +163,11 @@ def test_modes_of_a_run_stand_together(whole, text):
 def test_runs_lie_beneath_measured_limits(whole, text):
     """FLOP per byte is TFLOP/s over GB/s; a clock read too early makes neither a roof nor a point."""
     roofline = whole.times.devices[0].roofline
-    drawing = figures.roofline_plot(roofline)
-    drawn = marks_of(drawing, "roofline-1-runs")
-
     assert [(p.run, p.intensity, p.tflops) for p in roofline.points] == [
         ("cdgnet", 50, 20),
         ("mprnet", 100, 25),
     ]
     assert (roofline.bandwidth, roofline.roofs) == (2000, (("matmul_float32", 50), ("conv_float32", 60)))
-    assert drawn[0][0] < drawn[1][0]
-    assert drawn[0][1] > drawn[1][1]  # y grows downwards
-    path = re.search(r'id="roofline-1-memory">\s*<path d="([^"]*)"', drawing)
-    (x0, y0), (x1, y1) = re.findall(r"([-\d.]+) ([-\d.]+)", path[1])
-    scale = (drawn[1][0] - drawn[0][0]) / math.log(2), (drawn[1][1] - drawn[0][1]) / math.log(25 / 20)
-    ridge = drawn[0][0] + scale[0] * math.log(30 / 50), drawn[0][1] + scale[1] * math.log(60 / 20)
-    assert (float(x1), float(y1)) == pytest.approx(ridge, abs=0.05)  # 60 TFLOP/s over 2000 GB/s: 30 FLOP/byte
-    assert (float(y1) - float(y0)) / (float(x1) - float(x0)) == pytest.approx(scale[1] / scale[0], rel=1e-3)
-    assert "matmul_float32 50 TFLOP/s" in drawing
-    assert "conv_float32 60 TFLOP/s" in drawing
     assert "copy strict 1.100 – 2,000 ✓ sound" in under(text, "Roofline")
     assert "Arithmetic per byte of the runs: not measured yet" in under(text, "Roofline")  # of the processor
 
@@ -263,7 +209,7 @@ def test_without_rows_the_section_waits(tmp_path, empty_files):
     if empty_files:
         write_tables(tmp_path)
     bare = summary.summarise(read(tmp_path))
-    shown = visible(part(page.render(replace(bare, curves=(), studies=(), strips=()))))
+    shown = visible(part(page.render(bare)))
 
     assert shown.count("not measured yet") == 3
     assert "No device with two clocks was measured." in shown
@@ -280,11 +226,11 @@ def test_a_newer_print_waits(tmp_path):
 
     assert made.times.waiting == 2  # CDGNet's and SAPHNet's own
     assert not any(row.printed == "5" for rows in made.times.papers.values() for row in rows)
-    assert "2 printed times are newer than times.csv" in page.render(replace(made, curves=(), studies=()))
+    assert "2 printed times are newer than times.csv" in page.render(made)
 
 
 def test_a_time_of_another_card_is_no_stand_in_image(folder):
-    """A time measured on another card is grey, and its footnote names the card, not images."""
+    """A time measured on another card is grey, and its reason names the card, not images."""
     inputs = read(folder)
     claim = next(c for c in PRINTED if c.run == "cdgnet" and c.paper == "cdgnet")
     found = next(f for f in invented_findings() if place(f) == place(claim))
@@ -293,10 +239,10 @@ def test_a_time_of_another_card_is_no_stand_in_image(folder):
     )
     verdict = next(v for v in verdicts() if place(v) == place(claim))
     verdict = replace(verdict, outcome="undecided", kind="timed", reason=found.reason)
-    cell, reasons = printed.fill(inputs, claim, Judged(verdict, {"timed": found}))
+    cell = cells.fill(inputs, claim, Judged(verdict, {"timed": found}), "here")
 
     assert (cell.ours, cell.stand_in) == ("75", True)
-    assert reasons[-1] == f"{printed.OTHER_CARD}: not on the paper's card"
+    assert cell.reason == f"{cells.OTHER_CARD}: not on the paper's card"
 
 
 def test_traffic_stands_beside_arithmetic(whole):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmark.claims import Table
+from benchmark.report.entries import short
 from benchmark.report.inputs import Inputs
-from benchmark.report.printed import short
 from benchmark.results.schema import AblationStep
 
 

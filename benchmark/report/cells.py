@@ -1,15 +1,33 @@
 """Fill one cell of a printed table: the printed number, the authors' weights' value and ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.claims import Claim
 from benchmark.compare.bands import RELATIVE
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.units import format_like
-from benchmark.report.inputs import Judged
+from benchmark.report.inputs import Inputs, Judged
+from benchmark.results.schema import OUTCOMES, Verdict
 
 NOT_COMPARED = "not compared yet: `python -m benchmark.compare` does it"
 UNEXPLAINED = "nothing explains this difference yet"
+OTHER_CARD = "our value tests nothing"
+
+# What a verdict looks like: a mark that tells verdicts apart without colour, and a tone.
+MARKS = {
+    "holds": ("✓", "good"),
+    "holds (print)": ("=", "weak"),
+    "holds (by construction)": ("∘", "none"),
+    "close": ("≈", "near"),
+    "close (print)": ("=", "weak"),
+    "close (by construction)": ("∘", "none"),
+    "contested": ("≠", "doubt"),
+    "not reproduced": ("≉", "bad"),
+    "contradicted": ("✗", "bad"),
+    "not credible": ("?", "doubt"),
+    "impossible": ("!", "bad"),
+    "undecided": ("·", "none"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,17 +42,56 @@ class AuthorsValue:
 
 @dataclass(frozen=True)
 class Cell:
-    """One printed cell. Text and dashes have no verdict; a claim without a finding has `waiting`."""
+    """One printed cell. Text, dashes and the blurred input have no claim, and no verdict."""
 
     text: str
+    claim: str = ""  # its id on the page
     verdict: str = ""  # schema.Outcome
+    basis: str = ""  # schema.Basis where it is not an independent measurement
     ours: str = ""  # in the printed unit and precision
     gap: str = ""
     stand_in: bool = False  # ours tests nothing: measured on other images, or after a cut training
-    waiting: bool = False
     authors: AuthorsValue | None = None
-    basis: str = ""  # schema.Basis where it is not an independent measurement
-    notes: tuple[int, ...] = ()  # footnotes, from 1
+    reason: str = ""  # of the verdict
+    authors_reason: str = ""  # of the outcome of the authors' weights
+
+    @property
+    def outcome(self) -> str:
+        """Name the verdict with what an agreement rests on; a claim that was never compared is undecided."""
+        return named(self.verdict or "undecided", self.basis) if self.claim else ""
+
+    @property
+    def tone(self) -> str:
+        """Return how the verdict looks: good, weak, near, doubt, bad or none."""
+        return MARKS[self.outcome][1] if self.claim else ""
+
+
+def named(verdict: str, basis: str) -> str:
+    """Name an outcome with what an agreement rests on.
+
+    >>> named("holds", "print"), named("holds", "independent"), named("contested", "print")
+    ('holds (print)', 'holds', 'contested')
+    """
+    agrees = verdict in ("holds", "close") and basis not in ("", "independent")
+    return f"{verdict} ({basis})" if agrees else verdict
+
+
+def outcome(verdict: Verdict) -> str:
+    """Name a claim's outcome with what an agreement rests on.
+
+    >>> from benchmark.results.schema import Verdict
+    >>> outcome(Verdict("p", "t", "r", "c", "", "", "psnr", "30", 30.0, "close", "size", "print", ""))
+    'close (print)'
+    """
+    return named(verdict.outcome, verdict.basis)
+
+
+# All of them in order of precedence. Agreement by construction is none, and agreement of prints is weak.
+COLUMNS = tuple(
+    f"{name}{basis}"
+    for name in OUTCOMES
+    for basis in (("", " (print)", " (by construction)") if name in ("holds", "close") else ("",))
+)
 
 
 def distance(claim: Claim, measured: float) -> str:
@@ -65,36 +122,51 @@ def authors(claim: Claim, judged: Judged | None, total: int) -> tuple[AuthorsVal
     finding = judged.authors if judged else None
     if finding is None or finding.measured is None or claim.value is None:
         return None, ""
-    measured, outcome = finding.measured, finding.outcome
-    exact = outcome in ("holds", "undecided")  # these show no gap
+    measured, verdict = finding.measured, finding.outcome
+    exact = verdict in ("holds", "undecided")  # these show no gap
     gap = "" if exact else distance(claim, measured)
     images = part(finding.images or 0, total)
-    value = AuthorsValue(format_like(claim, measured, exact), gap, outcome, images)
-    reason = finding.reason or (UNEXPLAINED if outcome == "not reproduced" else "")
-    if not reason or reason == f"{images} images":  # the cell says so already
-        return value, ""
-    return value, f"authors’ weights: {reason}"
+    value = AuthorsValue(format_like(claim, measured, exact), gap, verdict, images)
+    return value, finding.reason or (UNEXPLAINED if verdict == "not reproduced" else "")
 
 
-def cell(claim: Claim, judged: Judged | None, stand_in: str) -> tuple[Cell, str]:
-    """Fill a claim's cell, without footnotes and authors' value, and return the reason of its outcome.
+def stand_in(inputs: Inputs, claim: Claim) -> str:
+    """Say why a value of ours tests nothing in this profile."""
+    if claim.quantity == "seconds":  # times depend on no images
+        return OTHER_CARD
+    basis = f"on {inputs.profile.data} images" if inputs.profile.data else "after a cut training"
+    return f"our value is measured {basis} and tests nothing"
 
-    `stand_in` is the reason why a measured value decides nothing in this profile.
+
+def fill(inputs: Inputs, claim: Claim, judged: Judged | None, key: str) -> Cell:
+    """Fill a claim's cell.
+
+    Args:
+        inputs: all tables.
+        claim: a claim with a number or words.
+        judged: its verdict and findings; None when it is newer than they are.
+        key: its id on the page.
     """
-    if claim.blank:
-        return Cell(claim.printed), ""
+    theirs, authors_reason = authors(claim, judged, inputs.total(claim.dataset or ""))
     if judged is None:
-        return Cell(claim.printed, waiting=True), NOT_COMPARED
-    outcome, ours, reason = judged.verdict.outcome, judged.ours, judged.verdict.reason
-    basis = judged.verdict.basis if judged.verdict.basis not in ("", "independent") else ""
+        return Cell(claim.printed, key, authors=theirs, reason=NOT_COMPARED)
+    verdict, ours = judged.verdict, judged.ours
+    cell = Cell(
+        text=claim.printed,
+        claim=key,
+        verdict=verdict.outcome,
+        basis=verdict.basis if verdict.basis != "independent" else "",
+        authors=theirs,
+        reason=verdict.reason or (UNEXPLAINED if verdict.outcome == "not reproduced" else ""),
+        authors_reason=authors_reason,
+    )
     if ours is None or ours.measured is None or claim.value is None:
-        return Cell(claim.printed, outcome, basis=basis), reason
+        return cell
     if ours.outcome == "undecided":
-        text = format_like(claim, ours.measured)
-        reason = "; ".join(dict.fromkeys(filter(None, (f"{stand_in}: {ours.reason}", reason))))
-        reason = f"{stand_in}: {ours.reason}" if judged.verdict.kind == ours.kind else reason
-        return Cell(claim.printed, outcome, text, stand_in=True, basis=basis), reason
+        why = f"{stand_in(inputs, claim)}: {ours.reason}"
+        more = verdict.reason if verdict.kind != ours.kind else ""
+        reason = "; ".join(filter(None, (why, more)))
+        return replace(cell, ours=format_like(claim, ours.measured), stand_in=True, reason=reason)
     exact = ours.outcome == "holds"
     gap = "" if exact else distance(claim, ours.measured)
-    reason = reason or (UNEXPLAINED if outcome == "not reproduced" else "")
-    return Cell(claim.printed, outcome, format_like(claim, ours.measured, exact), gap, basis=basis), reason
+    return replace(cell, ours=format_like(claim, ours.measured, exact), gap=gap)

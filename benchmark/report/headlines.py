@@ -10,9 +10,10 @@ from benchmark.compare.times import in_words
 from benchmark.compare.units import format_like
 from benchmark.report.ablation import AblationTable
 from benchmark.report.cells import part
+from benchmark.report.entries import short
 from benchmark.report.inputs import OURS, Inputs, place
 from benchmark.report.measured import QualityTable
-from benchmark.report.printed import PrintedPaper, short
+from benchmark.report.printed import PrintedPaper
 from benchmark.report.runtimes import Times
 from benchmark.results.schema import OUTCOMES, Finding, PrintedTime
 

@@ -13,7 +13,17 @@ import pandas as pd
 
 from benchmark import claims, spec
 from benchmark.compare import physics
-from benchmark.results import COMPLEXITY, DATASETS, PRICES, TIMINGS, Results, read_frame, read_rows, schema
+from benchmark.results import (
+    COMPLEXITY,
+    DATASETS,
+    PRICES,
+    STRUCTURE,
+    TIMINGS,
+    Results,
+    read_frame,
+    read_rows,
+    schema,
+)
 
 KEY = ["run", "dataset", "quantity"]
 LOWEST = 0.01  # relative loss, for a logarithmic axis: losses with an adversary can reach 0 and less
@@ -159,6 +169,11 @@ def read_curves(path: Path) -> pd.DataFrame:
     if len(wrong):
         loss = frame["loss"][wrong[0]]
         raise ValueError(f"{path}, line {wrong[0] + 2}: loss is {loss}; allowed: finite numbers")
+    return relative_losses(frame)
+
+
+def relative_losses(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add a column with each run's loss relative to its first."""
     first = frame.groupby("run")["loss"].transform("first").replace(0.0, 1.0)
     relative = (frame["loss"] / first).clip(lower=LOWEST)
     return frame.assign(relative=relative, step=frame["step"].astype("int64"))
@@ -190,17 +205,19 @@ def read(
     """
     active, runs = spec.load(params, profile)
     own, authors = Results(active.name, root), Results("authors", root).measurements
-    complexity, splits, timings, prices = (
-        root / path.relative_to("results") for path in (COMPLEXITY, DATASETS, TIMINGS, PRICES)
+    complexity, splits, timings, prices, structure = (
+        root / path.relative_to("results") for path in (COMPLEXITY, DATASETS, TIMINGS, PRICES, STRUCTURE)
     )
     tables = (
-        *(complexity, splits, authors, own.measurements, own.curves, own.decoded),
+        *(complexity, structure, splits, authors, own.measurements, own.curves, own.decoded),
         *(own.times, own.findings, own.verdicts, own.steps, own.orders, own.detectable),
         *(own.quality, own.environment, timings, prices),
     )
     files = {f"{root.name}/{path.relative_to(root).as_posix()}": path for path in tables}
     folder = Path(claims.__file__).parent
-    files |= {params.name: params} | {f"claims/{path.name}": path for path in sorted(folder.glob("*.yaml"))}
+    files |= {params.name: params} | {
+        f"benchmark/claims/{path.name}": path for path in sorted(folder.glob("*.yaml"))
+    }
     cards, clocked = physics.read()
     return Inputs(
         profile=active,

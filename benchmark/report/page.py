@@ -1,37 +1,42 @@
-"""Render the summary and its plots as one HTML file that needs nothing else."""
+"""Render the summary as one HTML file that needs nothing else, and never asks a network for anything."""
 
 import math
 import platform
 import re
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.report import figures
-from benchmark.report.crops import NETWORKS, SIDE
+from benchmark.report import figures, packing, plots
+from benchmark.report.cells import COLUMNS, MARKS
+from benchmark.report.entries import MEANINGS as GROUP_MEANINGS
+from benchmark.report.live import Progress
+from benchmark.report.matrix import OTHERS
 from benchmark.report.measured import MAIN
+from benchmark.report.plot import Plot
 from benchmark.report.printed import BLURRED
 from benchmark.report.runtimes import FULL
-from benchmark.report.summary import COLUMNS, Summary, bands, outcome
+from benchmark.report.summary import Summary, bands
 from benchmark.results.schema import OUTCOMES, PHYSICS_VERDICTS, PrintedTime
 
-_NAMES_BY_SYMBOL = {
-    "✓": ("holds", "decided", "complete", "possible", "sound"),
-    "≈": ("close",),
-    "≠": ("contested",),
-    "✗": ("not reproduced", "contradicted", "broken", "impossible", "unsynchronised"),
-    "○": ("undecided", "untested", "absent", "unmeasured"),
-    "?": ("inconclusive", "not credible", "ambiguous"),
-    "◐": ("partial",),
-    "~": ("unsettled", "drifting"),
-    "↓": ("throttled",),
-    "▲": ("faster",),
-    "▼": ("slower",),
-    "=": ("same",),
+# What the verdicts of timings, of physics and of data sets look like: a mark and a tone.
+STATES = {
+    name: (mark, tone)
+    for mark, tone, names in (
+        ("✓", "good", ("decided", "complete", "possible", "sound", "same")),
+        ("✗", "bad", ("broken", "against", "unsynchronised", "slower")),
+        ("!", "bad", ("impossible",)),
+        ("·", "none", ("undecided", "untested", "absent", "unmeasured")),
+        ("?", "doubt", ("inconclusive", "not credible", "ambiguous")),
+        ("◐", "doubt", ("partial",)),
+        ("~", "doubt", ("unsettled", "drifting", "throttled")),
+        ("▲", "good", ("faster",)),
+    )
+    for name in names
 }
-SYMBOLS = {name: symbol for symbol, names in _NAMES_BY_SYMBOL.items() for name in names}  # of all verdicts
 SEES = {
     "rounded": "rounded to 8 bits",
     "truncated": "truncated to 8 bits",
@@ -50,7 +55,21 @@ MEANINGS = {
     "close": "within the wider tolerance below",
     "close (print)": "another print is within the wider tolerance below",
     "close (by construction)": "within the wider tolerance of a layout that was searched to meet it",
-    "undecided": "the footnote has the reason",
+    "undecided": "its evidence says why",
+}
+BRIEF = {
+    "impossible": "no software is that fast on its card",
+    "contradicted": "by its own paper or by the data",
+    "not credible": "needs software nobody has measured",
+    "not reproduced": "the network here gives another number",
+    "contested": "papers disagree, nothing decides",
+    "holds": "by independent evidence",
+    "holds (print)": "by another print, perhaps a copy",
+    "holds (by construction)": "an input of ours: proves nothing",
+    "close": "by independent evidence",
+    "close (print)": "to another print",
+    "close (by construction)": "an input of ours: proves nothing",
+    "undecided": "nothing decides yet",
 }
 LAWS = {
     "possible": "the card could do it",
@@ -58,7 +77,7 @@ LAWS = {
     "impossible": "not at the highest clock, not with an ideal algorithm for every layer",
     "untested": "no network to count, or no card",
 }
-TOOLS = ("jinja2", "matplotlib", "pillow", "seaborn")  # packages that draw the page
+TOOLS = ("jinja2", "itables", "matplotlib", "pillow", "plotly", "seaborn")  # packages that draw the page
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "–"
 
@@ -144,46 +163,77 @@ def code(text: str) -> Markup:
 
 def environment() -> Environment:
     """Load the templates beside this file, with autoescape, the number formats above and shared macros."""
+    here = Path(__file__).parent
     templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
+        loader=FileSystemLoader([here / "templates", here / "assets"]),
+        autoescape=lambda name: (name or "").endswith(".j2"),  # scripts and styles are inserted as they are
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (fixed, signed, digits, duration, exact, spelled, decimals, code, outcome)
+    filters = (fixed, signed, digits, duration, exact, spelled, decimals, code)
     templates.filters |= {function.__name__: function for function in filters}
     templates.globals |= {
         "outcomes": OUTCOMES,
         "columns": COLUMNS,
-        "symbols": SYMBOLS,
+        "marks": MARKS,
+        "states": STATES,
         "sees": SEES,
         "blurred": BLURRED,
         "meanings": MEANINGS,
-        "side": SIDE,
-        "networks": NETWORKS,
+        "brief": BRIEF,
+        "groups_mean": GROUP_MEANINGS,
         "main_quantities": MAIN,
         "bands": bands(),
         "judgements": PHYSICS_VERDICTS,
         "laws": LAWS,
         "full": FULL,
+        "data": packing.data,
+        "large_data": packing.large_data,
+        "library": packing.library,
+        "plot_groups": plots.GROUPS,
+        "plot_numbers": plots.first_numbers,
         "tools": {"python": platform.python_version(), **{name: version(name) for name in TOOLS}},
     }
     templates.globals["cells"] = templates.get_template("cells.html.j2").module
     return templates
 
 
-def render(summary: Summary) -> str:
-    """Render the whole page; the same summary always gives the same text."""
-    curves = {name: Markup(svg) for name, svg in figures.curves(summary).items()}
-    plots = {name: Markup(svg) for name, svg in figures.run_times(summary.times).items()}
-    text = environment().get_template("page.html.j2").render(page=summary, figures=curves, plots=plots)
+def render(
+    summary: Summary, progress: Progress | None = None, picture: Callable[[Plot], str] = lambda plot: ""
+) -> str:
+    """Render the whole page; the same summary always gives the same text.
+
+    Args:
+        summary: everything that it says.
+        progress: of a training that is under way; the page then loads itself again every few seconds.
+        picture: returns the SVG of a plot.
+    """
+    templates = environment()
+    hero = templates.get_template("hero.html.j2").render(hero=summary.hero) if summary.hero else ""
+    text = templates.get_template("page.html.j2").render(
+        page=summary,
+        progress=progress,
+        shorts={paper.paper.key: paper.short for paper in summary.papers},
+        titles={system.key: system.title for system in summary.systems if system.entries} | {"none": OTHERS},
+        kinds=list(summary.kinds),
+        restoration=next(h.text for h in summary.headlines if h.section in ("quality", "authors")),
+        hero=Markup(hero),
+        picture=lambda plot: Markup(picture(plot)),
+        curve_figure=lambda run: Markup(plots.curves.figure(summary.plots.curve(run))),
+        folder=f"results/{summary.inputs.profile.name}/figures",
+        datatables_style=Markup(packing.style("datatables")),
+    )
     return re.sub(r"\n\s*\n+", "\n", text)
 
 
-def write(summary: Summary, path: Path) -> None:
+def write(summary: Summary, path: Path, progress: Progress | None = None) -> None:
     """Write the page through a draft, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".html.part")
-    draft.write_text(render(summary), encoding="utf-8")
+    if progress:  # its curves grow: only the page draws them
+        draft.write_text(render(summary, progress), encoding="utf-8")
+    else:
+        with figures.Drawing(summary.plots.all, summary.inputs.results.figures) as drawing:
+            draft.write_text(render(summary, picture=drawing.picture), encoding="utf-8")
     draft.replace(path)

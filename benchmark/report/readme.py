@@ -1,9 +1,9 @@
 """Write the README's findings: the six sentences of the report and the verdicts per paper."""
 
-from collections import Counter
 from pathlib import Path
 
-from benchmark.report.summary import COLUMNS, Summary, outcome
+from benchmark.report.cells import COLUMNS
+from benchmark.report.summary import Summary
 from benchmark.results.schema import OUTCOMES
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
@@ -17,7 +17,7 @@ def section(summary: Summary) -> str:
     lines = [f"{index}. {headline.text}" for index, headline in enumerate(summary.headlines, 1)]
     totals, names = summary.totals, [paper.short for paper in summary.papers]
     lines += ["", f"| verdict | {' | '.join(names)} | all |", "|---" * (len(names) + 2) + "|"]
-    counts = [Counter(map(outcome, paper.verdicts)) for paper in summary.papers]
+    counts = [paper.totals for paper in summary.papers]
     for column in COLUMNS:
         if totals[column]:
             cells = [column, *(count[column] for count in counts), totals[column]]

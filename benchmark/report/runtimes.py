@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.compare.physics import Clocked
+from benchmark.report.entries import short
 from benchmark.report.inputs import Inputs
-from benchmark.report.printed import short
 from benchmark.results.schema import PHYSICS_VERDICTS, PhysicsVerdict, Price, PrintedTime, Timing
 
 FULL = (720, 1280)  # height and width in pixels of the papers' run times, where a size is stated

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -9,9 +10,24 @@ import pandas as pd
 from benchmark.compare.bands import AUTHORS, RELATIVE, RETRAINED
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.findings import kinds
-from benchmark.report import ablation, attention, crops, headlines, measured, printed, runtimes
+from benchmark.report import (
+    ablation,
+    evidence,
+    headlines,
+    hero,
+    measured,
+    pictures,
+    plots,
+    printed,
+    runtimes,
+    stories,
+)
+from benchmark.report.entries import Entry
+from benchmark.report.entries import entries as list_entries
 from benchmark.report.inputs import Inputs
-from benchmark.results.schema import OUTCOMES, AblationStep, Verdict
+from benchmark.report.matrix import Matrix, matrix
+from benchmark.report.system import System, systems
+from benchmark.results.schema import AblationStep
 
 
 @dataclass(frozen=True)
@@ -20,22 +36,33 @@ class Summary:
 
     inputs: Inputs
     headlines: list[headlines.Headline]
+    entries: list[Entry]  # every claim
+    matrix: Matrix
+    systems: list[System]
+    impossible: stories.ImpossibleTimes | None
+    arithmetic: stories.Arithmetic | None
+    conclusion: str
+    panels: dict[str, dict[str, Any]]  # evidence by claim
     papers: list[printed.PrintedPaper]
     protocols: list[measured.Protocol]  # all that something was measured under
     weights: list[measured.QualityTable]  # of the authors
     ablations: list[ablation.AblationTable]
     groups: dict[str, list[tuple[AblationStep, str]]]
     quality: list[measured.QualityTable]
-    curves: dict[str, pd.DataFrame]  # rows of Inputs.curves by run
     studies: list[measured.Study]
-    strips: list[crops.Strip]
-    maps: attention.Maps | None
     times: runtimes.Times
+    plots: plots.Plots
+    gallery: pictures.Gallery
 
-    @property
+    @cached_property
+    def hero(self) -> hero.Hero | None:
+        """Return the pixels that a system improves most; None without pictures."""
+        return hero.hero(self.gallery)
+
+    @cached_property
     def totals(self) -> Counter[str]:
         """Count the claims of all papers by outcome and what it rests on."""
-        return sum((Counter(map(outcome, paper.verdicts)) for paper in self.papers), Counter[str]())
+        return Counter(entry.outcome for entry in self.entries)
 
     @property
     def kinds(self) -> dict[str, tuple[str, Counter[str]]]:
@@ -45,11 +72,6 @@ class Summary:
             name: (kind.ABOUT, Counter(row.outcome for row in rows if row.kind == name))
             for name, kind in kinds().items()
         }
-
-    @property
-    def authors_totals(self) -> Counter[str]:
-        """Count the claims of all papers by outcome of the authors' weights."""
-        return sum((paper.authors for paper in self.papers), Counter[str]())
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -64,33 +86,34 @@ class Summary:
         return self.inputs.authors[self.inputs.authors["value"].isna()]
 
     @property
+    def trained(self) -> list[str]:
+        """Name the runs that the profile trains."""
+        return [name for name, run in self.inputs.chosen.items() if run.train]
+
+    @property
     def cuts(self) -> dict[tuple[str, ...], list[str]]:
         """Group the trained runs by what the profile cuts from them."""
         runs_by_cut: dict[tuple[str, ...], list[str]] = {}
         profile = self.inputs.profile
-        for name, run in self.inputs.chosen.items():
+        for name in self.trained:
+            run = self.inputs.runs[name]
             if run.train:
                 runs_by_cut.setdefault(tuple(profile.at(run).cuts(run.train)), []).append(name)
         return runs_by_cut
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Return the fewest and the most training steps of the profile's runs; zeros without any."""
+        profile = self.inputs.profile
+        runs = [run for run in self.inputs.chosen.values() if run.train]
+        counts = [profile.at(run).cut(run.train)[1] for run in runs if run.train]
+        return (min(counts), max(counts)) if counts else (0, 0)
 
-def outcome(verdict: Verdict) -> str:
-    """Name a claim's outcome with what an agreement rests on; a column of the table of verdicts.
-
-    >>> from benchmark.results.schema import Verdict
-    >>> outcome(Verdict("p", "t", "r", "c", "", "", "psnr", "30", 30.0, "close", "size", "print", ""))
-    'close (print)'
-    """
-    agrees = verdict.outcome in ("holds", "close") and verdict.basis != "independent"
-    return f"{verdict.outcome} ({verdict.basis})" if agrees else verdict.outcome
-
-
-# The columns of the table of verdicts. Agreement by construction is none, and agreement of prints is weak.
-COLUMNS = tuple(
-    f"{name}{basis}"
-    for name in OUTCOMES
-    for basis in (("", " (print)", " (by construction)") if name in ("holds", "close") else ("",))
-)
+    @property
+    def images(self) -> dict[str, int]:
+        """Count the test images by data set."""
+        rows = self.inputs.scores[self.inputs.scores["run"] == self.inputs.blurred]
+        return {str(name): int(part["image"].nunique()) for name, part in rows.groupby("dataset", sort=False)}
 
 
 def bands() -> list[str]:
@@ -112,22 +135,30 @@ def bands() -> list[str]:
 
 def summarise(inputs: Inputs) -> Summary:
     """Collect everything that the page says."""
-    papers = [printed.lay_out_paper(paper, inputs) for paper in inputs.papers]
+    entries = list_entries(inputs)
+    papers = [printed.lay_out_paper(paper, inputs, entries) for paper in inputs.papers]
+    compared = systems(inputs, entries)
     ablations, quality = list(ablation.tables(inputs)), list(measured.quality(inputs))
     weights, times = list(measured.weights(inputs)), runtimes.times(inputs)
     protocols = measured.protocols(pd.concat([inputs.authors, inputs.measurements]))
     return Summary(
         inputs=inputs,
         headlines=headlines.six(inputs, papers, ablations, quality, weights, times),
+        entries=entries,
+        matrix=matrix(entries, compared),
+        systems=compared,
+        impossible=stories.impossible(inputs, entries),
+        arithmetic=stories.arithmetic(entries),
+        conclusion=stories.conclusion(entries, len(papers)),
+        panels=evidence.panels(inputs, entries),
         papers=papers,
         protocols=sorted(protocols, key=lambda protocol: protocol.name),
         weights=weights,
         ablations=ablations,
         groups=ablation.groups(inputs),
         quality=quality,
-        curves={str(run): points for run, points in inputs.curves.groupby("run")},
         studies=list(measured.studies(inputs)),
-        strips=crops.strips(inputs),
-        maps=attention.maps(inputs),
         times=times,
+        plots=plots.collect(inputs, times),
+        gallery=pictures.collect(inputs),
     )

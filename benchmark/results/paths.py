@@ -29,7 +29,11 @@ class Results:
         self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
+        self.pictures = self.folder / "pictures"  # small pictures in git, and two tables of them
+        self.picture_rows = self.pictures / "pictures.csv"  # schema.Picture
+        self.windows = self.pictures / "windows.csv"  # schema.Window: where systems differ most
         self.report = self.folder / "report.html"
+        self.figures = self.folder / "figures"  # every plot of the report as SVG and PDF
 
     def train(self, run: str = "") -> Path:
         """Return the folder of a run's weights.safetensors, curve.csv and record.json, or of all runs."""

@@ -25,6 +25,7 @@ def number(unit: str, written: str = "decimal", **limits: Any) -> Meta:
 # Numbers.
 Count = Annotated[int, Meta(ge=0)]
 Decimal = Annotated[float, number("1")]
+Significant = Annotated[float, number("1", "significant")]
 ByQuantity = Annotated[float, number("that of the quantity", "by_quantity")]
 Share = Annotated[float, number("1", ge=0)]
 Seconds = Annotated[float, number("s", ge=0)]
@@ -86,6 +87,14 @@ TimingVerdict = Literal[
 TimingKind = Literal["forward", "step", "ceiling"]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+PictureKind = Literal[
+    "blurred",
+    "sharp",
+    "restored",  # by a run that is no variant
+    "crop",  # of what a variant restored
+    "map",  # a run's attention map or features at a step of its training
+    "mask",  # of CDGNet's Eq. 13
+]
 Direction = Literal["same", "against", "undecided"]  # of a change or an order, beside the printed one
 IntervalMethod = Literal["Student's t", "bootstrap", ""]  # empty: there is no interval
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -117,6 +126,45 @@ class Score:
     image: str  # <sequence>/<frame>
     quantity: str
     value: Decimal
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of pictures.csv: a small picture in git, which shows some pixels of a test image."""
+
+    dataset: str
+    image: str  # <sequence>/<frame>
+    kind: PictureKind
+    run: str  # empty for what no run made
+    name: str  # of a map; mu of a mask
+    step: Count | None  # of a map: steps that were trained
+    x: Count  # left column and top row of the pixels that it covers
+    y: Count
+    width: Count
+    height: Count
+    low: Significant | None  # of a map: its smallest and largest value, the ends of its colours
+    high: Significant | None
+    share: Share | None  # of a mask: how much of the image it covers
+    fidelity: Significant | None  # PSNR in dB to the pixels that it was made from; None: the same pixels
+    file: str  # its path beside the table
+    source: str  # of those pixels and of how they were encoded
+
+
+@dataclass(frozen=True)
+class Window:
+    """One row of windows.csv: a square of a test image in which the systems differ most."""
+
+    dataset: str
+    image: str
+    x: Count  # left column and top row
+    y: Count
+    side: Count
+    spread: Significant  # grey levels: root mean square distance of the systems to their mean
+    best: str  # run with the highest PSNR in the window, and with the lowest
+    best_psnr: Decimal
+    worst: str
+    worst_psnr: Decimal
+    blurred_psnr: Decimal  # of the blurred input in the window
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def load_runs(folder: Path) -> dict[str, Run]:
             if name in runs:
                 raise ValueError(f"{where}: this name is taken by {places[name]}")
             run = build(Run, where, {"name": name, **entry})
-            runs[name], places[name] = replace(run, built_to_fit=system.built_to_fit), where
+            runs[name] = replace(run, system=path.stem, built_to_fit=system.built_to_fit)
+            places[name] = where
     for name, run in runs.items():
         if run.ablates and run.ablates not in runs:
             raise ValueError(f"{places[name]}.ablates: no run {run.ablates!r}; {nearest(run.ablates, runs)}")
