@@ -7,12 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmark import trouble
 
-def run_stage(name: str, main: Callable[..., int | None], *args: Any) -> None:
-    """Call a stage's main and exit with the status it returns; a ValueError becomes one line."""
-    try:
-        status = main(*args)
-    except ValueError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        status = 1
-    sys.exit(status or 0)
+
+def run_stage(name: str, main: Callable[..., int | None], *arguments: Any) -> None:
+    """Call a stage's main and exit with the status it returns; the user's trouble becomes one line."""
+    sys.exit(trouble.told(name, main, *arguments))

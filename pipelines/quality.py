@@ -19,6 +19,7 @@ from benchmark.metrics import _pyiqa
 from benchmark.results import Results, provenance, read_rows, write
 from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
+from benchmark.trouble import write_text
 from pipelines import run_stage
 
 
@@ -76,7 +77,7 @@ def measure(name: str, tick: pool.Progress) -> str:
             ]
             tick((index + 1) / len(pairs))
     write(scores_path(results, name), Score, rows)
-    mark(results, name).write_text(fingerprint(run, profile, results, perceptual), encoding="utf-8")
+    write_text(mark(results, name), fingerprint(run, profile, results, perceptual))
     return f"{len(rows)} values"
 
 

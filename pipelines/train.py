@@ -18,6 +18,7 @@ from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
 from benchmark.training import checkpoint, pool, trainer
 from benchmark.training.fingerprint import fingerprint
+from benchmark.trouble import write_text
 from benchmark.weights import pretrained
 from pipelines import run_stage
 
@@ -65,8 +66,7 @@ def train(name: str, progress: pool.Progress) -> str:
     record = {"fingerprint": fingerprint, "run": name, "seconds": round(seconds, 1)}
     record |= {"device": nets.device_name(), "notes": notes}
     record |= {"missing": missing} if missing else {}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    write_text(folder / "record.json", json.dumps(record, indent=1) + "\n")
     if missing:
         return f"not trained: {missing}"
     return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"

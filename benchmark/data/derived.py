@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmark.data.fetch import PART, locked
+from benchmark.data.fetch import locked
+from benchmark.data.folders import PART
 
 Array = NDArray[Any]
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.spec.checked import allowed
+from benchmark.trouble import draft
 
 Row = TypeVar("Row")
 NOTHING: Mapping[str, str] = {}
@@ -185,19 +185,10 @@ def write(path: Path, row: type[Row], rows: Iterable[Row]) -> None:
         ValueError: the file cannot be written; the message names it.
     """
     kinds = _kinds(row)
-    draft = path.with_suffix(f"{path.suffix}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(kinds)
-            lines.writerows([_text(entry, name, *kind) for name, kind in kinds.items()] for entry in rows)
-        os.replace(draft, path)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        if os.path.isfile(draft):  # False for a name that no file can have
-            draft.unlink()
+    with draft(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(kinds)
+        lines.writerows([_text(entry, name, *kind) for name, kind in kinds.items()] for entry in rows)
 
 
 def _text(entry: Any, name: str, kind: type, writer: str) -> str:

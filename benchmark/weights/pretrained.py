@@ -99,7 +99,7 @@ def tensors(path: Path) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {one_line(error).split('. ')[0]}"
         raise ValueError(f"{path}: refused, not a file of plain tensors ({reason})") from None
     if not isinstance(contents, dict):
-        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name")
+        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name; allowed: tensors")
     return contents
 
 
