@@ -6,6 +6,7 @@ here. Any other error is a mistake of this project and keeps its traceback.
 """
 
 import io
+import multiprocessing
 import os
 import signal
 import sys
@@ -130,7 +131,7 @@ def told(name: str, main: Callable[..., int | None], *arguments: Any, failed: in
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     alone = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if alone else None
+    before = signal.signal(signal.SIGTERM, terminate) if alone else None
     try:
         status = main(*arguments)
         if sys.stdout:
@@ -150,6 +151,13 @@ def told(name: str, main: Callable[..., int | None], *arguments: Any, failed: in
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def terminate(number: int, frame: object) -> None:
+    """End the worker processes at once, which nobody has told, and this one as Ctrl-C does."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    raise KeyboardInterrupt
 
 
 def discard_output() -> None:
