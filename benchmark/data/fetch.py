@@ -153,7 +153,7 @@ def load_sums(folder: Path) -> dict[str, dict[str, Any]]:
     """Read sha256, size and url of the first downloads, by file name."""
     path = folder / "sums.json"
     try:
-        sums = json.loads(path.read_text())
+        sums = json.loads(path.read_text(encoding="utf-8"))
         return {name: {"sha256": str(entry["sha256"]), **entry} for name, entry in sums.items()}
     except FileNotFoundError:
         return {}
@@ -208,7 +208,7 @@ def load_notes(part: Path) -> dict[str, str]:
     """Read which file a partial download belongs to: its url and validator."""
     notes = part.with_name(f"{part.name}.json")
     try:
-        return {key: str(value) for key, value in json.loads(notes.read_text()).items()}
+        return {key: str(value) for key, value in json.loads(notes.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError):
         return {}
 
@@ -257,7 +257,7 @@ def transfer(url: str, part: Path, file: File, has_sum: bool) -> None:
                 out.truncate(start)
                 if not start:
                     notes = json.dumps({"url": url, "validator": validator})
-                    part.with_name(f"{part.name}.json").write_text(notes)
+                    part.with_name(f"{part.name}.json").write_text(notes, encoding="utf-8")
                 while chunk:
                     out.write(chunk)
                     bar.update(len(chunk))

@@ -60,9 +60,9 @@ def read_list(folder: Path, split: str, lists: str) -> list[PairFiles]:
                     f"{where}: {blurry.name} is also in line {lines[str(blurry)]}; allowed: once"
                 )
             lines[str(blurry)] = number
-            if blurry.is_file():
+            if os.path.isfile(blurry):
                 name = f"{blurry.parents[1].name}/{blurry.stem}"
-                files.append(PairFiles(name, blurry, sharp if sharp.is_file() else None))
+                files.append(PairFiles(name, blurry, sharp if os.path.isfile(sharp) else None))
     return files
 
 
