@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark import trouble
+from benchmark import plugins, trouble
 from benchmark.results import COMPLEXITY, write
 from benchmark.results.schema import Complexity
 from tests import project
@@ -35,7 +35,10 @@ runs:
   other: {<<: *small, config: {levels: "1", width: 2}}
 """
 STAGES = ("doctor", "authors", "train", "quality", "collect")
+# Imported once, before processes are forked: what stages import at their start and while they work.
 MODULES = [f"pipelines.{stage}" for stage in STAGES]
+MODULES += [f"benchmark.metrics.{name}" for name in plugins.names("metrics")]
+MODULES += ["benchmark.models.dmphn", "benchmark.losses.pixel", "torch._dynamo", "torchvision"]
 OWN = re.compile(r'"seconds": [0-9.]+|"threads": \d+')  # what differs between two undisturbed runs
 
 

@@ -124,11 +124,16 @@ def read_rows(
         if name not in header and name not in defaults:
             raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
     nullable = {name for name, hint in hints.items() if NoneType in get_args(hint)}
+    numbers = [name for name, (kind, _) in _kinds(row).items() if kind is float]
     records = []
     for number, cells in lines:
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)}")
         record = {**defaults, **dict(zip(header, cells, strict=True))}
+        for name in numbers:
+            if "nan" in record[name].lower():  # which is a float, but no number
+                values = allowed(hints[name], "an empty cell")
+                raise ValueError(f"{path}, line {number}: {name} {record[name]!r}; allowed: {values}")
         records.append({k: None if k in nullable and not record[k] else record[k] for k in hints})
     try:
         return msgspec.convert(records, list[row], strict=False)  # type: ignore[valid-type]
