@@ -6,10 +6,10 @@ export PYTHONWARNINGS := ignore::FutureWarning
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)
 
-.PHONY: repro report authors runtime test pytest check pins clean
+.PHONY: repro report authors runtime test pytest check pins audit sbom clean
 
-# The gate comes last, so that a difference does not hide the report.
-# First the page of the results in git, so that there is something to read meanwhile.
+# First the page of the results in git, so that there is something to read meanwhile. The gate comes last, so that a
+# difference does not hide the report.
 repro: .venv/ready
 	@python -m benchmark.report --ready
 	@python -m pipelines
@@ -37,8 +37,9 @@ runtime: .venv/ready
 test: check pytest
 
 # A process per core, each with whole files of tests; more threads would only wait for each other.
+# FUZZ: how many damaged files each reader is given, in place of a few; TESTS: the files of tests, in place of all.
 pytest: .venv/ready
-	@OMP_NUM_THREADS=1 pytest -q -n logical --dist loadfile
+	@OMP_NUM_THREADS=1 $(FUZZ:%=DEBLUR_FUZZ=%) pytest -q -n logical --dist loadfile $(TESTS)
 
 check: .venv/ready
 	@ruff check
@@ -57,6 +58,13 @@ check: .venv/ready
 # After a change of pyproject.toml's dependencies. No URLs, so that any index serves it.
 pins:
 	uv pip compile pyproject.toml --group dev --group perceptual --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements.txt
+
+# Known vulnerabilities of the pinned packages, by the index's own reports; a package that cannot be looked up is an
+# error. And the list of these packages in CycloneDX's format. Both tools stay outside of .venv; both need an index.
+audit:
+	@uv tool run --from pip-audit==2.10.1 pip-audit --strict --no-deps --disable-pip --requirement requirements.txt
+sbom:
+	@uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
 
 # Only what the pipeline makes. Real sets and weights in data/ and data/pretrained, downloaded or put there by hand, stay.
 PROFILES := $(basename $(notdir $(wildcard benchmark/profiles/*.yaml)))

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmark import trouble
+
 # What DVC prints of a good run.
 ROUTINE = re.compile(
     r"Running stage |Stage '.*' (didn't change|is cached)|> |Updating lock file|Generating lock file"
@@ -47,7 +49,8 @@ def main(arguments: list[str]) -> int:
         ["dvc", "repro", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if not sys.stderr.isatty() else None,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     ) as repro:
         assert repro.stdout
@@ -65,4 +68,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(trouble.told("pipelines", main, sys.argv[1:]))

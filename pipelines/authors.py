@@ -7,6 +7,7 @@ network, its weights or a protocol have changed, or when other images are availa
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -19,9 +20,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import nets, plugins, spec
-from benchmark.data import fetch
-from benchmark.data.health import real_set
+from benchmark import nets, plugins, spec, trouble
+from benchmark.data import fetch, folders
+from benchmark.data.health import examine_dataset, real_set
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.measure import aggregate, scoring
@@ -64,8 +65,8 @@ class Weights:
         if entry.name not in self.files | self.reasons:
             try:
                 self.files[entry.name] = published.obtain(entry, silent=self.silent)
-            except ValueError as error:
-                self.reasons[entry.name] = str(error)
+            except Exception as error:
+                self.reasons[entry.name] = trouble.line(error)
         return self.reasons.get(entry.name, "")
 
 
@@ -86,15 +87,20 @@ def paired_datasets() -> dict[str, RealSet]:
 
 
 def find_images(real: RealSet) -> TestImages:
-    """List the available test images of a dataset."""
+    """List the available test images of a dataset; none where the doctor calls them broken."""
     total = real.total("test")
     try:
         shots = [shot for shot in real.pair_files("test") if shot.sharp]
-    except ValueError as error:
-        return TestImages(total, reason=str(error))
-    if not shots:
-        return TestImages(total, reason=f"{real.name}: no available blurred image has its sharp one")
-    sums = {shot.name: [fetch.digest(path) for path in (shot.blurry, shot.sharp) if path] for shot in shots}
+        if not shots:
+            return TestImages(total, reason=f"{real.name}: no available blurred image has its sharp one")
+        rows = {row.split: row for row in examine_dataset(real)}
+        if rows["test"].verdict == "broken":
+            return TestImages(total, reason=f"{real.name}/test is broken: {rows['test'].problems}")
+        sums = {
+            shot.name: [fetch.digest(path) for path in (shot.blurry, shot.sharp) if path] for shot in shots
+        }
+    except Exception as error:
+        return TestImages(total, reason=trouble.line(error))
     return TestImages(total, len(shots), provenance.digest(sums))
 
 
@@ -180,26 +186,33 @@ def measurements(record: Record) -> Iterator[Measurement]:
 def save(scores: Mapping[Key, list[Score]], record: Record) -> None:
     """Write the three tables."""
     write(AUTHORS.quality, Score, [row for rows in scores.values() for row in rows])
-    draft = RECORD.with_suffix(".part")
-    draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    draft.replace(RECORD)
+    trouble.write_text(RECORD, json.dumps(record, indent=1) + "\n")
     write(AUTHORS.measurements, Measurement, measurements(record))
 
 
 def read_record() -> Record:
     """Read record.json; empty where it does not exist yet."""
     try:
-        return msgspec.json.decode(RECORD.read_bytes(), type=Record)
+        record = msgspec.json.decode(RECORD.read_bytes(), type=Record)
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{RECORD}: cannot be read ({error})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{RECORD}: cannot be read ({trouble.one_line(error)})") from None
+    for name, datasets in record.items():
+        for dataset, entry in datasets.items():
+            kinds = {"images": int, "total": int} | ({} if entry.get("images") else {"lacks": str})
+            for key, kind in kinds.items():
+                if type(value := entry.get(key)) is not kind:
+                    where = f"{RECORD}: {name}.{dataset}.{key}"
+                    raise ValueError(f"{where}: {value!r}; allowed: {spec.checked.NAMES[kind]}")
+    return record
 
 
 def unmeasured(images: TestImages, reason: str) -> dict[str, Any]:
-    """Record why a run was never measured on a dataset, without folders of this machine."""
-    for folder in fetch.data_folders()[1:]:  # the first is this project's own, relative
+    """Record why a run was never measured on a dataset, without folders and proxies of this machine."""
+    for folder in folders.data_folders()[1:]:  # the first is this project's own, relative
         reason = reason.replace(f"{folder}/", "")
+    reason = re.sub(r" \(proxy [^)]*\)", "", reason)
     return {"images": 0, "total": images.total, "lacks": reason}
 
 
@@ -225,6 +238,8 @@ def main() -> int:
     runs, datasets = spec.load()[1], paired_datasets()
     entries, weights = entries_by_run(runs), Weights()
     images = {name: find_images(real) for name, real in datasets.items()}
+    for reason in folders.unusable_folders():
+        print(f"authors: {reason}", file=sys.stderr)
     for name, available in images.items():
         print(f"authors: {available.reason or f'{name}: {available.count:,} of {available.total:,} images'}")
     scores: dict[Key, list[Score]] = {key: [] for key in keys_to_measure(runs, datasets)}
@@ -266,8 +281,8 @@ def main() -> int:
             seconds = time.monotonic() - start
             record[name][dataset] = measured(images[dataset], run, entry, files, seconds)
             message = f"{images[dataset].count:,} images in {pool.clock(seconds)}"
-        except ValueError as error:
-            message = str(error)
+        except Exception as error:
+            message = trouble.line(error)
             record[name][dataset] = kept.get(key) or unmeasured(images[dataset], message)
         except KeyboardInterrupt:
             print("authors: interrupted; what is finished is kept, start again to go on", file=sys.stderr)

@@ -14,6 +14,7 @@ from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
 from benchmark.results import COMPLEXITY, Measurement, Results, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
+from benchmark.trouble import write_text
 from pipelines import run_stage
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "fvcore", "pyiqa", "dvc")
@@ -99,7 +100,7 @@ def main() -> None:
         for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
     ]
     write(results.curves, CurvePoint, curves)
-    results.environment.write_text(json.dumps(environment(profile), indent=1) + "\n", encoding="utf-8")
+    write_text(results.environment, json.dumps(environment(profile), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from benchmark.data.pairs import AbsentError
 from benchmark.data.selection import extras_of, folder, manifest
 from benchmark.metrics import _pyiqa
 from benchmark.training import images
+from benchmark.trouble import write_text
 from benchmark.weights import pretrained, raft
 from pipelines import run_stage
 
@@ -106,8 +107,7 @@ def main() -> None:
         plugins.load("datasets", name).prepare(folder(profile), profile.images)
     if digests := check_real_sets(required):
         digests |= prepare_extras(profile, selected)
-        manifest(profile).parent.mkdir(parents=True, exist_ok=True)
-        manifest(profile).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
+        write_text(manifest(profile), json.dumps(digests, indent=1) + "\n")
     weights = {name for run in selected if run.train for name in run.train.pretrained}
     fetch_weights = profile.pretrained == "fetch"
     pretrained.prepare(sorted(weights) if fetch_weights else [])

@@ -3,8 +3,10 @@
 A split without images on this machine keeps the row of an earlier examination.
 """
 
+import sys
+
 from benchmark import plugins
-from benchmark.data import health
+from benchmark.data import folders, health
 from benchmark.results import DATASETS, read_rows, write
 from benchmark.results.schema import DatasetSplit
 from pipelines import run_stage
@@ -13,7 +15,9 @@ from pipelines import run_stage
 def main() -> None:
     """Examine every real set, print a line for each, and write the table."""
     earlier = {(row.dataset, row.split): row for row in read_rows(DATASETS, DatasetSplit, optional=True)}
-    table = []
+    for reason in folders.unusable_folders():
+        print(f"doctor: {reason}", file=sys.stderr)
+    table, missing = [], False
     for dataset in filter(None, map(health.real_set, plugins.names("datasets"))):
         rows = health.examine_dataset(dataset)
         kept = []
@@ -22,7 +26,12 @@ def main() -> None:
             kept.append(before if row.verdict == "absent" and before.verdict != "absent" else row)
         note = "; the row of an earlier examination is kept" if kept != rows else ""
         print(f"{health.summarise(rows)}{note}", flush=True)
+        missing |= any(row.problems.startswith(health.NOWHERE) for row in rows)
         table += kept
+    if missing:
+        print(
+            f"doctor: looked for sets in {', '.join(map(str, folders.data_folders()))}, and one folder below"
+        )
     write(DATASETS, DatasetSplit, table)
 
 

@@ -19,6 +19,7 @@ from benchmark.metrics import _pyiqa
 from benchmark.results import Results, provenance, read_rows, write
 from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
+from benchmark.trouble import write_text
 from pipelines import run_stage
 
 
@@ -76,8 +77,17 @@ def measure(name: str, tick: pool.Progress) -> str:
             ]
             tick((index + 1) / len(pairs))
     write(scores_path(results, name), Score, rows)
-    mark(results, name).write_text(fingerprint(run, profile, results, perceptual), encoding="utf-8")
+    write_text(mark(results, name), fingerprint(run, profile, results, perceptual))
     return f"{len(rows)} values"
+
+
+def sound(results: Results, name: str) -> bool:
+    """Check that one run's rows can be read; damaged ones are measured again."""
+    try:
+        read_rows(scores_path(results, name), Score)
+    except ValueError:
+        return False
+    return True
 
 
 def main() -> int:
@@ -88,12 +98,12 @@ def main() -> int:
     stale, perceptual = [], _pyiqa.available(profile.perceptual)[0]
     for name, run in chosen.items():
         current, scored = fingerprint(run, profile, results, perceptual), mark(results, name)
-        if not scored.exists() or scored.read_text(encoding="utf-8") != current:
+        if not scored.exists() or scored.read_text(encoding="utf-8") != current or not sound(results, name):
             shutil.rmtree(results.images(name), ignore_errors=True)
             stale.append(name)
     for folder in results.images().glob("*"):
         if folder.name not in chosen:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     if pool.each("quality", measure, dict.fromkeys(stale, 1.0)):
         return 1
     scores = [row for name in chosen for row in read_rows(scores_path(results, name), Score)]

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from filelock import FileLock, Timeout
 
 from benchmark import spec
@@ -53,7 +52,10 @@ def read_rates(path: Path = Path("params.yaml")) -> dict[str, float]:
     Raises:
         ValueError: a rate is not a price.
     """
-    rates = yaml.safe_load(path.read_text(encoding="utf-8")).get("rates") or {}
+    params = spec.read_yaml(path)
+    rates = (params.get("rates") if isinstance(params, dict) else None) or {}
+    if not isinstance(rates, dict):
+        raise ValueError(f"{path}: rates: {rates!r}; allowed: a mapping of devices to prices")
     for device, rate in rates.items():
         if isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0:
             raise ValueError(f"{path}: rates.{device}: {rate!r} is no price of an hour; allowed: above 0")

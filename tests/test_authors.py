@@ -1,15 +1,18 @@
 """Stage authors: published weights on real sets, measured once, kept, and said where they cannot be had."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import uniform_filter1d
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmark.data.pairs import image
+from benchmark.datasets import gopro
 from benchmark.models import dmphn
 from benchmark.plugins import names
 from benchmark.results import Measurement, read_rows
@@ -44,11 +47,12 @@ RESULTS = Path("results/authors")
 def add(*frames):
     """Put pairs of one test sequence on the shelf."""
     for frame in frames:
-        rng = np.random.default_rng(int(frame))
-        for kind in ("blur", "sharp"):
+        sharp = np.random.default_rng(int(frame)).integers(0, 256, (32, 48, 3), np.uint8)
+        blurry = uniform_filter1d(sharp.astype(float), 5, axis=1).round().astype(np.uint8)
+        for kind, pixels in (("blur", blurry), ("sharp", sharp)):
             path = Path("shelf/GOPRO_Large/test/GOPR0384_11_00", kind, f"{frame}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (32, 48, 3), np.uint8)).save(path)
+            Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture
@@ -56,6 +60,7 @@ def measured(tmp_path, monkeypatch):
     """A folder with two GoPro pairs, a small network's weights, runs that name them; what was measured."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEBLUR_DATA", str(tmp_path / "shelf"))
+    monkeypatch.setattr(gopro, "SET", replace(gopro.SET, size=(48, 32)))
     project.write(Path(), PARAMS)
     shelf = tmp_path / "shelf" / "small"
     shelf.mkdir(parents=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from benchmark.data import fetch, web
+from benchmark.data import fetch, folders, web
 from benchmark.data.fetch import File
 from benchmark.data.web import UnreachableError
 from tests.hostile import BODY, HALF, OTHER, listing, serve
@@ -333,8 +333,8 @@ def test_data_folders(monkeypatch, tmp_path):
     """`data` first, then those of the environment; directly in a folder or one level deeper."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEBLUR_DATA", os.pathsep.join(("", "one", str(tmp_path / "two"))))
-    assert fetch.data_folders() == [Path("data"), Path("one"), tmp_path / "two"]
-    assert fetch.find("set") is None
+    assert folders.data_folders() == [Path("data"), Path("one"), tmp_path / "two"]
+    assert folders.find("set") is None
     for folder, name, expected in (
         ("data/set.part/set", "set", None),
         ("two/deep/set", "set", tmp_path / "two/deep/set"),
@@ -343,4 +343,4 @@ def test_data_folders(monkeypatch, tmp_path):
         ("data/set", "set", Path("data/set")),
     ):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        assert fetch.find(name) == expected
+        assert folders.find(name) == expected

@@ -9,20 +9,21 @@ ROOT = Path(__file__).parents[1]
 
 # Each part may import only the parts named beside it.
 MAY_IMPORT: dict[str, set[str]] = {
+    "trouble": set(),
     "spec": set(),
     "plugins": {"spec"},
-    "results": {"spec"},
+    "results": {"spec", "trouble"},
     "claims": {"results", "spec"},
     "metrics": {"data", "spec"},
     "models": {"weights"},  # weights.names alone
-    "data": {"plugins", "results", "spec"},
-    "weights": {"data", "plugins", "spec"},
+    "data": {"plugins", "results", "spec", "trouble"},
+    "weights": {"data", "plugins", "spec", "trouble"},
     "datasets": {"data"},
     "losses": {"metrics", "models", "spec", "weights"},
     "adversaries": {"losses", "models"},
     "nets": {"plugins", "spec", "weights"},
-    "timing": {"claims", "results", "spec"},
-    "training": {"data", "losses", "metrics", "nets", "plugins", "results", "spec"},
+    "timing": {"claims", "results", "spec", "trouble"},
+    "training": {"data", "losses", "metrics", "nets", "plugins", "results", "spec", "trouble"},
     "measure": {
         "data",
         "losses",
@@ -35,11 +36,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "weights",
     },
-    "compare": {"claims", "data", "plugins", "results", "spec", "timing"},
-    "report": {"claims", "compare", "data", "metrics", "plugins", "results", "spec", "timing"},
+    "compare": {"claims", "data", "plugins", "results", "spec", "timing", "trouble"},
+    "report": {"claims", "compare", "data", "metrics", "plugins", "results", "spec", "timing", "trouble"},
     "__init__": set(),
 }
-NO_TORCH = {"spec", "plugins", "results", "claims", "data", "timing", "compare", "report", "datasets"}
+NO_TORCH = {
+    "trouble",
+    "spec",
+    "plugins",
+    "results",
+    "claims",
+    "data",
+    "timing",
+    "compare",
+    "report",
+    "datasets",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -173,7 +173,7 @@ class Evil:
         ({"model": Evil()}, "refused, not a file of plain tensors"),
         ([1, 2], "holds a list, not weights by name"),
         ({"net": {}}, "no entry 'model'; it has net"),
-        ({"model": {"a.weight": torch.zeros(1)}}, "mimo_unet: missing weight: "),
+        ({"model": {"a.weight": torch.zeros(1)}}, "mimo_unet: w.pth: .*missing weight: "),
         (None, "refused, not a file of plain tensors"),
     ],
 )

@@ -51,11 +51,11 @@ def test_images_are_those_of_the_files(tmp_path):
     assert not blurry[0].flags.writeable
 
 
-def test_grey_and_transparent_files_are_rgb(tmp_path):
-    """Whatever the file holds, images have three channels."""
+def test_grey_and_opaque_files_are_rgb(tmp_path):
+    """Images have three channels, whatever a file has, unless it cannot be shown without loss."""
     grey, clear = tmp_path / "grey.png", tmp_path / "clear.png"
     Image.new("L", (3, 2), 100).save(grey)
-    Image.new("RGBA", (3, 2), (1, 2, 3, 0)).save(clear)
+    Image.new("RGBA", (3, 2), (1, 2, 3, 255)).save(clear)
     blurry, sharp = store.load([PairFiles("a", grey, clear)], tmp_path / "decoded")
 
     assert blurry[0].tolist() == [[[100] * 3] * 3] * 2

@@ -1,5 +1,6 @@
 """Tables: every committed one keeps its bytes, and a broken one fails with one line that says where."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,7 @@ def test_a_table_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
     """The error names the file, and no draft is left beside it."""
     path = tmp_path / "curves.csv"
     path.write_text("before")
-    (tmp_path / "curves.csv.part").mkdir()
+    (tmp_path / f"curves.csv.{os.getpid()}.part").mkdir()
 
     with pytest.raises(ValueError, match=r"curves.csv: cannot be written \("):
         write(path, rows.CurvePoint, [])

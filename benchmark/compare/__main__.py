@@ -7,15 +7,13 @@ Bad input exits with 2 and one line.
 """
 
 import argparse
-import io
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark import claims
+from benchmark import claims, trouble
 from benchmark.compare import audit, differences, dvc_metrics, explain, export, gate, gate_output, naming
 from benchmark.compare.evidence import Evidence, gather
 from benchmark.compare.findings import claims as printed
@@ -178,22 +176,7 @@ def exported(
 
 def main() -> int:
     """Call what the options name; return the exit status."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that has not every character shows its escape
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        status = run(options())
-        if sys.stdout:
-            sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # whoever reads has seen enough; Python must not flush again on its way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except (OSError, ValueError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        if isinstance(error, OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+    return trouble.told("compare", lambda: run(options()), failed=2)
 
 
 if __name__ == "__main__":

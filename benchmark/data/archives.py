@@ -17,8 +17,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmark.data.fetch import PART, File, download, load_sums, locked, record_sum
-from benchmark.data.web import CHUNK, one_line
+from benchmark.data.fetch import File, download, load_sums, locked, record_sum
+from benchmark.data.folders import PART
+from benchmark.data.web import CHUNK
+from benchmark.trouble import one_line
 
 # GOPRO_Large has 9 GB, VOC 2012 60,000 members; images hardly shrink.
 MAX_BYTES = 64 << 30

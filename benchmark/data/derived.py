@@ -1,10 +1,12 @@
 """Arrays that are made from images once and kept in files, so that a second call goes on with the rest.
 
-An array's file is `<sequence>/<frame>-<stamp>.npy`; the stamp is of the files that it was made from.
+An array's file is `<sequence>/<frame>-<stamp>.npy`; the stamp is of the files that it was made from. After
+the array it has the CRC-32 of its values: a damaged file is made again.
 """
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmark.data.fetch import PART, locked
+from benchmark.data.fetch import locked
+from benchmark.data.folders import PART
 
 Array = NDArray[Any]
 
@@ -49,8 +52,27 @@ def load(
             _make_missing(files, title, make)
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written ({error.strerror})") from None
-    # np.memmap's own slices are slower than a plain array's.
-    return {name: np.asarray(np.load(path, mmap_mode="r")) for name, path in files.items()}
+    arrays = {name: array for name, path in files.items() if (array := _sound(path)) is not None}
+    for name in files.keys() - arrays.keys():
+        raise ValueError(f"{files[name]}: not what was written; is the disk damaged?")
+    return arrays
+
+
+def _sound(path: Path) -> Array | None:
+    """Map an array; None where its file is missing or damaged."""
+    try:
+        mapped = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            file.seek(mapped.offset + mapped.nbytes)
+            end = file.read()
+    except (OSError, ValueError, EOFError, AttributeError):
+        return None
+    array = np.asarray(mapped)  # np.memmap's own slices are slower than a plain array's
+    return array if end in (b"", _sum(array)) else None  # empty: written before there were sums
+
+
+def _sum(array: Array) -> bytes:
+    return zlib.crc32(np.ascontiguousarray(array).data.cast("B")).to_bytes(4, "little")
 
 
 def _make_missing(files: Mapping[str, Path], title: str, make: Callable[[str], Array]) -> None:
@@ -58,13 +80,15 @@ def _make_missing(files: Mapping[str, Path], title: str, make: Callable[[str], A
         path = files[name]
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(PART)
+        array = np.ascontiguousarray(make(name))
         with draft.open("wb") as file:
-            np.save(file, make(name))
+            np.save(file, array)
+            file.write(_sum(array))
         for old in path.parent.glob(f"{name.split('/')[-1]}-*.npy"):
             old.unlink()
         draft.replace(path)
 
-    missing = [name for name, path in files.items() if not path.exists()]
+    missing = [name for name, path in files.items() if _sound(path) is None]
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:
         with tqdm(total=len(missing), desc=title, unit="image", disable=None) as bar:

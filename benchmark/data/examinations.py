@@ -4,17 +4,20 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tqdm import tqdm
 
 from benchmark.data.examine import Examination, examine
 from benchmark.data.pairs import PairFiles
+from benchmark.trouble import write_text
 
 CACHE = Path("data/doctor")  # one file per dataset
-VERSION = 2  # of what is kept of a pair; with another one it is examined again
+VERSION = 3  # of what is kept of a pair; with another one it is examined again
 ALIGNED = 64  # images of a split whose shift is measured, evenly spread
 
 Split = Sequence[tuple[PairFiles, Examination]]  # in name order
@@ -46,7 +49,7 @@ def examine_splits(name: str, files: Mapping[str, Sequence[PairFiles]], cache: P
 
 def stamp(pair: PairFiles, align: bool) -> dict[str, Any]:
     """Describe what an examination is valid for: the unchanged files, and whether their shift is measured."""
-    paths = [path for path in (pair.blurry, pair.sharp) if path and path.exists()]
+    paths = [path for path in (pair.blurry, pair.sharp) if path and os.path.exists(path)]
     facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
     return {"version": VERSION, "files": facts, "align": align}
 
@@ -54,14 +57,15 @@ def stamp(pair: PairFiles, align: bool) -> dict[str, Any]:
 def read_cache(path: Path) -> dict[str, Any]:
     """Read what earlier examinations measured; nothing where the file is missing or damaged."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for entry in entries.values():
+            msgspec.convert(entry["examination"], Examination)
+        return entries
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 
 def write_cache(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write all measurements or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(json.dumps(entries), encoding="utf-8")
-    draft.replace(path)
+    """Write all measurements or nothing; where nothing can be written, the next call measures again."""
+    with suppress(ValueError):
+        write_text(path, json.dumps(entries))

@@ -14,7 +14,8 @@ are pixels apart. Phase correlation is no use: blur turns phases, and three of s
 wrong.
 """
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from scipy.fft import dctn
 from skimage.registration import phase_cross_correlation
 
 from benchmark.data import fetch
-from benchmark.data.pairs import PairFiles, image
+from benchmark.data.pairs import FORMATS, PairFiles, image
 
 GAMMA = 2.2  # GoPro_Large's stand-in for its camera's curve
 LIGHT = (np.arange(256) / 255) ** GAMMA  # by encoded value
 BLOCK = 64  # pixels, of the local means
 MIN_CHANGE = 5e-4  # root mean square of J's difference (of 1) below which a pair is too sharp to tell
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
+# By suffix; cameras put several pictures into one JPEG (MPO), of which the first counts.
+FORMATS_OF = {".png": ("PNG",), ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".bmp": ("BMP",)}
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 Pixels = NDArray[np.uint8]
@@ -48,6 +50,9 @@ class Examination:
     hash: str = ""  # perceptual, of the sharp image
     slope: float | None = None  # 0: frames averaged as encoded, 1: as light
     shift: float | None = None  # pixels
+    detail: float | None = None  # log2 of how many times more fine detail the sharp image has
+    same: bool = False  # the pixels of both are the same
+    grey: list[bool] = field(default_factory=list)  # whether each has no colour
 
 
 def examine(files: PairFiles, align: bool) -> Examination:
@@ -70,23 +75,48 @@ def examine(files: PairFiles, align: bool) -> Examination:
         perceptual_hash(images[-1]),
         response_slope(images[0], images[1]) if comparable else None,
         measure_shift(images[0], images[1]) if comparable and align else None,
+        measure_detail(images[0], images[1]) if comparable else None,
+        comparable and np.array_equal(images[0], images[1]),
+        [is_grey(pixels) for pixels in images],
     )
 
 
 def decode(path: Path) -> Pixels:
-    """Read an image file as `image` does; refuse one of another format than its name says."""
-    if not path.exists():  # a link to nothing
-        raise ValueError(f"{path.name} does not exist")
-    if not path.stat().st_size:
+    """Read an image file as `image` does; refuse one of another format than its name says.
+
+    Raises:
+        ValueError: the message starts with the file's name, without its folder.
+    """
+    if not os.path.exists(path):
+        raise ValueError(f"{path.name} {'does not exist' if os.path.islink(path) else 'cannot be read'}")
+    if os.path.isfile(path) and not os.path.getsize(path):
         raise ValueError(f"{path.name} is empty")
     try:
         pixels = image(path)
-    except ValueError:
-        raise ValueError(f"{path.name} is truncated or no image") from None
-    with Image.open(path) as opened:
-        if opened.format != FORMATS[path.suffix.lower()]:
+    except ValueError as error:
+        raise ValueError(f"{path.name} {str(error).removeprefix(f'{path}: ')}") from None
+    with Image.open(path, formats=FORMATS) as opened:
+        if opened.format not in FORMATS_OF[path.suffix.lower()]:
             raise ValueError(f"{path.name} holds {opened.format}")
     return pixels
+
+
+def measure_detail(blurry: Pixels, sharp: Pixels) -> float | None:
+    """Measure how many times more fine detail the sharp image has, as log2; None where one has none.
+
+    Detail is the mean square of the second differences of luminance. Over 11 pairs of GoPro_Large the result
+    is 1.9 to 4.2, over 60 of DVD 0.7 to 3.9: never below 0, where the blurred image would be the sharper one.
+    """
+    energies = []
+    for pixels in (blurry, sharp):
+        plane = pixels @ LUMINANCE
+        energies.append(sum(float(np.square(np.diff(plane, 2, axis)).sum()) for axis in (0, 1)))
+    return round(float(np.log2(energies[1] / energies[0])), 4) if min(energies) > 0 else None
+
+
+def is_grey(pixels: Pixels) -> bool:
+    """Check whether the three channels of an image are equal everywhere."""
+    return bool((pixels[..., :1] == pixels[..., 1:]).all())
 
 
 def response_slope(blurry: Pixels, sharp: Pixels) -> float | None:

@@ -7,7 +7,6 @@ first download is trusted: its checksum is kept in `sums.json`, and a later down
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -23,13 +22,14 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from benchmark.data import web
-from benchmark.data.web import BrokenError, UnreachableError, one_line
+from benchmark.data.folders import PART, find
+from benchmark.data.web import BrokenError, UnreachableError
+from benchmark.trouble import line, one_line, write_text
 
 if TYPE_CHECKING:
     from requests import Response
 
 WAITS = (1.0, 2.0, 4.0)  # seconds before each retry of a broken connection
-PART = ".part"  # suffix of unfinished files and folders
 BAR: dict[str, Any] = {"unit": "B", "unit_scale": True, "leave": False, "disable": None}  # None: on terminals
 
 
@@ -63,26 +63,17 @@ def drive(key: str) -> str:
     return f"https://drive.usercontent.google.com/download?id={key}&export=download&confirm=t"
 
 
-def data_folders() -> list[Path]:
-    """List the folders that may hold data: `data`, then those in the environment variable DEBLUR_DATA."""
-    extra = os.environ.get("DEBLUR_DATA", "").split(os.pathsep)
-    return [Path("data"), *(Path(folder).expanduser() for folder in extra if folder)]
-
-
-def find(name: str) -> Path | None:
-    """Return the first `<data folder>/<name>` or `<data folder>/*/<name>` that exists and is finished."""
-    for root in data_folders():
-        children = sorted(root.iterdir()) if root.is_dir() else []
-        for folder in (root, *(path for path in children if path.suffix != PART)):
-            if (folder / name).exists():
-                return folder / name
-    return None
-
-
 def digest(path: Path) -> str:
-    """Compute a file's sha256 in hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Compute a file's sha256 in hexadecimal digits.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(line(error)) from None
 
 
 def check(path: Path, sha256: str) -> None:
@@ -162,10 +153,11 @@ def load_sums(folder: Path) -> dict[str, dict[str, Any]]:
     """Read sha256, size and url of the first downloads, by file name."""
     path = folder / "sums.json"
     try:
-        return json.loads(path.read_text())
+        sums = json.loads(path.read_text(encoding="utf-8"))
+        return {name: {"sha256": str(entry["sha256"]), **entry} for name, entry in sums.items()}
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: {one_line(error)}; remove it") from None
 
 
@@ -174,9 +166,7 @@ def record_sum(name: str, entry: dict[str, Any], folder: Path) -> None:
     path = folder / "sums.json"
     with locked(path):
         sums = {key: kept for key, kept in (load_sums(folder) | {name: entry}).items() if kept}
-        draft = path.with_name(path.name + PART)
-        draft.write_text(json.dumps(sums, indent=1, sort_keys=True) + "\n")
-        draft.replace(path)
+        write_text(path, json.dumps(sums, indent=1, sort_keys=True) + "\n")
 
 
 def try_addresses(path: Path, file: File, folder: Path, silent_hosts: set[str]) -> None:
@@ -216,9 +206,10 @@ def verify(url: str, part: Path, file: File, folder: Path) -> None:
 
 def load_notes(part: Path) -> dict[str, str]:
     """Read which file a partial download belongs to: its url and validator."""
+    notes = part.with_name(f"{part.name}.json")
     try:
-        return json.loads(part.with_name(f"{part.name}.json").read_text())
-    except (FileNotFoundError, ValueError):
+        return {key: str(value) for key, value in json.loads(notes.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
         return {}
 
 
@@ -266,7 +257,7 @@ def transfer(url: str, part: Path, file: File, has_sum: bool) -> None:
                 out.truncate(start)
                 if not start:
                     notes = json.dumps({"url": url, "validator": validator})
-                    part.with_name(f"{part.name}.json").write_text(notes)
+                    part.with_name(f"{part.name}.json").write_text(notes, encoding="utf-8")
                 while chunk:
                     out.write(chunk)
                     bar.update(len(chunk))

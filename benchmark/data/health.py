@@ -2,13 +2,14 @@
 
 complete    as published
 partial     sound, but some of it is missing
-broken      not to be used: unreadable, resized, misaligned or mixed up; the problems say which
+broken      not to be used: unreadable, resized, saved again, misaligned or mixed up; the problems say which
 absent      no image
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,15 +17,20 @@ import numpy as np
 
 from benchmark import plugins
 from benchmark.data.examinations import CACHE, Split, examine_splits
-from benchmark.data.examine import Examination
-from benchmark.data.pairs import PairFiles
+from benchmark.data.examine import FORMATS_OF, Examination
+from benchmark.data.listing import is_below
+from benchmark.data.pairs import AbsentError, PairFiles
 from benchmark.data.realset import RealSet
 from benchmark.results.schema import DatasetSplit, Response
 
 MAX_SHIFT = 1.5  # pixels, median over images: from there on a split is not aligned
 NEAR = 0.35  # of a slope of 0 or 1, median over images; see examine.py
 ALIKE = 16  # of 256 bits of two perceptual hashes
+BLURRED_SIDE = (
+    -1.0
+)  # of examine.measure_detail: the sharp image of a pair has half the detail of the blurred one
 EXAMPLES = 3  # in a sentence
+NOWHERE = "not at hand"
 
 
 def real_set(name: str) -> RealSet | None:
@@ -36,16 +42,24 @@ def examine_dataset(dataset: RealSet, cache: Path = CACHE) -> list[DatasetSplit]
     """Examine and judge every split of a set; measurements are kept in `<cache>/<its name>.json`."""
     folder = dataset.locate()
     if folder is None:
-        reason = f"not at hand; {dataset.how_to_get()}"
+        reason = f"{NOWHERE}; {dataset.how_to_get()}"
         return [absent(dataset, split, reason) for split in dataset.counts]
-    try:
-        files = {split: dataset.pair_files(split) for split in dataset.counts}
-    except ValueError as error:  # a list that is missing, for instance
-        return [absent(dataset, split, str(error)) for split in dataset.counts]
+    files: dict[str, list[PairFiles]] = {}
+    unlisted: dict[str, DatasetSplit] = {}
+    for split in dataset.counts:
+        try:
+            files[split] = dataset.pair_files(split)
+        except AbsentError as error:  # a list that is missing, for instance
+            unlisted[split] = absent(dataset, split, str(error))
+        except ValueError as error:
+            unlisted[split] = replace(absent(dataset, split, str(error)), verdict="broken")
     splits = examine_splits(dataset.name, files, cache / f"{dataset.name}.json")
-    faults, notes = find_leaks(splits["train"], splits["test"]) if "train" in splits else ([], [])
-    notes += stray_files(dataset, folder, files)
-    return [judge(dataset, split, pairs, faults, notes) for split, pairs in splits.items()]
+    faults, notes = (
+        find_leaks(splits["train"], splits["test"]) if {"train", "test"} <= splits.keys() else ([], [])
+    )
+    notes += stray_files(dataset, folder, files) if not unlisted else []
+    judged = {split: judge(dataset, split, pairs, faults, notes) for split, pairs in splits.items()}
+    return [(unlisted | judged)[split] for split in dataset.counts]
 
 
 def summarise(rows: Sequence[DatasetSplit]) -> str:
@@ -57,10 +71,17 @@ def summarise(rows: Sequence[DatasetSplit]) -> str:
     """
     verdicts = [
         f"{row.split} {row.verdict}, {row.images:,} of {row.expected:,}"
-        + (f" ({row.problems})" if row.verdict == "broken" else "")
+        + (f" ({row.problems})" if worth_saying(row) else "")
         for row in rows
     ]
     return f"{rows[0].dataset}: {'; '.join(verdicts)}"
+
+
+def worth_saying(row: DatasetSplit) -> bool:
+    """Check whether a split's problems are printed: it is broken, or has images that are not found."""
+    return row.verdict == "broken" or (
+        row.verdict == "absent" and not row.problems.startswith(NOWHERE) and "found" in row.problems
+    )
 
 
 def judge(
@@ -68,7 +89,8 @@ def judge(
 ) -> DatasetSplit:
     """Judge one split by all its images, those without a sharp one too; notes change no verdict."""
     if not pairs:
-        return absent(dataset, split, f"{dataset.folder} is here without images of this split")
+        found = dataset.found(split)
+        return absent(dataset, split, found or f"{dataset.folder} is here without images of this split")
     usable = [(files, exam) for files, exam in pairs if files.sharp or not dataset.paired]
     counts = Counter(sequence(files) for files, _ in usable)
     response = response_of([exam.slope for _, exam in usable if exam.slope is not None])
@@ -123,11 +145,33 @@ def find_faults(dataset: RealSet, pairs: Split, usable: Split, response: Respons
     wrong = [f"{count:,} of {w}x{h}" for (w, h), count in sizes.items() if (w, h) != dataset.size]
     if dataset.size and wrong:
         yield "images that are not {}x{}: {}".format(*dataset.size, examples(wrong))
+    yield from find_mistakes(dataset, usable)
     if {response, dataset.response} == {"linear", "gamma"}:  # those of another folder under this name
         yield f"frames were averaged the {response} way, and this set is the {dataset.response} one"
     shifts = [exam.shift for _, exam in usable if exam.shift is not None]
     if shifts and (middle := float(np.median(shifts))) > MAX_SHIFT:
         yield f"blurred and sharp are {middle:.1f} pixels apart (median of {len(shifts)} images)"
+
+
+def find_mistakes(dataset: RealSet, usable: Split) -> Iterator[str]:
+    """Yield what people who copy a set do to it: saved again, without colour, sharp and blurred exchanged."""
+    paths = [path for files, _ in usable for path in (files.blurry, files.sharp) if path]
+    other = [path.name for path in paths if dataset.format not in FORMATS_OF[path.suffix.lower()]]
+    if dataset.format and other:
+        yield f"saved again, not as {dataset.format}: {examples(sorted(set(other)))}"
+    if not dataset.paired:
+        return
+    if grey := [files.name for files, exam in usable if any(exam.grey)]:
+        yield f"without colour, the blurred or the sharp image: {examples(grey)}"
+    if same := [files.name for files, exam in usable if exam.same]:
+        yield f"blurred and sharp are the same picture: {examples(same)}"
+    details = [
+        (files.name, exam.detail) for files, exam in usable if exam.detail is not None and not exam.same
+    ]
+    if details and np.median([detail for _, detail in details]) < 0:
+        yield "blurred and sharp are exchanged: the blurred images are the sharper ones"
+    elif exchanged := [name for name, detail in details if detail < BLURRED_SIDE]:
+        yield f"blurred and sharp are exchanged: {examples(exchanged)}"
 
 
 def surplus(expected: Mapping[str, int], counts: Mapping[str, int]) -> list[str]:
@@ -191,16 +235,6 @@ def stray_files(dataset: RealSet, folder: Path, files: Mapping[str, Sequence[Pai
     names = [path.relative_to(folder) for path in others]
     stray = [str(name) for name in names if not any(is_below(name, part) for part in dataset.beside)]
     return [f"files that belong to no pair: {examples(stray)}"] if stray else []
-
-
-def is_below(name: Path, pattern: str) -> bool:
-    """Check whether a path, or a folder that it is in, matches a pattern.
-
-    >>> [is_below(Path("a/b/c.txt"), pattern) for pattern in ("a/*", "*.txt")]
-    [True, False]
-    """
-    depth = pattern.count("/") + 1
-    return len(name.parts) >= depth and Path(*name.parts[:depth]).match(pattern)
 
 
 def examples(names: Sequence[str]) -> str:

@@ -4,15 +4,24 @@ Every dataset returns its images as `Pairs`. Folders in GoPro_Large's own layout
 (`<split>/<sequence>/{blur,blur_gamma,sharp}/<frame>.png`) are read here.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from benchmark.trouble import reading
 
 UNPAIRED = "unpaired"  # an extra that no set has: a crop of `Pairs.unpaired`, or of another blurry image
 Images = list[NDArray[np.uint8]]
+FORMATS = ("PNG", "JPEG", "BMP")  # Pillow's names; it reads no other here, and runs no program for any
+MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits a channel or less
+MAX_PIXELS = 64_000_000  # thirty times 1280x720 and more; of 192 MB
+
+# From here on Pillow warns of a picture too large to be true; an error, so that `image` words it.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class AbsentError(ValueError):
@@ -48,16 +57,35 @@ class Pairs:
 
 
 def image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB.
+    """Read an image file as (H, W, 3) uint8 RGB: its pixels as they are, turned as its EXIF tag says.
+
+    Grey becomes three equal channels. A colour profile changes no value, as in other benchmarks' readers.
 
     Raises:
-        ValueError: the file is missing, truncated or no image; the message names it.
+        ValueError: the file is missing, truncated or no image, or its pixels are no 8-bit colours: more bits,
+            CMYK, transparency, several pictures, more than MAX_PIXELS; the message names it.
     """
-    try:
-        with Image.open(path) as opened:
-            return np.asarray(opened.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise ValueError(f"{path}: cannot be read as an image ({error})") from None
+    with reading(path, "an image"), Image.open(path, formats=FORMATS) as opened:
+        width, height = opened.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{width}x{height} pixels; allowed: {MAX_PIXELS:,}")
+        if (bits := bit_depth(path)) > 8:
+            raise ValueError(f"{bits} bits a channel; allowed: 8")
+        if opened.mode not in MODES:
+            raise ValueError(f"mode {opened.mode}; allowed: {', '.join(MODES)}")
+        if opened.format == "PNG" and getattr(opened, "n_frames", 1) > 1:
+            raise ValueError("several pictures; allowed: one")
+        opened.load()  # a PNG's tags may come after its pixels
+        if opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255:
+            raise ValueError("transparent pixels; allowed: none")
+        return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+
+
+def bit_depth(path: Path) -> int:
+    """Return the bits of a channel that a PNG's header states (PNG, 11.2.1); 8 for other files."""
+    with path.open("rb") as file:
+        start = file.read(25)
+    return start[24] if start.startswith(b"\x89PNG") and len(start) == 25 else 8
 
 
 def read_pairs(split: Path, blurry: str = "blur", sharp: str = "sharp") -> Pairs:

@@ -4,17 +4,19 @@ A real set is used in place: below `data/` or a folder that the environment vari
 the name that its authors' archive gives it. `RealSet.prepare` downloads a set that is in none of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data import archives, fetch, store
+from benchmark.data import archives, fetch, folders, store
+from benchmark.data.listing import images_below, is_below, list_inputs, refuse_twice
 from benchmark.data.pairs import AbsentError, Images, PairFiles, Pairs
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class RealSet:
     counts: Mapping[str, Mapping[str, int]]  # official pairs by split and sequence; {"": n}: the sum alone
     list_files: Callable[[Path, str], list[PairFiles]]  # (folder, split) -> its images; the set's own layout
     size: tuple[int, int] | None = (1280, 720)  # width and height of every image; None: they differ
+    layout: str = ""  # of its images below the folder, in words
+    format: str = ""  # of its images, as Pillow calls it; empty: unknown, or several
     response: str = "unknown"  # frames were averaged as encoded (linear) or as light (gamma): examine.py
     paired: bool = True  # False: real blur, which has no sharp image
     beside: tuple[str, ...] = ()  # what else its archive holds, as patterns of paths below the folder
@@ -48,11 +52,13 @@ class RealSet:
     frames: str = ""  # the set of single frames that MT-RNN's levels are made from
 
     def locate(self) -> Path | None:
-        """Return the set's folder; None where no data folder has it."""
-        folder = fetch.find(self.folder)
-        if folder and (folder / self.folder).is_dir():  # an archive with another folder beside this one
-            return folder / self.folder
-        return folder
+        """Return the set's folder, rather one that holds an image; None where no data folder has it."""
+        found = [path for path in folders.find_all(self.folder) if os.path.isdir(path)]
+        for folder in found:
+            if next(images_below(folder), None):
+                inner = folder / self.folder  # of an archive with another folder beside this one
+                return inner if inner.is_dir() else folder
+        return found[0] if found else None
 
     def total(self, split: str) -> int:
         """Return the official number of pairs, or of images where none has a sharp one."""
@@ -63,12 +69,44 @@ class RealSet:
         return None if "" in self._counts(split) else len(self.counts[split])
 
     def pair_files(self, split: str) -> list[PairFiles]:
-        """List all blurred images of a split in name order, with or without a sharp one."""
+        """List all blurred images of a split in name order, with or without a sharp one.
+
+        Where the authors' layout has none, `<split>/input` and `<split>/target` are listed, as MPRNet's and
+        Restormer's copies have them.
+
+        Raises:
+            AbsentError: the set is not at hand.
+            ValueError: no such split, an image that is there twice, or what the set's own lists hold.
+        """
         self._counts(split)
         folder = self.locate()
         if folder is None:
             raise AbsentError(f"{self.name}: not at hand; {self.how_to_get()}")
-        return sorted(self.list_files(folder, split), key=lambda files: files.name)
+        files = self.list_files(folder, split)
+        if not files and self.paired and self.response != "gamma":  # those copies are of the other blur
+            files = list_inputs(folder / split)
+        refuse_twice(self.folder, files)
+        return sorted(files, key=lambda files: files.name)
+
+    def found(self, split: str) -> str:
+        """Say which images its folder has where none is listed for a split; empty where it has none."""
+        folder = self.locate()
+        if folder is None:
+            return ""
+        used = set[Path | None]()
+        with suppress(ValueError):
+            for other in self.counts:
+                used |= {path for pair in self.pair_files(other) for path in (pair.blurry, pair.sharp)}
+        paths = (path.relative_to(folder) for path in images_below(folder) if path not in used)
+        rest = (path for path in paths if not any(is_below(path, part) for part in self.beside))
+        counts = Counter(
+            str(path.parent) for path in rest if is_below(path, split) or path.parts[0] not in self.counts
+        )
+        if not counts:
+            return ""
+        where = ", ".join(f"{count:,} in {self.folder}/{name}" for name, count in counts.most_common(2))
+        more = f" and {len(counts) - 2:,} folders more" if len(counts) > 2 else ""
+        return f"its images are not where they must be: found {where}{more}; allowed: {self.layout}"
 
     def how_to_get(self) -> str:
         """Say how to get the set."""
@@ -76,9 +114,23 @@ class RealSet:
         return f"`python -m pipelines.data {self.name}`, or {by_hand} ({self.page})"
 
     def prepare(self, folder: Path, images: Mapping[str, int]) -> None:
-        """Download the set to `<folder>/<its folder>`, complete or not at all, unless it is available."""
-        if self.locate() is None:
-            archives.download_and_unpack(self.archive, folder / "downloads", folder / self.folder)
+        """Download the set to `<folder>/<its folder>`, complete or not at all, unless it is available.
+
+        An empty folder of that name counts as none.
+
+        Raises:
+            ValueError: a file or a folder without images is in the way, or as `archives.download_and_unpack`.
+        """
+        located, place = self.locate(), folder / self.folder
+        if located and next(images_below(located), None):
+            return
+        if place.is_dir():
+            with suppress(OSError):
+                place.rmdir()  # succeeds where it is empty
+        if os.path.lexists(place):
+            kind = "a folder without images" if place.is_dir() else "a file"
+            raise ValueError(f"{place}: {kind}; allowed: the set, or nothing, so that it is downloaded")
+        archives.download_and_unpack(self.archive, folder / "downloads", place)
 
     def pairs(self, folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
         """Load the pairs of a split, decoded once into `<folder>/decoded` and mapped into memory.
@@ -147,43 +199,3 @@ def attach(pairs: Pairs, made: Sequence[Derived], where: str) -> Pairs:
         extras,
         notes=tuple(notes),
     )
-
-
-def list_sequences(folder: Path, blurry: str, sharp: str) -> list[PairFiles]:
-    """List images below `<folder>/<sequence>/{<blurry>,<sharp>}/`, paired by their names without suffix."""
-    files = []
-    for sequence in sorted(path for path in folder.glob("*") if path.is_dir()):
-        files += pair_by_name(sequence.name, images(sequence / blurry), images(sequence / sharp))
-    return files
-
-
-def read_list(folder: Path, split: str, lists: str) -> list[PairFiles]:
-    """List the images that a text file names, `<sharp> <blurry>` per line, below the folder (RealBlur's).
-
-    A line whose blurred image does not exist is left out.
-
-    Raises:
-        ValueError: the text file does not exist.
-    """
-    path = folder / lists.format(split=split)
-    if not path.is_file():
-        raise ValueError(f"{folder.name}/{path.name}: missing; it lists the images of {split}")
-    files = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            sharp, blurry = (folder / name for name in line.split()[:2])
-            if blurry.is_file():
-                name = f"{blurry.parents[1].name}/{blurry.stem}"
-                files.append(PairFiles(name, blurry, sharp if sharp.is_file() else None))
-    return files
-
-
-def pair_by_name(sequence: str, blurry: Iterable[Path], sharp: Iterable[Path]) -> list[PairFiles]:
-    """Pair the images of one sequence by their names without suffix; a missing sharp image is None."""
-    sharp_by_stem = {path.stem: path for path in sharp}
-    return [PairFiles(f"{sequence}/{path.stem}", path, sharp_by_stem.get(path.stem)) for path in blurry]
-
-
-def images(folder: Path) -> list[Path]:
-    """List the image files directly in a folder, in name order; none where the folder does not exist."""
-    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in SUFFIXES)

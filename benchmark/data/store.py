@@ -4,11 +4,14 @@ Reading a 1280x720 PNG takes tens of milliseconds, a crop of mapped pixels micro
 one file share its pages, and the page cache is all the memory it takes: a set may be larger than memory.
 
     pixels       uint8 RGB, one image after another
-    index.json   per image: its file, that file's size and time; offset, height and width of its pixels
+    index.json   per image: its file, that file's size and time; offset, height, width and sum of its pixels
+
+The sums are compared whenever a store is mapped, so that a damaged one is decoded again, not measured.
 """
 
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,13 +20,14 @@ from typing import Any
 
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmark.data.fetch import locked
 from benchmark.data.pairs import Images, PairFiles, image
 
 _PIXELS, _INDEX = "pixels", "index.json"
-_Location = tuple[int, int, int]  # offset in bytes, height, width
+_Location = tuple[int, int, int, int]  # offset in bytes, height, width, CRC-32
 
 
 def load(pair_files: Sequence[PairFiles], folder: Path) -> tuple[Images, Images]:
@@ -44,15 +48,31 @@ def load(pair_files: Sequence[PairFiles], folder: Path) -> tuple[Images, Images]
     with locked(folder):
         sources = {"pillow": PIL.__version__, "files": [_describe(path) for path in paths]}
         locations = _read_index(folder, sources)
-        if locations is None:
-            locations = _decode(paths, pairs, folder, sources)
-        # np.memmap's own slices are slower than a plain array's.
-        pixels = np.asarray(np.memmap(folder / _PIXELS, mode="r"))
-    views = {
-        path: pixels[offset : offset + 3 * height * width].reshape(height, width, 3)
-        for path, (offset, height, width) in zip(paths, locations, strict=True)
-    }
+        views = _map(folder, paths, locations) if locations else None
+        if views is None:
+            views = _map(folder, paths, _decode(paths, pairs, folder, sources))
+        if views is None:
+            raise ValueError(f"{folder}: its pixels are not those that were written; is the disk damaged?")
     return [views[blurry] for blurry, _ in pairs], [views[sharp] for _, sharp in pairs]
+
+
+def _map(folder: Path, paths: list[Path], locations: list[_Location]) -> dict[Path, NDArray[np.uint8]] | None:
+    """Map the pixels of each image; None where an image's checksum is another."""
+    # np.memmap's own slices are slower than a plain array's.
+    pixels = np.asarray(np.memmap(folder / _PIXELS, mode="r"))
+
+    def view(location: _Location) -> NDArray[np.uint8] | None:
+        offset, height, width, crc = location
+        plain = pixels[offset : offset + 3 * height * width]
+        return plain.reshape(height, width, 3) if zlib.crc32(plain.data) == crc else None
+
+    try:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # sums release the GIL
+            found = dict(zip(paths, pool.map(view, locations), strict=True))
+    except (TypeError, ValueError):  # places that are none
+        return None
+    views = {path: shown for path, shown in found.items() if shown is not None}
+    return views if len(views) == len(paths) else None
 
 
 def _sharp(pair: PairFiles) -> Path:
@@ -76,7 +96,7 @@ def _read_index(folder: Path, sources: dict[str, Any]) -> list[_Location] | None
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         if index["sources"] != sources or index["bytes"] != (folder / _PIXELS).stat().st_size:
             return None
-        return [(offset, height, width) for offset, height, width in index["places"]]
+        return [(offset, height, width, crc) for offset, height, width, crc in index["places"]]
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: decoded again
         return None
 
@@ -88,11 +108,11 @@ def _decode(
     lock = Lock()
 
     def append(path: Path) -> _Location:
-        pixels = image(path)
+        pixels = np.ascontiguousarray(image(path))
         with lock:
             offset = file.tell()
-            file.write(np.ascontiguousarray(pixels).data)
-        return offset, *pixels.shape[:2]
+            file.write(pixels.data)
+        return offset, *pixels.shape[:2], zlib.crc32(pixels.data)
 
     drafts = folder / f"{_PIXELS}.part", folder / f"{_INDEX}.part"
     try:
@@ -107,7 +127,7 @@ def _decode(
                 bar.update()
             by_path = dict(zip(paths, locations, strict=True))
             for blurry, sharp in pairs:
-                if by_path[blurry][1:] != by_path[sharp][1:]:
+                if by_path[blurry][1:3] != by_path[sharp][1:3]:
                     sizes = ["{2}x{1}".format(*by_path[path]) for path in (blurry, sharp)]
                     raise ValueError(f"{blurry}: {sizes[0]} but {sharp} is {sizes[1]}")
             file.flush()

@@ -8,6 +8,8 @@ from http.client import HTTPException
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from benchmark.trouble import one_line as one_line  # also for those who import it from here
+
 if TYPE_CHECKING:
     from requests import Response
 
@@ -25,12 +27,6 @@ class UnreachableError(ValueError):
 
 class BrokenError(ValueError):
     """The connection broke: the bytes that arrived can be resumed."""
-
-
-def one_line(message: object) -> str:
-    """Shorten an error's text to one line of at most 300 printable characters."""
-    text = " ".join(str(message).split())[:300] or type(message).__name__
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def request(url: str, headers: dict[str, str]) -> "Response":

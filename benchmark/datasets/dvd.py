@@ -8,8 +8,9 @@
 from pathlib import Path
 
 from benchmark.data import fetch
+from benchmark.data.listing import list_sequences
 from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import RealSet, list_sequences
+from benchmark.data.realset import RealSet
 
 SOURCE = {
     "what": "DVD (Deep Video Deblurring): 240 fps video, frames averaged",
@@ -50,6 +51,8 @@ SET = RealSet(
     ),
     counts={"train": TRAIN, "test": TEST},
     list_files=list_files,
+    layout="quantitative_datasets/<video>/{input,GT}/<frame>.jpg",
+    format="JPEG",
     beside=("qualitative_datasets/*",),
 )
 prepare, pairs = SET.prepare, SET.pairs

@@ -8,8 +8,9 @@ HongguangZhang/DMPHN-cvpr19-master and of cszn/KAIR (meta_info_GoPro_train_GT.tx
 from pathlib import Path
 
 from benchmark.data import fetch, flow
+from benchmark.data.listing import list_sequences
 from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import RealSet, list_sequences
+from benchmark.data.realset import RealSet
 from benchmark.datasets import gopro_all
 from benchmark.datasets.simulation.exposure import LEVELS
 
@@ -53,6 +54,8 @@ SET = RealSet(
     ),
     counts={"train": TRAIN, "test": TEST},
     list_files=list_files,
+    layout="<split>/<sequence>/{blur,sharp}/<frame>.png",
+    format="PNG",
     response="linear",
     beside=("*/*/blur_gamma/*",),
     derive={"motion": flow.motion, **{f"level_{n}": gopro_all.levels for n in LEVELS}},

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from benchmark.data import derived, fetch
 from benchmark.data.flow import place
+from benchmark.data.listing import images
 from benchmark.data.pairs import AbsentError, Images, PairFiles, image
-from benchmark.data.realset import Derived, RealSet, images
+from benchmark.data.realset import Derived, RealSet
 from benchmark.datasets.simulation.exposure import LEVELS
 
 SOURCE = {
@@ -140,6 +141,8 @@ SET = RealSet(
     ),
     counts={split: {"": count} for split, count in COUNTS.items()},
     list_files=list_files,
+    layout="<split>/<sequence>/<frame>.png",
+    format="PNG",
     paired=False,
 )
 prepare, pairs = SET.prepare, SET.pairs

@@ -14,6 +14,7 @@ SET = replace(
     gopro.SET,
     name="gopro_gamma",
     list_files=partial(gopro.list_files, blurry="blur_gamma"),
+    layout="<split>/<sequence>/{blur_gamma,sharp}/<frame>.png",
     response="gamma",
     beside=("*/*/blur/*", "*/*/sharp/*"),
     derive={"motion": flow.motion},  # MT-RNN's levels average frames as encoded, which is the other blur

@@ -7,8 +7,9 @@ together only.
 from pathlib import Path
 
 from benchmark.data import fetch
+from benchmark.data.listing import images, pair_by_name
 from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import RealSet, images, pair_by_name
+from benchmark.data.realset import RealSet
 
 SOURCE = {"what": "HIDE: people in motion, 240 fps video averaged", "licence": "none stated"}
 FOLDERS = {"train": ("train",), "test": ("test/test-close-ups", "test/test-long-shot", "test")}
@@ -35,5 +36,7 @@ SET = RealSet(
     ),
     counts={"train": {"": 6397}, "test": {"": 2025}},
     list_files=list_files,
+    layout="{train,test/test-close-ups,test/test-long-shot}/<image>.png, GT/<image>.png",
+    format="PNG",
 )
 prepare, pairs = SET.prepare, SET.pairs

@@ -8,7 +8,8 @@ networks lose 2.4 dB (INVOKERer/DeepRFT-AAAI2023, issue 2). 182 scenes are for t
 from functools import partial
 
 from benchmark.data import fetch
-from benchmark.data.realset import RealSet, read_list
+from benchmark.data.listing import read_list
+from benchmark.data.realset import RealSet
 
 SOURCE = {"what": "RealBlur-J: long and short exposures through a beam splitter", "licence": "CC BY 4.0"}
 SET = RealSet(
@@ -18,6 +19,8 @@ SET = RealSet(
     archive=fetch.File((fetch.drive("17v5Dj0M2WExgxJgsGpEWc-6UyhK1IWWK"),), "RealBlur.tar.gz"),
     counts={"train": {"": 3758}, "test": {"": 980}},
     list_files=partial(read_list, lists="RealBlur_J_{split}_list.txt"),
+    layout="RealBlur_J_<split>_list.txt and the images that it names",
+    format="PNG",
     size=None,
     beside=("RealBlur_*_list.txt", "RealBlur-*/*/*/*"),
 )

@@ -7,8 +7,9 @@ CDGNet and DBGAN show restored images of it. We could check neither the archive 
 from pathlib import Path
 
 from benchmark.data import fetch
+from benchmark.data.listing import images
 from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import RealSet, images
+from benchmark.data.realset import RealSet
 
 SOURCE = {"what": "RWBI: real blurred photographs of several hand-held cameras", "licence": "none stated"}
 
@@ -26,6 +27,7 @@ SET = RealSet(
     archive=fetch.File((fetch.drive("1fHkPiZOvLQSc4HhT8-wA6dh0M4skpTMi"),), "RWBI.zip"),
     counts={"test": {"": 3112}},
     list_files=list_files,
+    layout="<sequence>/<image>",
     size=None,
     paired=False,
 )

@@ -7,8 +7,9 @@ and Gong et al. (CVPR 2017) blur sharp ones for training. The 2012 archive has t
 from pathlib import Path
 
 from benchmark.data import fetch
+from benchmark.data.listing import images
 from benchmark.data.pairs import PairFiles
-from benchmark.data.realset import RealSet, images
+from benchmark.data.realset import RealSet
 
 SOURCE = {"what": "Pascal VOC 2012: photographs", "licence": "flickr's terms of use, by image"}
 
@@ -35,6 +36,8 @@ SET = RealSet(
     ),
     counts={"test": {"": 17125}},
     list_files=list_files,
+    layout="VOC2012/JPEGImages/<year>_<number>.jpg",
+    format="JPEG",
     size=None,
     paired=False,
     beside=("VOC2012/*",),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import nets, plugins
-from benchmark.data import fetch
+from benchmark.data import folders
 from benchmark.data.pairs import Pairs, image
 from benchmark.measure import scoring
 from benchmark.measure.devices import applied
@@ -224,7 +224,7 @@ def load_authors_weights(net: nn.Module, run: Run) -> str:
         ValueError: a file is not the authors', or does not fit the network.
     """
     entry = published.load().get(run.weights)
-    if not entry or not entry.files or not all(fetch.find(entry.file(asset).name) for asset in entry.files):
+    if not entry or not entry.files or not all(folders.find(entry.file(asset).name) for asset in entry.files):
         return ""
     published.fill(net, published.read(entry, run.model, published.obtain(entry)), entry)
     return entry.name

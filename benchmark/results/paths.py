@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from benchmark.trouble import reading
+
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
 STRUCTURE = Path("results/structure.csv")  # schema.Structure
 DATASETS = Path("results/datasets.csv")  # schema.DatasetSplit
@@ -42,8 +44,10 @@ class Results:
     def missing(self, run: str) -> str:
         """Return what a run could not be trained without, from its record.json; empty where it was."""
         path = self.train(run) / "record.json"
-        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return str(record.get("missing", ""))
+        if not path.exists():
+            return ""
+        with reading(path, "the record of a training"):
+            return str(json.loads(path.read_text(encoding="utf-8")).get("missing", ""))
 
     def images(self, run: str = "") -> Path:
         """Return the folder of a run's restored images, or of all runs."""

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
+from benchmark.spec.checked import INT64
+
 
 def number(unit: str, written: str = "decimal", **limits: Any) -> Meta:
     """Describe a column of numbers.
@@ -23,7 +25,7 @@ def number(unit: str, written: str = "decimal", **limits: Any) -> Meta:
 
 
 # Numbers.
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=INT64)]  # of the 64 bits that a frame has
 Decimal = Annotated[float, number("1")]
 Significant = Annotated[float, number("1", "significant")]
 ByQuantity = Annotated[float, number("that of the quantity", "by_quantity")]

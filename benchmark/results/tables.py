@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.spec.checked import allowed
+from benchmark.trouble import draft
 
 Row = TypeVar("Row")
 NOTHING: Mapping[str, str] = {}
@@ -124,11 +124,16 @@ def read_rows(
         if name not in header and name not in defaults:
             raise ValueError(f"{path}: no column {name!r}; its columns: {', '.join(header)}")
     nullable = {name for name, hint in hints.items() if NoneType in get_args(hint)}
+    numbers = [name for name, (kind, _) in _kinds(row).items() if kind is float]
     records = []
     for number, cells in lines:
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)}")
         record = {**defaults, **dict(zip(header, cells, strict=True))}
+        for name in numbers:
+            if "nan" in record[name].lower():  # which is a float, but no number
+                values = allowed(hints[name], "an empty cell")
+                raise ValueError(f"{path}, line {number}: {name} {record[name]!r}; allowed: {values}")
         records.append({k: None if k in nullable and not record[k] else record[k] for k in hints})
     try:
         return msgspec.convert(records, list[row], strict=False)  # type: ignore[valid-type]
@@ -185,19 +190,10 @@ def write(path: Path, row: type[Row], rows: Iterable[Row]) -> None:
         ValueError: the file cannot be written; the message names it.
     """
     kinds = _kinds(row)
-    draft = path.with_suffix(f"{path.suffix}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(kinds)
-            lines.writerows([_text(entry, name, *kind) for name, kind in kinds.items()] for entry in rows)
-        os.replace(draft, path)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        if os.path.isfile(draft):  # False for a name that no file can have
-            draft.unlink()
+    with draft(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(kinds)
+        lines.writerows([_text(entry, name, *kind) for name, kind in kinds.items()] for entry in rows)
 
 
 def _text(entry: Any, name: str, kind: type, writer: str) -> str:

@@ -21,6 +21,7 @@ NAMES: dict[Any, str] = {
     tuple: "a list",
 }
 DEEPEST, LARGEST = 50, 1_000_000  # levels and values of a YAML file
+INT64 = 2**63 - 1
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -131,7 +132,9 @@ def allowed(hint: Any, empty: str = "null") -> str:
             limits = [(sign, getattr(meta, key)) for meta in metas for key, sign in LIMITS.items()]
             name = empty if base is NoneType else NAMES.get(get_origin(base) or base, str(base))
             values.append(
-                " ".join([name, *(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)])
+                " ".join(
+                    [name, *(f"{sign} {limit:g}" for sign, limit in limits if limit not in (None, INT64))]
+                )
             )
     return " or ".join(values)
 

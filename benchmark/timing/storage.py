@@ -11,6 +11,7 @@ import msgspec
 
 from benchmark.results import RUNTIME
 from benchmark.timing.recording import Burst, Recording, Samples
+from benchmark.trouble import reading, write_text
 
 VERSION = 1  # of the protocol; recordings of another version are measured again
 # Names of fields whose keys on disk are older.
@@ -90,13 +91,12 @@ def read(folder: Path = RUNTIME) -> Iterator[Recording]:
         ValueError: a line is not a recording; the message names file and line.
     """
     for file in sorted(folder.glob("*/*.jsonl")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        with reading(file, "recordings"):
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        for number, line in enumerate(lines, 1):
             yield load(line, f"{file}, line {number}")
 
 
 def write(recordings: Iterable[Recording], file: Path) -> None:
     """Write a run's recordings through a draft, so that an interruption loses none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    draft.write_text("".join(f"{dump(recording)}\n" for recording in recordings), encoding="utf-8")
-    draft.replace(file)
+    write_text(file, "".join(f"{dump(recording)}\n" for recording in recordings))

@@ -1,6 +1,7 @@
 """Save and load the state of a training, from which it continues bit for bit, in one safetensors file."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,28 +12,46 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 
+from benchmark.trouble import draft, one_line
+
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and facts atomically: a reader gets the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
     plain = {key: value.detach().contiguous().cpu().clone() for key, value in tensors.items()}
-    save_file(plain, draft, metadata={"facts": json.dumps(facts)})
-    draft.replace(path)
+    sum_ = checksum(plain)
+    with draft(path) as part:
+        try:
+            save_file(plain, part, metadata={"facts": json.dumps(facts), "sum": sum_})
+        except SafetensorError as error:  # of a full disk, for instance
+            raise ValueError(f"{path}: cannot be written ({one_line(error)})") from None
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read the tensors and facts of a file that `save` wrote.
 
     Raises:
-        ValueError: the file is damaged; the message names it.
+        ValueError: the file is damaged or cannot be read; the message names it.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 (no mapping)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path}: damaged ({error}); delete it to start this run again") from None
+            notes = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        if notes.get("sum") not in (None, checksum(tensors)):  # None: written before there were sums
+            raise ValueError("its checksum is another")
+        return tensors, json.loads(notes.get("facts", "{}"))
+    except (SafetensorError, ValueError, OSError) as error:
+        reason = one_line(error)
+        raise ValueError(f"{path}: damaged ({reason}); delete it to start this run again") from None
+
+
+def checksum(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Compute the CRC-32 of names, types, shapes and values, in eight hexadecimal digits."""
+    crc = 0
+    for name in sorted(tensors):
+        value = tensors[name]
+        crc = zlib.crc32(f"{name} {value.dtype} {tuple(value.shape)}".encode(), crc)
+        crc = zlib.crc32(value.contiguous().flatten().view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def pack(nets: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> dict[str, torch.Tensor]:

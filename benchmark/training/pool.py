@@ -17,6 +17,8 @@ from multiprocessing.sharedctypes import SynchronizedArray
 
 from tqdm import tqdm
 
+from benchmark.trouble import line
+
 Progress = Callable[[float], None]  # is called with the share of a run that is done
 Work = Callable[[str, Progress], str]  # takes a run's name and returns a message for the user
 
@@ -120,7 +122,8 @@ def outcome(future: "Future[str]") -> tuple[str, str]:
     """Return the message of a finished run and its error, of which one is empty."""
     try:
         return future.result(), ""
-    except ValueError as error:  # ours, worded for the reader
-        return "", str(error)
     except Exception as error:
-        return "", f"{type(error).__name__}: {error}"
+        try:
+            return "", line(error)
+        except Exception:  # a mistake of ours
+            return "", f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ Nothing here is needed to run: what a recipe does without a file is stated in `S
 beside its results. A file put into the folder by hand is as good as a download.
 """
 
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +95,16 @@ def tensors(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if zipfile.is_zipfile(path):  # torch does not compare the sums that its own files have
+            with zipfile.ZipFile(path) as packed:
+                if damaged := packed.testzip():
+                    raise ValueError(f"{damaged} has another checksum")
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or damaged file may raise anything
         reason = f"{type(error).__name__}: {one_line(error).split('. ')[0]}"
         raise ValueError(f"{path}: refused, not a file of plain tensors ({reason})") from None
     if not isinstance(contents, dict):
-        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name")
+        raise ValueError(f"{path}: holds a {type(contents).__name__}, not weights by name; allowed: tensors")
     return contents
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
-from benchmark import plugins
-from benchmark.data import archives, fetch, web
+from benchmark import plugins, trouble
+from benchmark.data import archives, fetch, folders, web
 from benchmark.spec import build, nearest, read_yaml
 from benchmark.weights import pretrained
 from benchmark.weights.formats import caffemodel, checkpoint
@@ -88,10 +90,13 @@ def obtain(entry: Published, folder: Path = FOLDER, silent: set[str] | None = No
     for asset in entry.files:
         file = entry.file(asset)
         try:
-            path = fetch.find(file.name) or fetch.download(file, folder, silent)
+            path = folders.find(file.name) or fetch.download(file, folder, silent)
         except web.UnreachableError:
             hosts = dict.fromkeys(urlsplit(url).netloc for url in file.urls)
-            raise ValueError(f"{file.name}: not at hand, and no answer from {' or '.join(hosts)}") from None
+            proxies = "".join(dict.fromkeys(web.via_proxy(url) for url in file.urls))
+            raise ValueError(
+                f"{file.name}: not at hand, and no answer from {' or '.join(hosts)}{proxies}"
+            ) from None
         check(path, asset)
         paths.append(path)
     return paths
@@ -117,21 +122,67 @@ def read(entry: Published, model: str, paths: Iterable[Path], folder: Path = FOL
         paths = [unpacked(paths[0], entry, folder)]
     contents = READERS[entry.reads](paths)
     if entry.key:
-        if entry.key not in contents:
-            keys = ", ".join(str(name) for name in list(contents)[:5])
-            raise ValueError(f"{paths[0]}: no entry {entry.key!r}; it has {keys}")
-        contents = contents[entry.key]
-    prefix = "module." if all(name.startswith("module.") for name in contents) else ""  # of DataParallel
-    contents = {name.removeprefix(prefix): value for name, value in contents.items()}
+        contents = member(contents, entry.key, paths[0])
+    contents = plain(contents, paths[0], parts=entry.reads == "parts")
+    module = plugins.load("models", model)
     try:
-        state: dict[str, Tensor] = plugins.load("models", model).convert(contents, **entry.convert)
+        with trouble.reading(paths[0], f"weights of {entry.fits}"):
+            return dict(module.convert(contents, **entry.convert))
     except ValueError as error:
         raise ValueError(f"{entry.name}: {error}") from None
-    return state
+
+
+def member(contents: Mapping[str, Any], key: str, path: Path) -> Any:
+    """Return an entry of a file's contents; raise a ValueError where it has none of this name."""
+    if key not in contents:
+        keys = ", ".join(str(name) for name in list(contents)[:5])
+        raise ValueError(f"{path}: no entry {key!r}; it has {keys or 'none'}")
+    return contents[key]
+
+
+def plain(contents: Any, path: Path, parts: bool) -> dict[str, Any]:
+    """Return weights by name, without what wraps them: a `state_dict` and the `module.` of DataParallel.
+
+    Args:
+        contents: what a file holds or, for several files, the contents of each by the name of its part.
+        path: of the file, or of the first one, where errors place what they refuse.
+        parts: whether the contents are those of several files.
+
+    Raises:
+        ValueError: it is no dictionary of tensors, or an entry has another kind of value.
+    """
+    if parts and isinstance(contents, dict):
+        return {name: plain(part, path.with_stem(name), parts=False) for name, part in contents.items()}
+    if isinstance(contents, dict) and isinstance(contents.get("state_dict"), dict):
+        contents = contents["state_dict"]
+    if not isinstance(contents, dict) or not contents:
+        kind = "nothing" if contents in ({}, None) else f"a {type(contents).__name__}"
+        raise ValueError(f"{path}: holds {kind}; allowed: tensors by name")
+    for name, value in contents.items():
+        if not isinstance(name, str):
+            raise ValueError(f"{path}: has an entry {name!r}; allowed: names in letters")
+        arrays = value if isinstance(value, list) and value else [value]  # Caffe has several of a name
+        kinds = (np.ndarray,) if isinstance(value, list) else (Tensor, np.ndarray)
+        if not all(isinstance(array, kinds) for array in arrays):
+            raise ValueError(f"{path}: {name} is a {type(value).__name__}; allowed: a tensor")
+    prefix = "module." if all(name.startswith("module.") for name in contents) else ""
+    return {name.removeprefix(prefix): value for name, value in contents.items()}
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], entry: Published) -> None:
-    """Load weights into a network; a ValueError says that names or shapes do not match."""
+    """Load weights into a network.
+
+    Raises:
+        ValueError: names or shapes do not match, or weights were stored with fewer bits or are not finite.
+    """
+    own = net.state_dict()
+    for name, value in state.items():
+        if name in own and own[name].is_floating_point():
+            if value.dtype not in (torch.float32, torch.float64):
+                kind = str(value.dtype).removeprefix("torch.")
+                raise ValueError(f"{entry.name}: {name} has {kind} numbers; allowed: float32, float64")
+            if bad := int((~value.isfinite()).sum()):
+                raise ValueError(f"{entry.name}: {name}: {bad} of {value.numel()} numbers are not finite")
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:
