@@ -41,6 +41,10 @@ class Results:
         record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return str(record.get("missing", ""))
 
+    def finished(self, name: str = "", suffix: str = ".json") -> Path:
+        """Return the committed record of a finished training (or its weights), or the folder of all."""
+        return self.folder / "finished" / (f"{name}{suffix}" if name else "")
+
     def images(self, run: str = "") -> Path:
         """Return the folder of a run's restored images, or of all runs."""
         return self.folder / "images" / run
