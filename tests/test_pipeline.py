@@ -39,7 +39,8 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
     judged = (results.findings, results.verdicts, results.decoded, results.times)
     compared = (results.steps, results.orders, results.detectable, results.metrics, results.psnr_over_macs)
-    assert outs("compare") == set(map(str, (*judged, *compared)))
+    climbed = (results.ladder, results.collapse, results.forecasts)
+    assert outs("compare") == set(map(str, (*judged, *compared, *climbed)))
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}

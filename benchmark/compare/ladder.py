@@ -11,6 +11,7 @@ Sources   interval over two crossed factors: Owen. The pigeonhole bootstrap. Ann
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,11 +19,11 @@ import pandas as pd
 
 from benchmark import spec
 from benchmark.claims import Paper
-from benchmark.compare import statistics
+from benchmark.compare import curves, statistics
 from benchmark.compare.differences import QUANTITY, Frames, ablation_tables, frames, networks
-from benchmark.results import finished
+from benchmark.results import Results, finished, read_frame, write
 from benchmark.results.finished import Finished
-from benchmark.results.schema import Rung
+from benchmark.results.schema import Collapse, Forecast, Rung, Score
 from benchmark.results.tables import finite
 
 Kind = Literal["systems", "ablation", "variants"]
@@ -279,3 +280,25 @@ def row(
     found = agreement(pairs, measured, full)
     share = found.alike / found.pairs
     return Rung(*place, found.pairs, found.alike, share, found.low, found.high, found.p, *spread, reason)
+
+
+def write_tables(
+    papers: Sequence[Paper],
+    profile: spec.Profile,
+    runs: Mapping[str, spec.Run],
+    root: Path = Path("results"),
+) -> None:
+    """Write ladder.csv, collapse.csv and forecasts.csv of a profile, from the records of its trainings.
+
+    A profile without records has its full trainings in ladder.csv, and no curves in the others.
+
+    Raises:
+        ValueError: quality.csv or a record is malformed.
+    """
+    tables = Results(profile.name, root)
+    records, scores = finished.read_all(tables), read_frame(tables.quality, Score, optional=True)
+    datasets = [profile.data] if profile.data else list(dict.fromkeys(scores["dataset"]))
+    climbed = [entry for dataset in datasets for entry in rows(papers, runs, scores, records, dataset)]
+    write(tables.ladder, Rung, climbed)
+    write(tables.collapse, Collapse, curves.collapses(records))
+    write(tables.forecasts, Forecast, curves.forecasts(records.values(), runs))

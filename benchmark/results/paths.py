@@ -27,6 +27,9 @@ class Results:
         self.steps = self.folder / "steps.csv"  # schema.AblationStep: changes printed and measured
         self.orders = self.folder / "orders.csv"  # schema.Order: systems of a table by PSNR
         self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
+        self.ladder = self.folder / "ladder.csv"  # schema.Rung: orders that smaller trainings give
+        self.collapse = self.folder / "collapse.csv"  # schema.Collapse: shapes of their curves
+        self.forecasts = self.folder / "forecasts.csv"  # schema.Forecast: last values foretold from a part
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.report = self.folder / "report.html"
