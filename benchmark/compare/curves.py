@@ -29,7 +29,7 @@ FIRST = 0.4  # share of a curve that a forecast sees
 FEWEST = 6  # points of that share for three constants
 POWERS = [power / 20 for power in range(-20, 21)]  # of the share of the steps
 COVERED = 0.9  # by the interval
-CALIBRATED = math.ceil(COVERED / (1 - COVERED))  # curves that such an interval needs at least
+CALIBRATED = 9  # curves that such an interval needs at least
 TIMES = 2  # a collapsed curve is within so many times the distance between seeds
 GRID = np.linspace(0.1, 1, 19)  # shares of the steps at which curves are compared
 

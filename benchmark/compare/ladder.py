@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from benchmark import spec
 from benchmark.claims import Paper
@@ -126,19 +127,17 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
 
     The interval is that of the middle 95 % of resamples, in each of which photographs and seeds are drawn
     with replacement, the same for all runs and for both sides. p is two-sided: how often at least so many, or
-    at most so many, are alike when values are assigned to runs at random.
+    at most so many, are alike when values are assigned to runs at random; exact for up to 7 runs.
 
     Raises:
         ValueError: no pairs.
     """
     if not pairs:
         raise ValueError("no pairs of runs; allowed: one or more")
-    first, second = (np.array([measured.runs.index(pair[k]) for pair in pairs]) for k in (0, 1))
-    ours = measured.overall()
 
     def signs(side: Values, drawn: np.ndarray) -> np.ndarray:
-        places = [np.array([side.runs.index(pair[k]) for pair in pairs]) for k in (0, 1)]
-        return np.sign(drawn[..., places[1]] - drawn[..., places[0]])
+        first, second = (np.array([side.runs.index(pair[k]) for pair in pairs]) for k in (0, 1))
+        return np.sign(drawn[..., second] - drawn[..., first])
 
     rng = np.random.default_rng(0)
     shape = (len(measured.sizes), measured.means.shape[2])
@@ -147,17 +146,26 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
     if full is not None:
         true = signs(full, full.overall())
         again = signs(full, full.of(photographs, seeds))
-    alike = int(np.sum(signs(measured, ours) == true))
     shares = np.mean(signs(measured, measured.of(photographs, seeds)) == again, axis=1)
     low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
-    involved = np.unique([first, second])
-    drawn = np.tile(ours, (PERMUTATIONS, 1))
-    drawn[:, involved] = rng.permuted(drawn[:, involved], axis=1)
-    chance = np.sum(signs(measured, drawn) == true, axis=1)
-    tails = [(1 + np.sum(chance >= alike)), (1 + np.sum(chance <= alike))]
-    p = min(1.0, 2 * min(tails) / (PERMUTATIONS + 1))
-    share = alike / len(pairs)
-    return Agreement(len(pairs), alike, float(min(low, share)), float(max(high, share)), float(p))
+    involved = np.array([measured.runs.index(run) for run in dict.fromkeys(sum(pairs, ()))])
+
+    def alike(order: np.ndarray, axis: int = -1) -> np.ndarray:
+        drawn = np.zeros((*np.moveaxis(order, axis, -1).shape[:-1], len(measured.runs)))
+        drawn[..., involved] = np.moveaxis(order, axis, -1)
+        return np.sum(signs(measured, drawn) == true, axis=-1)
+
+    test = stats.permutation_test(
+        (measured.overall()[involved],),
+        alike,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        rng=np.random.default_rng(0),
+    )
+    count = int(test.statistic)
+    share = count / len(pairs)
+    return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), float(test.pvalue))
 
 
 def noise(measured: Values, runs: Sequence[str], ends: Mapping[str, float]) -> tuple[float, float, float]:
