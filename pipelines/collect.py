@@ -37,7 +37,7 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
     """
     results, device = Results(profile.name), nets.device_name()
     scores = read_frame(results.quality, Score)
-    records = finished.read_all(results) if profile.final else {}
+    records = finished.read_all(results, profile.trainings(runs)) if profile.final else {}
     for row in aggregate.pool(scores):
         if row.run not in runs:
             raise ValueError(f"{results.quality}: run {row.run!r} is not in profile {profile.name}")

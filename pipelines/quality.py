@@ -72,7 +72,7 @@ def main() -> int:
     """Score the trained runs that are missing or changed, then join the tables in the order of the runs."""
     profile, runs = spec.load()
     results = Results(profile.name)
-    records = finished.read_all(results) if profile.final else {}
+    records = finished.read_all(results, profile.trainings(runs)) if profile.final else {}
     chosen = {name: run for name, run in profile.of(runs).items() if not results.missing(name)}
     if profile.final:  # images can be restored where there are weights
         chosen = {n: r for n, r in chosen.items() if not r.train or weights_path(results, n).exists()}

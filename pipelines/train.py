@@ -29,7 +29,7 @@ from benchmark.measure.restoring import restore_and_score
 from benchmark.results import COMPLEXITY, Results, finished, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
 from benchmark.training import checkpoint, pool, trainer
-from benchmark.training.fingerprint import cut, fingerprint
+from benchmark.training.fingerprint import fingerprint
 from benchmark.weights import pretrained
 from pipelines import run_stage
 
@@ -144,7 +144,7 @@ def finish(training: spec.Training, results: Results, record: Mapping[str, Any],
         steps=training.profile.cut(recipe)[1] if recipe else 0,
         rung=training.rung,
         fingerprint=record["fingerprint"],
-        cut=cut(training.run, training.profile),
+        cut=finished.cut(training),
         hours=round(hours, 4),
         machine={
             "cpu": devices.processor(),
@@ -165,12 +165,10 @@ def restore(results: Results, trainings: Mapping[str, spec.Training]) -> set[str
 
     A record of another cut than the profile's is left out.
     """
-    final = set()
-    for name, record in finished.read_all(results).items():
-        training = trainings.get(name)
-        if training is None or record.missing or record.cut != cut(training.run, training.profile):
-            continue
-        final.add(name)
+    records = finished.read_all(results, trainings)
+    final = {name for name, record in records.items() if not record.missing}
+    for name in sorted(final):
+        record = records[name]
         folder, kept = results.train(name), results.finished(name, ".safetensors")
         folder.mkdir(parents=True, exist_ok=True)
         if kept.exists():

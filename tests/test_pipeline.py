@@ -88,7 +88,8 @@ def test_estimated_cost_follows_what_a_profile_cuts():
 
     def arithmetic(**cuts):
         profile = replace(base, **cuts)
-        return train.cost(runs["dmphn_1"], profile, 1e12) - profile.steps * train.OVERHEAD
+        training = spec.Training("dmphn_1", runs["dmphn_1"], profile)
+        return train.cost(training, 1e12) - profile.steps * train.OVERHEAD
 
     assert arithmetic() == pytest.approx(10 * 1e12 * 4 * (64 / 256) ** 2 / 4**2)
     assert arithmetic(steps=30) == pytest.approx(3 * arithmetic())

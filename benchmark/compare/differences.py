@@ -248,7 +248,7 @@ def write_tables(
     """
     tables = Results(profile.name, root)
     own, theirs = (read_frame(of.quality, Score, optional=True) for of in (tables, Results("authors", root)))
-    values = frames(own) | finished.by_seed(finished.read_all(tables), QUANTITY)
+    values = frames(own) | finished.by_seed(finished.read_all(tables, profile.trainings(runs)), QUANTITY)
     write(tables.steps, AblationStep, steps(papers, Measured(profile, runs, values)))
     ordered = [*orders(papers, values, RETRAINED, profile.data), *orders(papers, frames(theirs), AUTHORS, "")]
     write(tables.orders, Order, ordered)

@@ -304,7 +304,8 @@ def write_tables(
         ValueError: quality.csv or a record is malformed.
     """
     tables = Results(profile.name, root)
-    records, scores = finished.read_all(tables), read_frame(tables.quality, Score, optional=True)
+    records = finished.read_all(tables, profile.trainings(runs))
+    scores = read_frame(tables.quality, Score, optional=True)
     datasets = [profile.data] if profile.data else list(dict.fromkeys(scores["dataset"]))
     climbed = [entry for dataset in datasets for entry in rows(papers, runs, scores, records, dataset)]
     write(tables.ladder, Rung, climbed)

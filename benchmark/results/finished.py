@@ -18,8 +18,10 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from benchmark.results import provenance
 from benchmark.results.paths import Results
 from benchmark.results.schema import Score, TrainingStep
+from benchmark.spec import Training
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,26 @@ def read(path: Path) -> Finished:
     return record
 
 
-def read_all(results: Results) -> dict[str, Finished]:
-    """Read every record of a profile by training; none where the profile keeps none."""
-    return {path.stem: read(path) for path in sorted(results.finished().glob("*.json"))}
+def read_all(results: Results, trainings: Mapping[str, Training]) -> dict[str, Finished]:
+    """Read the records of a profile's trainings, in its order; those of other cuts are left out.
+
+    Raises:
+        ValueError: as `read`.
+    """
+    paths = {name: results.finished(name) for name in trainings}
+    records = {name: read(path) for name, path in paths.items() if path.exists()}
+    return {name: record for name, record in records.items() if record.cut == cut(trainings[name])}
+
+
+def cut(training: Training) -> str:
+    """Hash a training's recipe as it is cut, without code, images and versions of packages."""
+    run, profile = training.run, training.profile
+    if run.train is None:
+        return provenance.digest({"config": run.config})
+    recipe, steps = profile.cut(run.train)
+    names = ("data", "thin", "seed", "amp", "start", "validate")
+    facts = {"config": run.config, "recipe": asdict(recipe), "steps": steps}
+    return provenance.digest(facts | {name: getattr(profile, name) for name in names})
 
 
 def of_run(records: Mapping[str, Finished], run: str, rung: str = "") -> list[Finished]:

@@ -47,21 +47,6 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
     return provenance.digest(facts | {"code": provenance.hashes(unseen(run, profile, facts["pretrained"]))})
 
 
-def cut(run: Run, profile: Profile) -> str:
-    """Hash a run's recipe as a profile cuts it: without code, images and versions of packages.
-
-    Args:
-        run: with its recipe.
-        profile: as overridden for the run (`Profile.at`).
-    """
-    if run.train is None:
-        return provenance.digest({"config": run.config})
-    recipe, steps = profile.cut(run.train)
-    names = ("data", "thin", "seed", "amp", "start", "validate")
-    facts = {"config": run.config, "recipe": asdict(recipe), "steps": steps}
-    return provenance.digest(facts | {name: getattr(profile, name) for name in names})
-
-
 def unseen(run: Run, profile: Profile, pretrained: Collection[str]) -> list[Path]:
     """List the files whose text counts, because a short training does not do what they do."""
     assert run.train is not None
