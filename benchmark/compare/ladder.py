@@ -213,11 +213,13 @@ def rows(
         dataset: measured in place of every other.
     """
     own = list(groups(papers, runs))
-    sides = {rung: frame for rung in rungs(records) if (frame := side(records, scores, rung, dataset))}
+    rungs = dict.fromkeys(["", *(record.rung for record in records.values())])
+    sides = {rung: frame for rung in rungs if (frame := side(records, scores, rung, dataset))}
     full = sides.get("")
     for rung, measured in sides.items():
         last = ends(records.values(), rung)
-        kept = [cut(group, measured, full if rung else None) for group in own]
+        there = set(measured.runs) & set((full or measured).runs)
+        kept = [replace(group, runs=tuple(run for run in group.runs if run in there)) for group in own]
         for kind in KINDS:
             chosen = [group for group in kept if group.kind == kind and len(group.runs) > 1]
             for against in ("print", "full"):
@@ -225,11 +227,6 @@ def rows(
                 asked = [g for g in chosen if (g.printed if against == "print" else rung and full)]
                 for group in [*asked, *whole(asked)]:
                     yield row(group, rung, measured, other, last, dataset)
-
-
-def rungs(records: Mapping[str, Finished]) -> list[str]:
-    """List the full training, then the rungs."""
-    return ["", *sorted({record.rung for record in records.values()} - {""})]
 
 
 def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, dataset: str) -> Values | None:
@@ -242,12 +239,6 @@ def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, datas
         }
     seeds = sorted({record.seed for record in records.values()}) or [0]
     return values(measured[dataset], seeds) if dataset in measured else None
-
-
-def cut(group: Group, measured: Values, full: Values | None) -> Group:
-    """Leave out the runs that were not measured."""
-    there = set(measured.runs) & set(full.runs if full else measured.runs)
-    return replace(group, runs=tuple(run for run in group.runs if run in there))
 
 
 def whole(chosen: Sequence[Group]) -> list[Group]:
