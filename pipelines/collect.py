@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import product
 
@@ -12,7 +12,7 @@ import torch
 from benchmark import nets, spec
 from benchmark.measure import aggregate
 from benchmark.metrics import _pyiqa
-from benchmark.results import COMPLEXITY, Measurement, Results, read_frame, read_rows, write
+from benchmark.results import COMPLEXITY, Measurement, Results, finished, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
 from benchmark.trouble import write_text
 from pipelines import run_stage
@@ -38,12 +38,16 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
     """
     results, device = Results(profile.name), nets.device_name()
     scores = read_frame(results.quality, Score)
+    records = finished.read_all(results, profile.trainings(runs)) if profile.final else {}
     for row in aggregate.pool(scores):
         if row.run not in runs:
             raise ValueError(f"{results.quality}: run {row.run!r} is not in profile {profile.name}")
         run = runs[row.run]
         cuts = profile.at(run).cuts(run.train) if run.train else []
-        note = "; ".join(filter(None, [row.note, *cuts, *training_notes(results, run.name)]))
+        kept = finished.of_run(records, run.name)
+        names = [record.training for record in kept] or [run.name]
+        notes = dict.fromkeys(note for name in names for note in training_notes(results, name))
+        note = "; ".join(filter(None, [row.note, *seed_note(kept, row.quantity), *cuts, *notes]))
         yield replace(row, device=device, note=note)
     measured = set(scores["quantity"])
     _, reasons = _pyiqa.available([name for name in profile.perceptual if name not in measured])
@@ -57,6 +61,19 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
         for dataset, quantity in product(datasets, sorted(measured)) if missing else ():
             unit, reason = aggregate.quantities()[quantity].unit, f"not trained: {missing}"
             yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
+
+
+def seed_note(records: Sequence[finished.Finished], quantity: str) -> list[str]:
+    """Say that a value is a mean over seeds, with the mean over images of each."""
+    if len(records) < 2:
+        return []
+    means = [
+        sum(values[quantity] for images in record.scores.values() for values in images.values())
+        / sum(len(images) for images in record.scores.values())
+        for record in records
+    ]
+    each = ", ".join(f"{record.seed}: {mean:.4f}" for record, mean in zip(records, means, strict=True))
+    return [f"mean over {len(records)} seeds ({each})"]
 
 
 def training_notes(results: Results, run: str) -> list[str]:
@@ -97,6 +114,7 @@ def main() -> None:
         CurvePoint(name, **asdict(step))
         for name, run in chosen.items()
         if run.train and not results.missing(name)
+        if not profile.final or results.finished(name).exists()
         for step in read_rows(results.train(name) / "curve.csv", TrainingStep)
     ]
     write(results.curves, CurvePoint, curves)

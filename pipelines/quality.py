@@ -1,24 +1,24 @@
 """Stage quality: restore the test images with every run's weights and score them under every metric.
 
-A run whose fingerprint is that of its scores is left alone.
+A run whose fingerprint is that of its scores is left alone. In a profile whose trainings are final
+the values are those of their records, averaged over seeds; what has no record yet has no row.
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch, selection
 from benchmark.measure import scoring
-from benchmark.measure.scoring import Metric, score
+from benchmark.measure.restoring import restore_and_score
 from benchmark.metrics import _pyiqa
-from benchmark.results import Results, provenance, read_rows, write
+from benchmark.results import Results, finished, provenance, read_rows, write
 from benchmark.results.schema import Score
-from benchmark.training import checkpoint, pool
+from benchmark.training import pool
 from benchmark.trouble import write_text
 from pipelines import run_stage
 
@@ -28,6 +28,11 @@ def scores_path(results: Results, name: str) -> Path:
     return results.images(name) / "scores.csv"
 
 
+def weights_path(results: Results, name: str) -> Path:
+    """Return the path of a run's trained weights."""
+    return results.train(name) / "weights.safetensors"
+
+
 def mark(results: Results, name: str) -> Path:
     """Return the file with the fingerprint of one run's scores."""
     return results.images(name) / "fingerprint"
@@ -35,7 +40,7 @@ def mark(results: Results, name: str) -> Path:
 
 def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptual: Collection[str]) -> str:
     """Hash all that a run's scores depend on; of pyiqa, the names of the metrics that are available."""
-    weights = results.train(run.name) / "weights.safetensors"
+    weights = weights_path(results, run.name)
     metrics = [Path(str(plugins.load("metrics", name).__file__)) for name in plugins.names("metrics")]
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
@@ -56,26 +61,9 @@ def measure(name: str, tick: pool.Progress) -> str:
     """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
-    net = nets.build(run, profile.at(run).thin, profile.seed)
-    normalise = run.train.normalise if run.train else spec.Normalise()
-    if run.train:
-        weights, _ = checkpoint.load(results.train(name) / "weights.safetensors")
-        net.load_state_dict(weights)
-    metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
-    perceptual = _pyiqa.available(profile.perceptual, device=nets.device())[0]
-    metrics |= perceptual
-    rows = []
-    for dataset in [profile.data] if profile.data else run.test_on:
-        pairs = selection.pairs(profile, dataset, "test")
-        scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
-        for index, image in enumerate(scored):
-            path = results.images(name) / dataset / f"{image.name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image.image).save(path)
-            rows += [
-                Score(name, dataset, image.name, quantity, value) for quantity, value in image.values.items()
-            ]
-            tick((index + 1) / len(pairs))
+    training = profile.trainings(runs)[name]
+    rows = restore_and_score(training, results, tick)
+    perceptual = _pyiqa.available(profile.perceptual)[0]
     write(scores_path(results, name), Score, rows)
     write_text(mark(results, name), fingerprint(run, profile, results, perceptual))
     return f"{len(rows)} values"
@@ -94,7 +82,10 @@ def main() -> int:
     """Score the trained runs that are missing or changed, then join the tables in the order of the runs."""
     profile, runs = spec.load()
     results = Results(profile.name)
+    records = finished.read_all(results, profile.trainings(runs)) if profile.final else {}
     chosen = {name: run for name, run in profile.of(runs).items() if not results.missing(name)}
+    if profile.final:  # images can be restored where there are weights
+        chosen = {n: r for n, r in chosen.items() if not r.train or weights_path(results, n).exists()}
     stale, perceptual = [], _pyiqa.available(profile.perceptual)[0]
     for name, run in chosen.items():
         current, scored = fingerprint(run, profile, results, perceptual), mark(results, name)
@@ -106,9 +97,18 @@ def main() -> int:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     if pool.each("quality", measure, dict.fromkeys(stale, 1.0)):
         return 1
-    scores = [row for name in chosen for row in read_rows(scores_path(results, name), Score)]
+    own = profile.of(runs) if profile.final else chosen
+    scores = [row for name in own for row in rows_of(name, results, records)]
     write(results.quality, Score, scores)
     return 0
+
+
+def rows_of(name: str, results: Results, records: Mapping[str, finished.Finished]) -> list[Score]:
+    """Return a run's values: those of its records, or where it has none, those of its scored images."""
+    if recorded := finished.of_run(records, name):
+        return finished.mean_rows(recorded)
+    path = scores_path(results, name)
+    return read_rows(path, Score, optional=bool(records))
 
 
 if __name__ == "__main__":

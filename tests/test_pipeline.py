@@ -41,7 +41,8 @@ def test_dvc_and_code_name_the_same_files():
     assert outs("collect") == {str(results.measurements), str(results.curves), str(results.environment)}
     judged = (results.findings, results.verdicts, results.decoded, results.times)
     compared = (results.steps, results.orders, results.detectable, results.metrics, results.psnr_over_macs)
-    assert outs("compare") == set(map(str, (*judged, *compared)))
+    climbed = (results.ladder, results.collapse, results.forecasts)
+    assert outs("compare") == set(map(str, (*judged, *compared, *climbed)))
     assert outs("doctor") == {str(DATASETS)}
     assert outs("runtime") == {str(RUNTIME)}
     assert outs("authors") == {"results/authors"}
@@ -89,7 +90,8 @@ def test_estimated_cost_follows_what_a_profile_cuts():
 
     def arithmetic(**cuts):
         profile = replace(base, **cuts)
-        return train.cost(runs["dmphn_1"], profile, 1e12) - profile.steps * train.OVERHEAD
+        training = spec.Training("dmphn_1", runs["dmphn_1"], profile)
+        return train.cost(training, 1e12) - profile.steps * train.OVERHEAD
 
     assert arithmetic() == pytest.approx(10 * 1e12 * 4 * (64 / 256) ** 2 / 4**2)
     assert arithmetic(steps=30) == pytest.approx(3 * arithmetic())

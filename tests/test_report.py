@@ -21,7 +21,6 @@ from tests import invented
 from tests.invented import HOSTILE, PAPERS, PROFILE, ROOT, RUNS, element, read, section, verdicts, words
 
 
-
 @pytest.fixture(scope="module")
 def text(full_summary):
     """Return the page of the full folder."""

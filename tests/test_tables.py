@@ -10,12 +10,15 @@ from benchmark.results import schema as rows
 
 ROOT = Path(__file__).parents[1]
 TABLES = {
+    "collapse.csv": rows.Collapse,
     "complexity.csv": rows.Complexity,
     "curves.csv": rows.CurvePoint,
     "datasets.csv": rows.DatasetSplit,
     "decoded.csv": rows.DecodedColumn,
     "detectable.csv": rows.Detectable,
     "findings.csv": rows.Finding,
+    "forecasts.csv": rows.Forecast,
+    "ladder.csv": rows.Rung,
     "verdicts.csv": rows.Verdict,
     "structure.csv": rows.Structure,
     "measurements.csv": rows.Measurement,

@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark import claims, trouble
-from benchmark.compare import audit, differences, dvc_metrics, explain, export, gate, gate_output, naming
+from benchmark.compare import (
+    audit,
+    differences,
+    dvc_metrics,
+    explain,
+    export,
+    gate,
+    gate_output,
+    ladder,
+    naming,
+)
 from benchmark.compare.evidence import Evidence, gather
 from benchmark.compare.findings import claims as printed
 from benchmark.compare.findings import findings, kinds
@@ -155,6 +165,7 @@ def run(chosen: argparse.Namespace) -> int:
     if not chosen.gate:
         write_tables(evidence, rows, decided)
         differences.write_tables(evidence.papers, evidence.profile, evidence.runs)
+        ladder.write_tables(evidence.papers, evidence.profile, evidence.runs)
         print_verdicts(evidence, rows, decided)
         judge(rows)
         return 0

@@ -19,7 +19,7 @@ from benchmark import spec
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import statistics
 from benchmark.compare.decode import POOLED
-from benchmark.results import Results, read_frame, write
+from benchmark.results import Results, finished, read_frame, write
 from benchmark.results.schema import AblationStep, Detectable, Direction, Order, Score
 from benchmark.results.tables import finite
 
@@ -29,7 +29,7 @@ By = Literal["retrained", "authors' weights"]
 RETRAINED: By = "retrained"
 AUTHORS: By = "authors' weights"
 
-Frames = Mapping[str, pd.DataFrame]  # by dataset: images down, runs across
+Frames = Mapping[str, pd.DataFrame]  # by dataset: images down, runs across, or (run, seed)
 
 
 def frames(scores: pd.DataFrame, quantity: str = QUANTITY) -> dict[str, pd.DataFrame]:
@@ -42,11 +42,11 @@ def frames(scores: pd.DataFrame, quantity: str = QUANTITY) -> dict[str, pd.DataF
 
 
 def difference(values: Frames, dataset: str, first: str, second: str) -> statistics.Difference | None:
-    """Subtract two runs image by image; None where they have no image in common."""
+    """Subtract two runs image by image, each seed from the same seed; None where nothing is in common."""
     frame = values.get(dataset, pd.DataFrame())
     if first not in frame or second not in frame:
         return None
-    gains = (frame[second] - frame[first]).dropna().to_frame()
+    gains = pd.DataFrame(frame[second] - frame[first]).dropna(axis="columns", how="all").dropna()
     return None if gains.empty else statistics.difference(gains)
 
 
@@ -197,7 +197,7 @@ def orders(papers: Sequence[Paper], values: Frames, by: By, stand_in: str) -> It
             chosen = [claim for claim in cells if claim.dataset == dataset and claim.run in frame]
             if len(chosen) < 2:
                 continue
-            means = frame[[claim.run for claim in chosen]].dropna().mean()
+            means = frame[[claim.run for claim in chosen]].dropna().mean().groupby(level=0, sort=False).mean()
             found = statistics.agreement([float(claim.number[0]) for claim in chosen if claim.number], means)
             outcome, reason = judge_order(found)
             counts = (found.systems, found.pairs, found.alike, finite(found.tau), found.p)
@@ -248,7 +248,7 @@ def write_tables(
     """
     tables = Results(profile.name, root)
     own, theirs = (read_frame(of.quality, Score, optional=True) for of in (tables, Results("authors", root)))
-    values = frames(own)
+    values = frames(own) | finished.by_seed(finished.read_all(tables, profile.trainings(runs)), QUANTITY)
     write(tables.steps, AblationStep, steps(papers, Measured(profile, runs, values)))
     ordered = [*orders(papers, values, RETRAINED, profile.data), *orders(papers, frames(theirs), AUTHORS, "")]
     write(tables.orders, Order, ordered)

@@ -29,6 +29,9 @@ class Results:
         self.steps = self.folder / "steps.csv"  # schema.AblationStep: changes printed and measured
         self.orders = self.folder / "orders.csv"  # schema.Order: systems of a table by PSNR
         self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
+        self.ladder = self.folder / "ladder.csv"  # schema.Rung: orders that smaller trainings give
+        self.collapse = self.folder / "collapse.csv"  # schema.Collapse: shapes of their curves
+        self.forecasts = self.folder / "forecasts.csv"  # schema.Forecast: last values foretold from a part
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.pictures = self.folder / "pictures"  # small pictures in git, and two tables of them
@@ -48,6 +51,10 @@ class Results:
             return ""
         with reading(path, "the record of a training"):
             return str(json.loads(path.read_text(encoding="utf-8")).get("missing", ""))
+
+    def finished(self, name: str = "", suffix: str = ".json") -> Path:
+        """Return the committed record of a finished training (or its weights), or the folder of all."""
+        return self.folder / "finished" / (f"{name}{suffix}" if name else "")
 
     def images(self, run: str = "") -> Path:
         """Return the folder of a run's restored images, or of all runs."""

@@ -484,3 +484,58 @@ class PsnrOverMacs:
     dataset: str
     gmac: Annotated[float, number("10^9 MAC", ge=0)]  # at 720x1280
     psnr: Annotated[float, number("dB")]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of ladder.csv: how far trainings of one size order runs as the print or the full ones do."""
+
+    paper: str  # empty in rows over all tables, and where no paper prints the runs
+    table: str
+    kind: Literal["systems", "ablation", "variants"]  # variants: of one system, that no paper prints
+    dataset: str  # measured on
+    rung: str  # of the profile's ladder; empty: the full trainings
+    against: Literal["print", "full"]
+    runs: Count
+    seeds: Count  # the most that a run has
+    pairs: Count  # of runs printed at least 0.3 dB apart; of variants, all
+    alike: Count  # of these pairs, in the same order
+    share: Annotated[float, number("1", "four", ge=0, le=1)] | None
+    low: Annotated[float, number("1", "four", ge=0, le=1)] | None  # 95 %, over photographs and seeds
+    high: Annotated[float, number("1", "four", ge=0, le=1)] | None
+    p: Annotated[float, number("1", "four", ge=0, le=1)] | None  # two-sided, by permutation of the runs
+    signal: Annotated[float, number("dB", "four", ge=0)] | None  # standard deviation between the runs' means
+    noise_seeds: Annotated[float, number("dB", "four", ge=0)] | None  # of a run's means between its seeds
+    noise_end: Annotated[float, number("dB", "four", ge=0)] | None  # between the last points of a curve
+    signal_over_noise: Annotated[float, number("1", "four", ge=0)] | None
+    reason: str  # why something is empty
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """One row of collapse.csv: how near a rung's normalised curve is to that of the full training."""
+
+    run: str
+    rung: str
+    seeds: Count  # that both have
+    distance: Annotated[float, number("1", "four", ge=0)] | None  # of the normalised curves, root mean square
+    noise: Annotated[float, number("1", "four", ge=0)] | None  # the same between seeds of the full training
+    collapses: Literal["yes", "no", ""]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One row of forecasts.csv: a curve's last gain, foretold from its first part, and the gain itself."""
+
+    run: str
+    seed: Count
+    rung: str
+    points: Count  # of the first part
+    forecast: Annotated[float, number("dB", "four")] | None
+    low: Annotated[float, number("dB", "four")] | None  # 90 % interval
+    high: Annotated[float, number("dB", "four")] | None
+    final: Annotated[float, number("dB", "four")] | None
+    error: Annotated[float, number("dB", "four")] | None  # forecast - final
+    inside: Literal["yes", "no", ""]
+    reason: str

@@ -7,7 +7,7 @@ checked   any YAML as a typed value; errors name place, bad value and allowed va
 
 from benchmark.spec.checked import build, nearest, read_yaml
 from benchmark.spec.files import PROFILES, RUNS, load, load_runs
-from benchmark.spec.recipes import Normalise, Optimiser, Profile, Quantity, Recipe, Run
+from benchmark.spec.recipes import Normalise, Optimiser, Profile, Quantity, Recipe, Run, Training
 
 __all__ = [
     "PROFILES",
@@ -18,6 +18,7 @@ __all__ = [
     "Quantity",
     "Recipe",
     "Run",
+    "Training",
     "build",
     "load",
     "load_runs",

@@ -11,7 +11,11 @@ from benchmark.spec.recipes import Params, Profile, Run, System
 RUNS, PROFILES = Path("benchmark/runs"), Path("benchmark/profiles")
 
 # What a profile cannot override for single runs.
-WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides", "timing"}
+WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides", "timing"} | {
+    "seeds",
+    "ladder",
+    "final",
+}
 
 
 def load_runs(folder: Path) -> dict[str, Run]:

@@ -130,6 +130,10 @@ class Profile:
     validate: int = 10  # points on the validation curve
     timing: int | float = 3600.0  # s for what has not been timed on this device; 0 times nothing
     seed: int = 0
+    seeds: int = 1  # trainings of each run, with the seeds `seed`, `seed` + 1, ...; see `trainings`
+    # Smaller trainings of each run beside the full one, each as a change of cuts, such as {steps: 100}.
+    ladder: tuple[dict[str, int], ...] = ()
+    final: bool = False  # finished trainings are committed and never done again; see results/finished.py
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`
 
@@ -143,6 +147,29 @@ class Profile:
         covered = {runs[name].model for name in self.runs}
         first = {run.model: name for name, run in reversed(runs.items()) if run.model not in covered}
         return {name: run for name, run in runs.items() if name in self.runs or name in first.values()}
+
+    def trainings(self, runs: "Mapping[str, Run]") -> "dict[str, Training]":
+        """List the trainings of the selected runs by name.
+
+        The first seed at full length has the name of its run, others are `<run>@<seed>`, those of a rung
+        `<run>@<seed>-steps100`. Runs with nothing to train have one entry.
+
+        >>> runs = {"cdgnet": Run("cdgnet", "cdgnet", "", train=Recipe(9, 2, 32, Optimiser(1e-4), {}, {}))}
+        >>> list(Profile("p", "", steps=400, seeds=2, ladder=({"steps": 100},)).trainings(runs))
+        ['cdgnet', 'cdgnet@1', 'cdgnet@0-steps100', 'cdgnet@1-steps100']
+        """
+        rows = {}
+        for run in self.of(dict(runs)).values():
+            for rung in ({}, *self.ladder) if run.train else ({},):
+                for seed in range(self.seed, self.seed + self.seeds) if run.train else (self.seed,):
+                    label = "-".join(f"{key}{value}" for key, value in rung.items())
+                    name = f"{run.name}@{seed}-{label}" if rung else f"{run.name}@{seed}"
+                    name = run.name if seed == self.seed and not rung else name
+                    full = self.changed({"seed": seed, "seeds": 1, "ladder": ()})
+                    own = full.changed(rung).at(run)
+                    if not rung or own != full.at(run):  # a rung may be what the run has anyway
+                        rows[name] = Training(name, run, own, label)
+        return rows
 
     def at(self, run: Run) -> "Profile":
         """Return the profile of a run: overridden by its model's entry, then by its own.
@@ -209,6 +236,21 @@ class Profile:
             f"{self.data} data in place of the real set": bool(self.data),
         }
         return [words for words, applies in cuts.items() if applies]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run in a profile: its seed and its length."""
+
+    name: str
+    run: Run
+    profile: Profile  # as overridden for the run, with the training's own seed and steps
+    rung: str = ""  # of the profile's ladder, such as "steps100"; empty: the full training
+
+    @property
+    def main(self) -> bool:
+        """Tell whether it is the training that every table names by its run alone."""
+        return self.name == self.run.name
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,15 @@ def workers(runs: int) -> tuple[int, int]:
     return processes, max(1, cores // processes)
 
 
-def each(title: str, work: Work, cost: Mapping[str, float]) -> int:
-    """Do the work for every run of `cost`, most expensive first; return 1 when a run failed, else 0.
+def each(title: str, work: Work, cost: Mapping[str, float], in_order: bool = False) -> int:
+    """Do the work for every run of `cost`; return 1 when a run failed, else 0.
+
+    The most expensive comes first, which ends soonest, unless the order given is to be kept.
 
     Prints a line per finished run with the estimated time left, for which `cost` may have any unit, shows a
     progress bar on a terminal, and repeats the errors at the end.
     """
-    names = sorted(cost, key=lambda name: -cost[name])
+    names = list(cost) if in_order else sorted(cost, key=lambda name: -cost[name])
     if not names:
         return 0
     processes, threads = workers(len(names))

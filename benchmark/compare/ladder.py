@@ -1,0 +1,304 @@
+"""Compare the orders that small trainings give with those of full ones and of the print: ladder.csv.
+
+A rung of a profile's ladder is a smaller training of every run, shorter or narrower. Over the pairs of a
+table, does it order the runs as the full trainings do, and does either order them as the paper prints them?
+An order is as good as its noise: photographs and seeds are drawn again for the interval (docs/ladder.md).
+
+Sources   interval over two crossed factors: Owen. The pigeonhole bootstrap. Annals of Applied Statistics 2007
+          agreement of small trainings with large ones: Magnusson et al. DataDecide. arXiv:2504.11393
+          signal over noise: Heineman et al. Signal and Noise. arXiv:2508.13144
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmark import spec
+from benchmark.claims import Paper
+from benchmark.compare import curves, statistics
+from benchmark.compare.differences import QUANTITY, Frames, ablation_tables, frames, networks
+from benchmark.results import Results, finished, read_frame, write
+from benchmark.results.finished import Finished
+from benchmark.results.schema import Collapse, Forecast, Rung, Score
+from benchmark.results.tables import finite
+
+Kind = Literal["systems", "ablation", "variants"]
+KINDS: tuple[Kind, ...] = ("systems", "ablation", "variants")
+END = 4  # last points of a curve, over which it should not change any more
+LEVEL, RESAMPLES, PERMUTATIONS = 0.05, 1999, 9999
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose order is asked for: those of a printed table, or a system and its variants."""
+
+    paper: str
+    table: str
+    kind: Kind
+    printed: Mapping[str, float]  # dB, by run; empty where no paper prints them
+    runs: tuple[str, ...]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """List the pairs, printed at least statistics.APART apart and the lower first; of variants, all."""
+        pairs = [(a, b) for i, a in enumerate(self.runs) for b in self.runs[i + 1 :]]
+        if not self.printed:
+            return pairs
+        ordered = [sorted(pair, key=self.printed.__getitem__) for pair in pairs]
+        apart = statistics.APART - 1e-9  # decimals are no binary fractions
+        return [(a, b) for a, b in ordered if self.printed[b] - self.printed[a] >= apart]
+
+
+def groups(papers: Sequence[Paper], runs: Mapping[str, spec.Run]) -> Iterator[Group]:
+    """Yield the runs of every printed table and dataset, then each system with variants that none prints."""
+    ablations = {(table.paper, table.name) for table in ablation_tables(papers, runs)}
+    seen = set[str]()
+    for table in (table for paper in papers for table in paper.tables):
+        cells = [claim for claim in networks(table) if claim.number and claim.run in runs]
+        for dataset in dict.fromkeys(claim.dataset for claim in cells):
+            values = {str(c.run): float(c.number[0]) for c in cells if c.dataset == dataset and c.number}
+            values = {run: value for run, value in values.items() if runs[run].train}
+            if len(values) > 1:
+                ablates = (table.paper, table.name) in ablations
+                seen |= set(values) if ablates else set()
+                name = table.name if len({c.dataset for c in cells}) == 1 else f"{table.name}, {dataset}"
+                yield Group(table.paper, name, "ablation" if ablates else "systems", values, tuple(values))
+    for parent in runs.values():
+        variants = [run.name for run in runs.values() if run.ablates == parent.name and run.name not in seen]
+        if len(variants) > 1:
+            yield Group("", parent.name, "variants", {}, (parent.name, *variants))
+
+
+@dataclass(frozen=True)
+class Values:
+    """PSNRs of one rung on one dataset, averaged over the images of a photograph."""
+
+    runs: tuple[str, ...]
+    means: np.ndarray  # (photographs, runs, seeds), dB; NaN where a run has no such seed
+    sizes: np.ndarray  # images of each photograph
+
+    def of(self, photographs: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Average with weights (draws, photographs) and (draws, seeds): (draws, runs)."""
+        there = ~np.isnan(self.means[0])  # (runs, seeds)
+        weights = photographs * self.sizes
+        each = np.einsum("dp,prs->drs", weights / weights.sum(1, keepdims=True), np.nan_to_num(self.means))
+        counts = seeds[:, None, :] * there
+        total = counts.sum(2)
+        # Where none of a run's seeds was drawn, it keeps the mean over all of them.
+        counts, total = (
+            np.where(total[..., None] > 0, counts, there),
+            np.where(total > 0, total, there.sum(1)),
+        )
+        return np.asarray((each * counts).sum(2) / total)
+
+    def overall(self) -> np.ndarray:
+        """Average over everything: (runs,)."""
+        one = np.ones((1, len(self.sizes))), np.ones((1, self.means.shape[2]))
+        return np.asarray(self.of(*one)[0])
+
+
+def values(frame: pd.DataFrame, seeds: Sequence[int]) -> Values:
+    """Average a frame, images down and (run, seed) across, over the images of each photograph."""
+    names = tuple(dict.fromkeys(map(str, frame.columns.get_level_values(0))))
+    grouped = frame.groupby([statistics.cluster(image) for image in frame.index], sort=False)
+    means, sizes = grouped.mean(), grouped.size().to_numpy()
+    empty = np.full(len(sizes), np.nan)
+    columns = [[means[run, s].to_numpy() if (run, s) in means else empty for s in seeds] for run in names]
+    return Values(names, np.moveaxis(np.array(columns, dtype=float), 2, 0), sizes)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many pairs of runs are in the same order, with a 95 % interval of the share and a p."""
+
+    pairs: int
+    alike: int
+    low: float
+    high: float
+    p: float
+
+
+def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values | None = None) -> Agreement:
+    """Count the pairs whose second run has the higher value, or the order that `full` gives them.
+
+    The interval is that of the middle 95 % of resamples, in each of which photographs and seeds are drawn
+    with replacement, the same for all runs and for both sides. p is two-sided: how often at least so many, or
+    at most so many, are alike when values are assigned to runs at random; exact for up to 7 runs.
+
+    Raises:
+        ValueError: no pairs.
+    """
+    if not pairs:
+        raise ValueError("no pairs of runs; allowed: one or more")
+
+    def signs(side: Values, drawn: np.ndarray) -> np.ndarray:
+        first, second = (np.array([side.runs.index(pair[k]) for pair in pairs]) for k in (0, 1))
+        return np.sign(drawn[..., second] - drawn[..., first])
+
+    rng = np.random.default_rng(0)
+    shape = (len(measured.sizes), measured.means.shape[2])
+    photographs, seeds = (rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in shape)
+    true, again = np.ones(len(pairs)), np.ones((RESAMPLES, len(pairs)))
+    if full is not None:
+        true = signs(full, full.overall())
+        again = signs(full, full.of(photographs, seeds))
+    shares = np.mean(signs(measured, measured.of(photographs, seeds)) == again, axis=1)
+    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
+    involved = np.array([measured.runs.index(run) for run in dict.fromkeys(sum(pairs, ()))])
+
+    def alike(order: np.ndarray, axis: int = -1) -> np.ndarray:
+        drawn = np.zeros((*np.moveaxis(order, axis, -1).shape[:-1], len(measured.runs)))
+        drawn[..., involved] = np.moveaxis(order, axis, -1)
+        return np.sum(signs(measured, drawn) == true, axis=-1)
+
+    test = stats.permutation_test(
+        (measured.overall()[involved],),
+        alike,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        rng=np.random.default_rng(0),
+    )
+    count = int(test.statistic)
+    share = count / len(pairs)
+    return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), float(test.pvalue))
+
+
+def noise(measured: Values, runs: Sequence[str], ends: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return a table's signal, and its noise between seeds and between the last points of curves, in dB.
+
+    All are standard deviations; NaN where there is nothing to compute it from.
+    """
+    rows = [measured.runs.index(run) for run in runs]
+    share = measured.sizes / measured.sizes.sum()
+    means = np.einsum("p,prs->rs", share, measured.means[:, rows])  # NaN stays NaN
+    several = [row[~np.isnan(row)] for row in means]
+    within = [float(np.var(row, ddof=1)) for row in several if len(row) > 1]
+    last = [ends[run] ** 2 for run in runs if run in ends]
+    return (
+        float(np.std(measured.overall()[rows], ddof=1)),
+        float(np.sqrt(np.mean(within))) if within else np.nan,
+        float(np.sqrt(np.mean(last))) if last else np.nan,
+    )
+
+
+def ends(records: Iterable[Finished], rung: str) -> dict[str, float]:
+    """Give the standard deviation of each run's last test gains, in dB, averaged over its seeds."""
+    squares: dict[str, list[float]] = {}
+    for record in records:
+        gains = [point.test for point in record.curve if point.test is not None]
+        if record.rung == rung and len(gains) > 2 * END:
+            squares.setdefault(record.run, []).append(float(np.var(gains[-END:], ddof=1)))
+    return {run: float(np.sqrt(np.mean(each))) for run, each in squares.items()}
+
+
+def rows(
+    papers: Sequence[Paper],
+    runs: Mapping[str, spec.Run],
+    scores: pd.DataFrame,
+    records: Mapping[str, Finished],
+    dataset: str,
+) -> Iterator[Rung]:
+    """Give every table and rung its agreement with the print and with the full trainings, then all of a kind.
+
+    Args:
+        papers: with their claims.
+        runs: every run.
+        scores: rows of quality.csv, for a profile without records.
+        records: of finished trainings.
+        dataset: measured in place of every other.
+    """
+    own = list(groups(papers, runs))
+    rungs = dict.fromkeys(["", *(record.rung for record in records.values())])
+    sides = {rung: frame for rung in rungs if (frame := side(records, scores, rung, dataset))}
+    full = sides.get("")
+    for rung, measured in sides.items():
+        last = ends(records.values(), rung)
+        there = set(measured.runs) & set((full or measured).runs)
+        kept = [replace(group, runs=tuple(run for run in group.runs if run in there)) for group in own]
+        for kind in KINDS:
+            chosen = [group for group in kept if group.kind == kind and len(group.runs) > 1]
+            for against in ("print", "full"):
+                other = full if against == "full" else None
+                asked = [g for g in chosen if (g.printed if against == "print" else rung and full)]
+                for group in [*asked, *whole(asked)]:
+                    yield row(group, rung, measured, other, last, dataset)
+
+
+def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, dataset: str) -> Values | None:
+    """Return the values of a rung; of a profile without records, those of its one seed."""
+    measured: Frames = finished.by_seed(records, QUANTITY, rung)
+    if not records and not scores.empty:
+        measured = {
+            name: frame.set_axis(pd.MultiIndex.from_product([frame.columns, [0]]), axis=1)
+            for name, frame in frames(scores).items()
+        }
+    seeds = sorted({record.seed for record in records.values()}) or [0]
+    return values(measured[dataset], seeds) if dataset in measured else None
+
+
+def whole(chosen: Sequence[Group]) -> list[Group]:
+    """Join several tables of a kind, so that a pair that two tables print alike counts once."""
+    if len(chosen) < 2:
+        return []
+    runs = tuple(dict.fromkeys(run for group in chosen for run in group.runs))
+    return [Joined("", "all", chosen[0].kind, {}, runs, tuple(chosen))]
+
+
+@dataclass(frozen=True)
+class Joined(Group):
+    """Several tables as one."""
+
+    parts: tuple[Group, ...] = ()
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """List the pairs of all tables, each once."""
+        return list(dict.fromkeys(pair for group in self.parts for pair in group.pairs()))
+
+
+def row(
+    group: Group, rung: str, measured: Values, full: Values | None, last: Mapping[str, float], dataset: str
+) -> Rung:
+    """Write a row of one table and rung."""
+    seeds = int(np.max(np.sum(~np.isnan(measured.means[0]), axis=1)))
+    against: Literal["print", "full"] = "full" if full else "print"
+    place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
+    signal, between, end = noise(measured, group.runs, last)
+    parts = [part**2 for part in (between, end) if np.isfinite(part)]
+    total = float(np.sqrt(sum(parts)))
+    spread = (finite(signal), finite(between), finite(end), signal / total if total else None)
+    pairs = group.pairs()
+    reason = "" if seeds > 1 else "one seed: the interval is over photographs alone"
+    if not pairs:
+        reason = f"no two runs are printed {statistics.APART} dB apart"
+        return Rung(*place, 0, 0, None, None, None, None, *spread, reason)
+    found = agreement(pairs, measured, full)
+    share = found.alike / found.pairs
+    return Rung(*place, found.pairs, found.alike, share, found.low, found.high, found.p, *spread, reason)
+
+
+def write_tables(
+    papers: Sequence[Paper],
+    profile: spec.Profile,
+    runs: Mapping[str, spec.Run],
+    root: Path = Path("results"),
+) -> None:
+    """Write ladder.csv, collapse.csv and forecasts.csv of a profile, from the records of its trainings.
+
+    A profile without records has its full trainings in ladder.csv, and no curves in the others.
+
+    Raises:
+        ValueError: quality.csv or a record is malformed.
+    """
+    tables = Results(profile.name, root)
+    records = finished.read_all(tables, profile.trainings(runs))
+    scores = read_frame(tables.quality, Score, optional=True)
+    datasets = [profile.data] if profile.data else list(dict.fromkeys(scores["dataset"]))
+    climbed = [entry for dataset in datasets for entry in rows(papers, runs, scores, records, dataset)]
+    write(tables.ladder, Rung, climbed)
+    write(tables.collapse, Collapse, curves.collapses(records))
+    write(tables.forecasts, Forecast, curves.forecasts(records.values(), runs))

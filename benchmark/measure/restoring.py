@@ -1,0 +1,47 @@
+"""Restore and score the test images of one trained run."""
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from benchmark import nets, plugins, spec
+from benchmark.data import selection
+from benchmark.measure.scoring import Metric, score
+from benchmark.metrics import _pyiqa
+from benchmark.results import Results
+from benchmark.results.schema import Score
+from benchmark.training import checkpoint
+
+
+def restore_and_score(
+    training: spec.Training, results: Results, tick: Callable[[float], None]
+) -> list[Score]:
+    """Restore each test image with a training's weights, save it, and score it under every metric.
+
+    Args:
+        training: whose weights are in `results`, if its run has any.
+        results: of the profile; images go to its folder of the training.
+        tick: called with the share of the images that are done.
+    """
+    run, profile = training.run, training.profile
+    net = nets.build(run, profile.thin, profile.seed)
+    normalise = run.train.normalise if run.train else spec.Normalise()
+    if run.train:
+        weights, _ = checkpoint.load(results.train(training.name) / "weights.safetensors")
+        net.load_state_dict(weights)
+    metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
+    metrics |= _pyiqa.available(profile.perceptual, device=nets.device())[0]
+    rows = []
+    for dataset in [profile.data] if profile.data else run.test_on:
+        pairs = selection.pairs(profile, dataset, "test")
+        scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
+        for index, image in enumerate(scored):
+            path = results.images(training.name) / dataset / f"{image.name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.image).save(path)
+            rows += [
+                Score(run.name, dataset, image.name, quantity, value)
+                for quantity, value in image.values.items()
+            ]
+            tick((index + 1) / len(pairs))
+    return rows
