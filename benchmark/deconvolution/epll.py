@@ -27,7 +27,7 @@ def epll(
     mixture: Mixture | None = None,
     weight: float = WEIGHT,
     betas: tuple[float, ...] = BETAS,
-    stride: int = 4,
+    stride: int = 2,
     iterations: int = 20,
 ) -> Tensor:
     """Minimise weight / 2 |K x - y|^2 - the sum of log densities of all patches: (..., H, W) -> (..., H, W).

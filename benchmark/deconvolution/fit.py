@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark.datasets.simulation.photographs import PHOTOGRAPHS, levels
 from benchmark.deconvolution import mixture
 
-COMPONENTS, ITERATIONS, PATCHES, SEED = 50, 40, 200_000, 0
+COMPONENTS, ITERATIONS, PATCHES, SEED = 50, 30, 100_000, 0
 LUMA = np.array([0.299, 0.587, 0.114]) / 255  # of ITU-R BT.601, as rgb2gray
 
 

@@ -80,10 +80,12 @@ def corner(
 
 
 def networks(inputs: Inputs, dataset: str) -> list[str]:
-    """Select the networks that papers' tables print and that are no variants, best PSNR first."""
+    """Select the systems that papers' tables print and that are no variants, best PSNR first."""
     tables = [table for paper in inputs.papers for table in paper.tables]
     printed = {claim.run for table in tables for claim in table.claims.values()}
-    names = [name for name, run in inputs.chosen.items() if name in printed and run.train and not run.ablates]
+    names = [
+        name for name, run in inputs.chosen.items() if name in printed and not (run.is_input or run.ablates)
+    ]
     means = {name: inputs.mean(name, dataset, "psnr") for name in names}
     return sorted((n for n in names if means[n] is not None), key=lambda n: -(means[n] or 0.0))[:NETWORKS]
 
