@@ -13,9 +13,9 @@ from PIL import Image
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch, selection
-from benchmark.measure import scoring
+from benchmark.measure import motion, scoring
 from benchmark.measure.scoring import Metric, score
-from benchmark.metrics import _pyiqa
+from benchmark.metrics import _flow, _pyiqa
 from benchmark.results import Results, provenance, read_rows, write
 from benchmark.results.schema import Score
 from benchmark.training import checkpoint, pool
@@ -36,6 +36,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
     """Hash all that a run's scores depend on; of pyiqa, the names of the metrics that are available."""
     weights = results.train(run.name) / "weights.safetensors"
     metrics = [Path(str(plugins.load("metrics", name).__file__)) for name in plugins.names("metrics")]
+    metrics += [Path(motion.__file__), Path(_flow.__file__)] if knows_motion(run, profile) else []
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
         "thin": profile.at(run).thin,
@@ -49,6 +50,11 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
         "device": nets.device(),
     }
     return provenance.digest(facts)
+
+
+def knows_motion(run: spec.Run, profile: spec.Profile) -> bool:
+    """Say whether a run has learnt from true motion and is tested where that is known: in a stand-in set."""
+    return bool(profile.data and run.train and motion.EXTRA in run.train.extras)
 
 
 def measure(name: str, tick: pool.Progress) -> str:
@@ -75,6 +81,10 @@ def measure(name: str, tick: pool.Progress) -> str:
                 Score(name, dataset, image.name, quantity, value) for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))
+        if knows_motion(run, profile):
+            train, test = (selection.pairs(profile, dataset, s, (motion.EXTRA,)) for s in ("train", "test"))
+            for image_name, values in motion.errors(net, test, train, nets.device()):
+                rows += [Score(name, dataset, image_name, *item) for item in values.items()]
     write(scores_path(results, name), Score, rows)
     mark(results, name).write_text(fingerprint(run, profile, results, perceptual), encoding="utf-8")
     return f"{len(rows)} values"

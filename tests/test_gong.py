@@ -133,6 +133,18 @@ def test_scores_are_made_as_the_definition_says():
     torch.testing.assert_close(net.scores(image), expected)
 
 
+def test_training_scores_are_those_of_every_fourth_pixel():
+    """A pixel's score is 7/8 of the nearest coarse one and 1/8 of the one before, in rows and columns."""
+    net, image = Net(THIN), torch.rand(1, 3, 30, 41)
+    (few,) = net(image)
+    coarse = net.coarse(image)[..., 1 : few.shape[2] + 2, 1 : few.shape[3] + 2]
+    rows = (coarse[..., :-1, :] + 7 * coarse[..., 1:, :]) / 8
+    between = (rows[..., :-1] + 7 * rows[..., 1:]) / 8
+
+    torch.testing.assert_close(few, coarse[..., 1:, 1:])
+    torch.testing.assert_close(net.scores(image)[..., 2::4, 2::4], between)
+
+
 def test_the_flow_is_the_best_class_of_each(monkeypatch):
     """Class 0 of u is none, class 36 of v is none."""
     scores = torch.zeros(1, 112, 2, 3)
@@ -164,6 +176,7 @@ def test_the_loss_is_the_mean_surprise_where_motion_is_known():
         torch.tensor([[4.0, 9.0, 0.0], [-3.0, 2.0, 0.0]]).view(1, 2, 1, 3),
     )
     known = torch.tensor([1.0, 0.0, 1.0]).view(1, 1, 1, 3)
+    motion, known = (x.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3) for x in (motion, known))
     batch = Batch(known, known, Normalise(), {"motion": motion, "known": known})
     u, v = scores[0, :39, 0].double().log_softmax(0), scores[0, 39:, 0].double().log_softmax(0)
     surprise = [
@@ -212,7 +225,7 @@ def test_simulated_flows_are_the_generators():
         30, 40, 0.5 * 27, -0.2 * 27, 0.9 * 0.3, -0.4 * 0.3, 0.8 * 5e-3, zoom, 0.1 * 15, 0.6 * 15
     )
 
-    drawn = draw(30, 40, Fixed(0.5, -0.2, 0.9, -0.4, 0.8, 0.7, 0.1, 0.6))
+    drawn = draw(Fixed(0.5, -0.2, 0.9, -0.4, 0.8, 0.7, 0.1, 0.6), (slice(30), slice(40)), (30, 40))
 
     assert np.abs(drawn - expected).max() == 0
 
@@ -220,7 +233,7 @@ def test_simulated_flows_are_the_generators():
 def test_flows_exceed_the_labels_as_the_authors_do():
     """Over many flows of whole images some pixels move more than 38 to the right, but few of them."""
     rng = np.random.default_rng(0)
-    flows = np.stack([draw(321, 481, rng)[::8, ::8] for _ in range(200)])
+    flows = np.stack([draw(rng, (slice(0, 321, 8), slice(0, 481, 8))) for _ in range(200)])
 
     assert 39 <= np.abs(flows[..., 0]).max() <= 60
     assert (np.abs(flows[..., 0]) > 38).mean() < 0.01

@@ -1,8 +1,10 @@
 """Gong et al.'s labels and loss: two classifications of each pixel, of its motion to the right and down.
 
-Source    D. Gong et al., CVPR 2017 (see models/gong.py). Labels: script_data_gen.m of the authors' generator,
-          `uv_half`. The sum over all pixels, which the authors' rate of 1e-9 goes with, is a mean here
-Unstated  motion beyond the classes, which the authors' own generator makes too (27 pixels that grow by 15 %
+Source    D. Gong et al., CVPR 2017 (see models/gong.py). Labels: script_data_gen.m of the authors'
+          generator, `uv_half`. The sum over all pixels, which their rate of 1e-9 goes with, is a mean here
+Unstated  where: the authors' loss is that of every pixel. Here it is that of every fourth, for which the
+          network has scores before it enlarges them (see models/gong.py)
+          motion beyond the classes, which the authors' own generator makes too (27 pixels that grow by 15 %
           to a side, more where the camera turns): the last class
           v where u is zero: the generator leaves its sign, which no blur shows. Here it is positive
 """
@@ -26,15 +28,16 @@ def labels(motion: Tensor) -> list[Tensor]:
 
 
 def loss(outputs: list[Tensor], batch: Batch) -> Tensor:
-    """Add the mean cross entropies of u and of v, over the pixels whose motion is known.
+    """Add the mean cross entropies of u and of v, over the pixels 2, 6, 10, ... whose motion is known.
 
-    The extra "motion" has the truth. Simulated blur is wrong where lines leave the crop: the extra "known",
-    if there is one, is 0 there (training/augment/simulated_flow.py).
+    The extra "motion" has the truth, (B, 2, H, W), for scores (B, 39 + 73, h, w). Simulated blur is wrong
+    where lines leave the crop: the extra "known", if there is one, is 0 there (augment/simulated_flow.py).
     """
     (scores,) = outputs
-    known = batch.extras.get("known", torch.ones_like(batch.extras["motion"][:, :1]))[:, 0]
+    motion = batch.extras["motion"]
+    known = batch.extras.get("known", torch.ones_like(motion[:, :1]))[:, 0, 2::4, 2::4]
     total = sum(
         (cross_entropy(part, classes, reduction="none") * known).sum()
-        for part, classes in zip(scores.split(CLASSES, dim=1), labels(batch.extras["motion"]), strict=True)
+        for part, classes in zip(scores.split(CLASSES, dim=1), labels(motion[..., 2::4, 2::4]), strict=True)
     )
     return torch.as_tensor(total) / known.sum().clamp_min(1)

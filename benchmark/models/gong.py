@@ -3,7 +3,7 @@
 Paper     D. Gong, J. Yang, L. Liu, Y. Zhang, I. Reid, C. Shen, A. van den Hengel, Q. Shi. From Motion Blur to
           Motion Flow: a Deep Learning Solution for Removing Heterogeneous Motion Blur. CVPR 2017
 Sources   the authors' Caffe model definition and test scripts, which users have published
-          (layers, widths, padding, crops, fixed scales, initialisation; the script: BGR in 0 to 255 less three
+          (layers, widths, padding, crops, fixed scales, initialisation; the script: BGR, 0 to 255, less three
           means, one argmax for u and one for v; MATLAB: 8x8 patches of a Gaussian mixture as the prior
           of the deconvolution, each colour channel alone, clipped to 0 and 1). The labels in training:
           script_data_gen.m of github.com/donggong1/motion-flow-syn @e43da13. Their trained weights could
@@ -12,10 +12,10 @@ Unstated  labels: their files are not published. 39 + 73 classes, and a generato
           u >= 0, make u 0 to 38 and v -36 to 36
           the three enlarging layers have no filler in the definition; as in every such network, whose layers
           never learn, they hold a bilinear filter on the diagonal. Only the diagonal is computed
-          solver: see `Config` and benchmark/deconvolution
+          solver: see benchmark/deconvolution/epll.py
           sizes: an image needs as many rows as the crops take (`smallest_side`)
-Shapes    B batch, H W image. While it is trained the network returns its scores (B, 39 + 73, H, W) alone: no
-          image is needed then
+Shapes    B batch, H W image. While it is trained the network returns scores alone, (B, 39 + 73, h, w), of the
+          pixels 2, 6, 10, ..., before they are enlarged: half a pixel beside them, and a third of the work
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, max_pool2d, relu
 
 from benchmark.models._layers import thinned
-from benchmark.models._motion import remove_motion
+from benchmark.models._motion import check, remove_motion
 
 CLASSES = (39, 73)  # of u, 0 to 38 pixels to the right, and of v, -36 to 36 pixels down
 FIRST = (0, -36)  # the flow of the first class of each
@@ -40,7 +40,6 @@ class Config:
     """The published network."""
 
     widths: tuple[int, ...] = (96, 256, 512, 512, 1024)  # of the five convolutions
-    prior: str = "epll"  # of the deconvolution, a key of _motion.PRIORS
 
     def thin(self, factor: int) -> "Config":
         """Divide every width by a factor; the classes stay."""
@@ -71,12 +70,12 @@ class Net(nn.Module):
 
     stride = 1
     smallest_side = 11
+    no_macs = "the deconvolution solves an optimisation problem; the network alone has 300.4 GMAC at 720x1280"
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths, classes = config.widths, sum(CLASSES)
         kernels, inputs = (7, 5, 3, 3, 3), (3, *widths)
-        self.prior = config.prior
         self.convs = nn.ModuleList(
             nn.Conv2d(cin, cout, kernel, padding=PAD if cin == 3 else 0)
             for cin, cout, kernel in zip(inputs, widths, kernels, strict=False)
@@ -94,21 +93,24 @@ class Net(nn.Module):
         for weights in self.skips.parameters():  # without a filler Caffe's are zero
             nn.init.zeros_(weights)
 
-    def scores(self, blurry: Tensor) -> Tensor:
-        """Score the classes of u, then those of v: (B, 3, H, W) in [0, 1] -> (B, 39 + 73, H, W)."""
+    def coarse(self, blurry: Tensor) -> Tensor:
+        """Score the classes for every fourth pixel, and some around: (B, 3, H, W) -> (B, 39 + 73, h, w)."""
         x, pooled = 255 * blurry.flip(1) - self.mean, []
         *convs, last = self.convs
         for layer in convs:
             x = max_pool2d(relu(layer(x)), 2, ceil_mode=True)
             pooled.append(x)
         x = self.score(relu(last(x)))
-        *enlarge, to_image = self.enlarge
         for layer, skip, scale, offset, features in zip(
-            enlarge, self.skips, SCALES, CROPS, (pooled[2], pooled[1]), strict=False
+            self.enlarge, self.skips, SCALES, CROPS, (pooled[2], pooled[1]), strict=False
         ):
             x = layer(x)
             x = x + crop(skip(scale * features), offset, x)
-        return crop(to_image(x), CROPS[2], blurry)
+        return x
+
+    def scores(self, blurry: Tensor) -> Tensor:
+        """Score the classes of u, then those of v: (B, 3, H, W) in [0, 1] -> (B, 39 + 73, H, W)."""
+        return crop(self.enlarge[2](self.coarse(blurry)), CROPS[2], blurry)
 
     def flow(self, blurry: Tensor) -> Tensor:
         """Estimate the pixels travelled right and down in the exposure: (B, 3, H, W) -> (B, 2, H, W).
@@ -119,10 +121,15 @@ class Net(nn.Module):
         return torch.stack([s.argmax(dim=1) + first for s, first in zip(parts, FIRST, strict=True)], dim=1)
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """Restore an image: (B, 3, H, W) in [0, 1] -> [(B, 3, H, W)]; see Shapes for training."""
+        """Restore images: (B, 3, H, W) in [0, 1] -> [(B, 3, H, W)]; see Shapes for training.
+
+        Raises:
+            ValueError: no colour images, or images that are too small.
+        """
         if self.training:
-            return [self.scores(blurry)]
-        return [remove_motion(blurry, self.flow(blurry).to(blurry.dtype), self.prior)]
+            return [crop(self.coarse(blurry), 2, blurry[..., 2::4, 2::4])]
+        check("gong", blurry, self.smallest_side)
+        return [remove_motion(blurry, self.flow(blurry).to(blurry.dtype))]
 
 
 def crop(x: Tensor, offset: int, like: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ Unstated  widths and filters of the layers: not in the code; recalled from the p
           interpolated between them
           orientation: from the right towards below
           the chosen field: see `_mrf.min_sum`; the code takes that of the last iteration
-          solver: see `Config` and benchmark/deconvolution
+          solver: see benchmark/deconvolution/epll.py
 Shapes    B batch, H W image, n patches, K candidates. While it is trained the network returns the scores of
           73 kernels for every fourth patch, (B, 73, h, w), alone: no image is needed then
 """
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from benchmark.models._layers import thinned
-from benchmark.models._motion import remove_motion
+from benchmark.models._motion import check, remove_motion
 from benchmark.models._mrf import min_sum
 
 LENGTHS = tuple(range(3, 26, 2))  # pixels; and 1, which is no motion and has no orientation
@@ -48,7 +48,6 @@ class Config:
 
     patch: int = 34  # pixels; the paper's network has 30
     widths: tuple[int, ...] = (96, 256, 1024)
-    prior: str = "epll"  # of the deconvolution, a key of _motion.PRIORS
 
     def thin(self, factor: int) -> "Config":
         """Divide every width by a factor; the classes stay."""
@@ -98,11 +97,12 @@ class Net(nn.Module):
     """Classify patches, choose a motion for each pixel, and remove its blur."""
 
     stride = 1
+    no_macs = "a random field and a deconvolution solve optimisation problems for each image"
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         first, second, third = config.widths
-        self.patch, self.prior = config.patch, config.prior
+        self.patch = config.patch
         left = ((config.patch - 6) // 2 - 4) // 2  # what two filters and two poolings leave of a patch
         self.layers = nn.Sequential(
             nn.Conv2d(3, first, 7), nn.ReLU(), nn.MaxPool2d(2),
@@ -115,10 +115,15 @@ class Net(nn.Module):
         self.smallest_side = 2 * self.margin + STEP + 1
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
-        """Restore an image: (B, 3, H, W) in [0, 1] -> [(B, 3, H, W)]; see Shapes for training."""
+        """Restore images: (B, 3, H, W) in [0, 1] -> [(B, 3, H, W)]; see Shapes for training.
+
+        Raises:
+            ValueError: no colour images, or images that are too small.
+        """
         if self.training:
             return [self.layers(255 * blurry)]
-        return [remove_motion(blurry, self.flow(blurry), self.prior)]
+        check("sun", blurry, self.smallest_side)
+        return [remove_motion(blurry, self.flow(blurry))]
 
     def flow(self, blurry: Tensor) -> Tensor:
         """Estimate the pixels travelled right and down in the exposure: (B, 3, H, W) -> (B, 2, H, W).

@@ -20,6 +20,7 @@ from benchmark.training.augment._lines import Flow, blur_along, inside
 
 SHARE = 0.5  # of the crops
 STILL = 1 / 51  # of those, without any motion
+View = tuple[slice, slice]  # rows and columns
 FRAME = (321, 481)  # height and width of an image of BSDS500
 
 
@@ -37,13 +38,14 @@ class Camera:
 STRONG = Camera()
 
 
-def draw(height: int, width: int, rng: Rng, camera: Camera = STRONG) -> Flow:
-    """Draw a flow of whole pixels, (height, width, 2): right and down."""
+def draw(rng: Rng, view: View, frame: tuple[int, int] = FRAME, camera: Camera = STRONG) -> Flow:
+    """Draw the flow of an image, in whole pixels right and down; return the part in view, (h, w, 2)."""
+    height, width = frame
     shift = camera.shift * rng.uniform(-1, 1, 2)
     growth = camera.growth * rng.uniform(-1, 1, 2)
     turn, zoom = camera.turn * rng.uniform(-1, 1), camera.zoom * rng.uniform(-1, 1)
     middle = np.array([width, height]) / 2 + camera.centre * rng.uniform(-1, 1, 2)
-    y, x = np.mgrid[1 : height + 1, 1 : width + 1].astype(np.float64)
+    y, x = np.mgrid[view].astype(np.float64) + 1
     share = np.stack([x / width, (height + 1 - y) / height], axis=-1)
     along = np.stack([x, y], axis=-1) - middle
     distance = np.linalg.norm(along, axis=-1, keepdims=True)
@@ -60,8 +62,8 @@ def augment(crop: Crop, rng: Rng) -> Crop:
     if rng.random() < STILL:
         flow = np.zeros((height, width, 2), np.float32)
     else:
-        tall, wide = max(FRAME[0], height), max(FRAME[1], width)
-        y, x = int(rng.integers(tall - height + 1)), int(rng.integers(wide - width + 1))
-        flow = draw(tall, wide, rng)[y : y + height, x : x + width]
+        frame = max(FRAME[0], height), max(FRAME[1], width)
+        y, x = int(rng.integers(frame[0] - height + 1)), int(rng.integers(frame[1] - width + 1))
+        flow = draw(rng, (slice(y, y + height), slice(x, x + width)), frame)
     blurry = blur_along(crop["sharp"], flow)
     return crop | {"blurry": blurry, "motion": flow, "known": inside(flow)}
