@@ -19,6 +19,7 @@ from benchmark.training.augment._lines import blur_along
 
 SHARE = 0.5  # of the crops
 MARGIN = 12  # pixels that the longest kernel reaches, cut off on each side
+SMALLEST = 30 + 2 * MARGIN  # pixels, of a crop: a patch of the paper and its border
 MOTIONS = [(0, 0), *((length, angle) for angle in range(0, 180, 30) for length in range(3, 26, 2))]
 
 
@@ -45,8 +46,8 @@ def augment(crop: Crop, rng: Rng) -> Crop:
         ValueError: the crop is too small.
     """
     side = min(crop["sharp"].shape[:2])
-    if side <= 2 * MARGIN:
-        raise ValueError(f"simulated_line: a crop of {side}; allowed: from {2 * MARGIN + 1}")
+    if side < SMALLEST:
+        raise ValueError(f"simulated_line: a crop of {side}; allowed: from {SMALLEST}")
     if rng.random() < SHARE:
         length, degrees = MOTIONS[int(rng.integers(len(MOTIONS)))]
         sharp = np.ascontiguousarray(unit(crop["sharp"]))
