@@ -11,7 +11,7 @@ import torch
 
 from benchmark import nets, spec
 from benchmark.measure import aggregate
-from benchmark.metrics import _pyiqa
+from benchmark.metrics import _flow, _pyiqa
 from benchmark.results import COMPLEXITY, Measurement, Results, finished, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, CurvePoint, Score, TrainingStep
 from benchmark.trouble import write_text
@@ -58,7 +58,9 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
                 yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
     for name, run in runs.items():
         missing, datasets = results.missing(name), [profile.data] if profile.data else run.test_on
-        for dataset, quantity in product(datasets, sorted(measured)) if missing else ():
+        for dataset, quantity in (
+            product(datasets, sorted(measured - set(_flow.QUANTITIES))) if missing else ()
+        ):
             unit, reason = aggregate.quantities()[quantity].unit, f"not trained: {missing}"
             yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 

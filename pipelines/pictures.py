@@ -166,7 +166,7 @@ def draw(
 ) -> tuple[list[Draft], list[Window]]:
     """Draw all pictures of a test set, and find where its images differ most."""
     drafts, found, crops = list[Draft](), list[Window](), dict[str, tuple[float, list[Draft]]]()
-    main = {name: run for name, run in runs.items() if run.train and not run.ablates}
+    main = {name: run for name, run in runs.items() if not (run.is_input or run.ablates)}
     variants = {name: run for name, run in runs.items() if run.train and run.ablates}
     for image, blurred, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
         restored = load(results, main, dataset, image, sharp.shape)

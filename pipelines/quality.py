@@ -13,9 +13,9 @@ import torch
 
 from benchmark import nets, plugins, spec
 from benchmark.data import fetch, selection
-from benchmark.measure import scoring
+from benchmark.measure import motion, scoring
 from benchmark.measure.restoring import restore_and_score
-from benchmark.metrics import _pyiqa
+from benchmark.metrics import _flow, _pyiqa
 from benchmark.results import Results, finished, provenance, read_rows, write
 from benchmark.results.schema import Score
 from benchmark.training import pool
@@ -42,6 +42,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
     """Hash all that a run's scores depend on; of pyiqa, the names of the metrics that are available."""
     weights = weights_path(results, run.name)
     metrics = [Path(str(plugins.load("metrics", name).__file__)) for name in plugins.names("metrics")]
+    metrics += [Path(motion.__file__), Path(_flow.__file__)] if motion.known(run, profile) else []
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
         "thin": profile.at(run).thin,

@@ -182,7 +182,10 @@ def values(measured: Sequence[Measurement], counted: Sequence[Complexity]) -> di
         if row.dataset
     }
     return found | {
-        (row.run, "", name): Value(float(getattr(row, name))) for row in counted for name in COUNTS
+        (row.run, "", name): Value(float(count))
+        for row in counted
+        for name in COUNTS
+        if (count := getattr(row, name)) is not None
     }
 
 

@@ -16,9 +16,9 @@ def psnr_by_run(evidence: Evidence) -> pd.DataFrame:
     """Return each run's PSNR on each dataset with `gain`, its difference to the blurred input's, in dB."""
     rows = evidence.measured[evidence.measured["quantity"] == "psnr"].dropna(subset="value")
     rows = rows[rows["run"].isin(list(evidence.runs))]
-    trained = rows["run"].isin([name for name, run in evidence.runs.items() if run.train])
-    blurred = rows[~trained].set_index("dataset")["value"]
-    return rows.assign(trained=trained, gain=rows["value"] - rows["dataset"].map(blurred))
+    restored = ~rows["run"].isin([name for name, run in evidence.runs.items() if run.is_input])
+    blurred = rows[~restored].set_index("dataset")["value"]
+    return rows.assign(restored=restored, gain=rows["value"] - rows["dataset"].map(blurred))
 
 
 def metrics(decided: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def metrics(decided: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
     agreeing = [row for row in decided if row.outcome in ("holds", "close") and row.basis == "independent"]
     by_paper = Counter(row.paper for row in agreeing)
     psnr = psnr_by_run(evidence)
-    gains = psnr.loc[psnr["trained"], "gain"].dropna()
+    gains = psnr.loc[psnr["restored"], "gain"].dropna()
     return {
         "agree": {paper: by_paper[paper] for paper in sorted({row.paper for row in decided})},
         "decided": sum(row.outcome != "undecided" for row in decided),
@@ -37,10 +37,11 @@ def metrics(decided: Sequence[Verdict], evidence: Evidence) -> dict[str, Any]:
 
 
 def psnr_over_macs(evidence: Evidence) -> list[PsnrOverMacs]:
-    """List each run's MACs at 720x1280 and PSNR on each dataset, for the plot."""
+    """List each run's MACs at 720x1280, where they are defined, and PSNR on each dataset, for the plot."""
     counts, psnr = evidence.counts, psnr_by_run(evidence)
+    macs = {name: row.macs_720p / 1e9 for name, row in counts.items() if row.macs_720p is not None}
     rows = zip(psnr["run"], psnr["dataset"], psnr["value"], strict=True)
-    return [PsnrOverMacs(r, data, counts[r].macs_720p / 1e9, value) for r, data, value in rows if r in counts]
+    return [PsnrOverMacs(r, data, macs[r], value) for r, data, value in rows if r in macs]
 
 
 def write_all(results: Results, decided: Sequence[Verdict], evidence: Evidence) -> None:

@@ -165,6 +165,8 @@ def count_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
         return found(claim, kind, "undecided", reason or "printed in words, not as a number", source)
     row = evidence.counts[claim.run or ""]
     value = 4 * row.params if claim.quantity == "size" else getattr(row, claim.quantity)
+    if value is None:
+        return found(claim, kind, "undecided", f"{claim.quantity} {row.uncounted}", source)
     counted = f"{value / 1e9:,.2f} GMAC counted"
     if claim.quantity in ("params", "size"):
         counted = f"{row.params:,} weights counted"

@@ -57,7 +57,9 @@ def evaluate(formula: str, run: str, counts: Mapping[str, Complexity]) -> float:
         of = args[0].id if args and isinstance(args[0], ast.Name) else run
         if of not in counts:
             raise ValueError(f"formula {formula!r}: no counts of a run {of!r}")
-        return getattr(counts[of], name)
+        if (number := getattr(counts[of], name)) is None:
+            raise ValueError(f"formula {formula!r}: {name} of {of} {counts[of].uncounted}")
+        return number
 
     try:
         return value(ast.parse(formula, mode="eval").body)

@@ -46,9 +46,11 @@ class Sources:
         return self.cards.get(claim.card)
 
 
-def all_macs(row: Complexity) -> float:
-    """Return the MACs of a run at 720x1280, with deformable convolutions."""
-    return float(row.macs_720p + row.macs_720p_deformable)
+def all_macs(row: Complexity | None) -> float | None:
+    """Return the MACs of a run at 720x1280, with deformable convolutions; None where they are not defined."""
+    if row is None or row.macs_720p is None:
+        return None
+    return float(row.macs_720p + (row.macs_720p_deformable or 0))
 
 
 def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS) -> Sources:
@@ -98,7 +100,7 @@ def judge(claim: Claim, table: Sequence[Claim], anchor: str, sources: Sources) -
         card.name if card else "",
         **physics_cells(claim, card, printed_macs, counts),
         macs_printed=printed_macs or None,
-        macs_counted=all_macs(counts) if counts else None,
+        macs_counted=all_macs(counts),
         **ratio_cells(claim, card, anchor_claim, sources),
     )
 
@@ -108,7 +110,7 @@ def judge_as(claim: Claim, run: str, sources: Sources) -> PrintedTime:
     return judge(replace(claim, run=run), [], "", sources)
 
 
-def untestable(claim: Claim, card: Card | None, has_macs: bool) -> str:
+def untestable(claim: Claim, card: Card | None, has_macs: bool, counts: Complexity | None) -> str:
     """Return why physics cannot judge a printed time; empty when it can."""
     if claim.blank:
         return "the paper prints nothing here"
@@ -119,7 +121,8 @@ def untestable(claim: Claim, card: Card | None, has_macs: bool) -> str:
     if card is None:
         return "the paper names no card"
     if not has_macs:
-        return f"{claim.run} is not in results/complexity.csv" if claim.run else "no network to count"
+        absent = f"{claim.run} is not in results/complexity.csv" if claim.run else "no network to count"
+        return f"operations of {claim.run} {counts.uncounted}" if counts else absent
     return ""
 
 
@@ -127,7 +130,8 @@ def physics_cells(
     claim: Claim, card: Card | None, printed_macs: float | None, counts: Complexity | None
 ) -> dict[str, Any]:
     """Fill the columns of physics, from the MACs that the paper prints and those counted of the run."""
-    if reason := untestable(claim, card, bool(printed_macs or counts)):
+    counted = all_macs(counts)
+    if reason := untestable(claim, card, bool(printed_macs) or counted is not None, counts):
         return {"verdict": "untested", "reason": reason}
     assert card is not None
     assert claim.value is not None
@@ -136,8 +140,8 @@ def physics_cells(
     judged = {}
     if printed_macs:
         judged["printed"] = physics.judge(longest, card, Load(printed_macs, weights))
-    if counts:
-        load = Load(all_macs(counts), weights, float(counts.traffic_720p))
+    if counts and counted is not None:
+        load = Load(counted, weights, float(counts.traffic_720p or 0))
         judged["counted"] = physics.judge(longest, card, load)
     best = physics.milder(list(judged.values()))
     return {
@@ -146,7 +150,7 @@ def physics_cells(
         "at_peak_s": best.bounds.at_peak,
         "lower_bound_s": best.bounds.lower_bound,
         "memory_s": best.bounds.memory,
-        "eager_memory_s": judged["counted"].bounds.eager or None if counts else None,
+        "eager_memory_s": judged["counted"].bounds.eager or None if "counted" in judged else None,
         "share_of_peak": best.share_of_peak,
         "possible_image_share": best.possible_share,
     }
@@ -186,8 +190,8 @@ def ratio_cells(claim: Claim, card: Card | None, anchor: Claim | None, sources: 
     """Fill the columns of ratios and measurements."""
     run, anchor_run = claim.run or "", (anchor.run or "") if anchor else ""
     claimed = ratio(claim.value, anchor.value) if anchor else None
-    counts, anchor_counts = sources.complexity.get(run), sources.complexity.get(anchor_run)
-    macs_ratio = ratio(all_macs(counts), all_macs(anchor_counts)) if counts and anchor_counts else None
+    macs, anchor_macs = (all_macs(sources.complexity.get(name)) for name in (run, anchor_run))
+    macs_ratio = ratio(macs, anchor_macs) if macs is not None and anchor_macs is not None else None
     cells: dict[str, Any] = {}
     synchronised = asynchronous = None
     if best := best_measurement(run, anchor_run, card, sources.measured):

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from benchmark import plugins, spec
-from benchmark.metrics import _pyiqa
+from benchmark.metrics import _flow, _pyiqa
 from benchmark.results import Measurement
 
 
 def quantities() -> dict[str, spec.Quantity]:
-    """Return the protocol of each metric: the perceptual ones, then the files in metrics/."""
+    """Return the protocol of each metric: perceptual ones, those of motion, then the files in metrics/."""
     files = (plugins.load("metrics", name).QUANTITY for name in plugins.names("metrics"))
-    return {quantity.name: quantity for quantity in (*_pyiqa.QUANTITIES.values(), *files)}
+    offered = _pyiqa.QUANTITIES | _flow.QUANTITIES
+    return {quantity.name: quantity for quantity in (*offered.values(), *files)}
 
 
 def pool(scores: pd.DataFrame) -> list[Measurement]:

@@ -83,9 +83,14 @@ def at(height: int, width: int, counts: dict[int, int]) -> int:
 def count(name: str, net: nn.Module) -> Complexity:
     """Count a run's full network for one RGB image of 256x256 and of 720x1280.
 
+    A network whose `no_macs` says why its operations are not defined has its parameters counted alone.
+
     Raises:
         ValueError: the two counters differ by more than 1 %, so the count at 720x1280 cannot be trusted.
     """
+    if reason := getattr(net, "no_macs", ""):
+        params = sum(p.numel() for p in net.parameters())
+        return Complexity(name, params, None, None, f"not defined: {reason}", None, None, None)
     net = copy.deepcopy(net).eval()
     _, smallest = size_constraint(net)
     smallest = -(-max(smallest, STEP) // STEP) * STEP

@@ -6,6 +6,7 @@ from PIL import Image
 
 from benchmark import nets, plugins, spec
 from benchmark.data import selection
+from benchmark.measure import motion
 from benchmark.measure.scoring import Metric, score
 from benchmark.metrics import _pyiqa
 from benchmark.results import Results
@@ -44,4 +45,8 @@ def restore_and_score(
                 for quantity, value in image.values.items()
             ]
             tick((index + 1) / len(pairs))
+        if motion.known(run, profile):
+            train, test = (selection.pairs(profile, dataset, s, (motion.EXTRA,)) for s in ("train", "test"))
+            for name, values in motion.errors(net, test, train, nets.device()):
+                rows += [Score(run.name, dataset, name, *item) for item in values.items()]
     return rows

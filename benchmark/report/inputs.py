@@ -99,7 +99,7 @@ class Inputs:
     @property
     def blurred(self) -> str:
         """Name the run that returns the blurred input unchanged."""
-        return next((name for name, run in self.runs.items() if run.train is None), "")
+        return next((name for name, run in self.runs.items() if run.is_input), "")
 
     @cached_property
     def judged_by_place(self) -> dict[tuple[str, ...], Judged]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.compare.decode import FAMILIES
-from benchmark.metrics import _pyiqa
+from benchmark.metrics import _flow, _pyiqa
 from benchmark.report.inputs import Inputs
 from benchmark.spec import Quantity
 
@@ -77,6 +77,8 @@ def protocol(quantity: str, unit: str) -> Protocol:
     """
     path = METRICS / f"{quantity}.py"
     if not path.exists():
+        if own := _flow.QUANTITIES.get(quantity):
+            return Protocol(quantity, unit, own, f"{own.about}.")
         offered = _pyiqa.QUANTITIES.get(quantity)
         return Protocol(quantity, unit, offered, f"pyiqa: {offered.about}." if offered else "")
     tree = ast.parse(path.read_text(encoding="utf-8"))

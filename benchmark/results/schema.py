@@ -197,16 +197,21 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Complexity:
-    """One row of complexity.csv: the full network of a run, whatever the profile cuts."""
+    """One row of complexity.csv: the full network of a run, whatever the profile cuts.
+
+    Operations of a system that solves an optimisation problem are not defined: `uncounted` says why.
+    """
 
     run: str
     params: Count
-    macs_256: Count  # MACs at 256x256
-    macs_720p: Count  # MACs at 720x1280
-    uncounted: str  # operators that fvcore does not count, with the number of calls
-    macs_720p_torch: Count  # torch's counter: convolutions and matrix products only
-    macs_720p_deformable: Count  # deformable convolutions, by formula; in no other column
-    traffic_720p: Count  # bytes that all operators of one float32 forward read and write at 720x1280
+    macs_256: Count | None  # MACs at 256x256
+    macs_720p: Count | None  # MACs at 720x1280
+    uncounted: (
+        str  # operators that fvcore does not count, with the number of calls; or why nothing is counted
+    )
+    macs_720p_torch: Count | None  # torch's counter: convolutions and matrix products only
+    macs_720p_deformable: Count | None  # deformable convolutions, by formula; in no other column
+    traffic_720p: Count | None  # bytes that all operators of one float32 forward read and write at 720x1280
     fingerprint: str = ""  # of the code and settings behind the counts
 
 

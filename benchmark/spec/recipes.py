@@ -95,7 +95,7 @@ class Run:
     model: str
     about: str  # one line for the report
     config: dict[str, Any] = field(default_factory=dict)  # differences from the model's Config
-    train: Recipe | None = None  # None: nothing to train (the blurred input itself)
+    train: Recipe | None = None  # None: nothing to train (the blurred input itself, and solvers)
     train_on: str = "gopro"
     test_on: tuple[str, ...] = ("gopro",)
     unpaired_on: str = ""  # whose blurry images `extras: [unpaired]` are; empty: those of train_on
@@ -106,6 +106,11 @@ class Run:
     built_to_fit: BuiltToFit | None = None  # that of its system
     # What sentences say of its layout, by the words of the claims file: see measure/structure.py.
     structure: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_input(self) -> bool:
+        """Say whether the run is the blurred input itself, which every other run has to exceed."""
+        return self.model == "identity"
 
 
 @dataclass(frozen=True)
