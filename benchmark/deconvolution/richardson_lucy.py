@@ -16,6 +16,7 @@ SHARPNESS = 50.0  # of the smooth clip at 1
 BRIGHT, REACH = 0.9, 3  # pixels of the estimate from this value on, and so many around them, are saturated
 SOFT = (21, 3.0)  # side and standard deviation of the Gaussian that fades between the two corrections
 LEAST = 1e-6  # of the estimate and of the blurred estimate
+TOUCHED = 1e-4  # share of a pixel's light from which it comes from saturated ones; less is rounding
 
 
 def richardson_lucy(blurred: Tensor, blur: Blur, iterations: int = 50, saturated: bool = True) -> Tensor:
@@ -34,7 +35,7 @@ def richardson_lucy(blurred: Tensor, blur: Blur, iterations: int = 50, saturated
             clipped, slope = response(made)
             error = (blurred / clipped.clamp(min=LEAST) - 1) * slope
             bright = _grown((image >= BRIGHT).to(image.dtype))
-            untouched = (blur.forward(bright) < LEAST).to(image.dtype)
+            untouched = (blur.forward(bright) < TOUCHED).to(image.dtype)
             share = _faded(bright)
             near, far = blur.adjoint(error), blur.adjoint(error * untouched)
             correction = (share * near + (1 - share) * far) / scale
