@@ -269,7 +269,7 @@ def main() -> int:
     save(scores, record)
 
     macs = {row.run: row.macs_720p for row in read_rows(COMPLEXITY, Complexity, optional=True)}
-    cost = {(name, on): images[on].count * (macs.get(name, 0) + SCORING) for name, on in todo}
+    cost = {(name, on): images[on].count * ((macs.get(name) or 0) + SCORING) for name, on in todo}
     begun, done = time.monotonic(), 0.0
     for number, key in enumerate(todo, start=1):
         name, dataset = key

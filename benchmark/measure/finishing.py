@@ -1,4 +1,4 @@
-"""Make a training final: score it and write its record for git; lay out records as if this machine had trained.
+"""Make a training final: score it, write its record for git; lay out records as if this machine had trained.
 
 What a record holds, and when it counts, is in results/finished.py.
 """

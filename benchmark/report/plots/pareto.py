@@ -88,8 +88,11 @@ def prices(inputs: Inputs, cost: Cost) -> dict[str, float]:
     if cost.name == "params":
         return {run: float(row.params) for run, row in inputs.complexity.items()}
     if cost.name == "macs":
+        counts = inputs.complexity.items()
         return {
-            run: float(row.macs_720p + row.macs_720p_deformable) for run, row in inputs.complexity.items()
+            run: float(row.macs_720p + (row.macs_720p_deformable or 0))
+            for run, row in counts
+            if row.macs_720p is not None
         }
     rows = timed(inputs)
     return {row.run: row.median_ms / 1e3 for row in rows if row.median_ms}
