@@ -23,6 +23,7 @@ TABLES = {
     "structure.csv": rows.Structure,
     "measurements.csv": rows.Measurement,
     "orders.csv": rows.Order,
+    "pictures.csv": rows.Picture,
     "prices.csv": rows.Price,
     "psnr_over_macs.csv": rows.PsnrOverMacs,
     "quality.csv": rows.Score,
@@ -30,6 +31,7 @@ TABLES = {
     "times.csv": rows.PrintedTime,
     "timings.csv": rows.Timing,
     "unmeasured.csv": rows.Unmeasured,
+    "windows.csv": rows.Window,
 }
 COMMITTED = sorted((ROOT / "results").rglob("*.csv"))
 HEADER = "run,step,lr,loss,train,validation,test"

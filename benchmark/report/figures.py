@@ -24,7 +24,7 @@ import msgspec
 from benchmark.report.plot import COLOURS, Plot
 
 LIBRARIES = ("matplotlib", "seaborn")
-CODE = ("plot.py", "figures.py", "printing.py")
+CODE = ("plot.py", "printing.py")
 PROCESSES = 2
 
 
@@ -67,7 +67,7 @@ def inline(plot: Plot, folder: Path) -> str:
     text = re.sub(r'\bid="', f'id="{plot.id}-', text)
     text = re.sub(r'href="#', f'href="#{plot.id}-', text).replace("url(#", f"url(#{plot.id}-")
     text = re.sub(r"font: ([^;\"]*?px)[^;\"]*", r"font: \1 sans-serif", text)
-    for name, colour in COLOURS.items():
+    for name, colour in {**COLOURS, "paper": "#ffffff"}.items():
         text = text.replace(colour, f"var(--{name})")
     return re.sub(r"\n\s*", "\n", text).strip()
 

@@ -72,7 +72,7 @@ def ticks(axis: MatplotlibAxis, spec: Axis, most: int, letters: int) -> None:
         axis.set_ticks(range(len(spec.names)), [textwrap.fill(name, letters) for name in spec.names])
     elif spec.log:
         low, high = spec.limits or (1.0, 10.0)
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,), numticks=most + 4))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,), numticks=most + 2))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     else:
