@@ -244,6 +244,22 @@ def test_what_may_not_be_read(name, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="rights of root are taken away as Linux does it")
+def test_a_folder_that_may_not_be_read():
+    """It does not look like one without images."""
+    folder = official("data") / "test" / SEQUENCE / "sharp"
+    folder.chmod(0)
+    with without_rights():
+        found = verdict()
+    folder.chmod(0o700)
+
+    assert found[0] == "broken"
+    assert (
+        f"GOPRO_Large/test/{SEQUENCE}/sharp: Permission denied; allowed: what this user may read and write"
+        in found[1]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="rights of root are taken away as Linux does it")
 @pytest.mark.parametrize("name", STAGES)
 def test_results_that_cannot_be_written(name, capsys, monkeypatch):
     """One line with the place and what is allowed."""
