@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmark import trouble
 from benchmark.results import DATASETS, read_rows
-from benchmark.results.schema import Score
+from benchmark.results.schema import DatasetSplit, Score
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from pipelines import authors, doctor, runtime
@@ -246,6 +246,20 @@ def test_a_terminal_that_lacks_letters(encoding, monkeypatch):
 
     assert status == 0
     assert rb"\u03b1\u03b2\u03b3.png cannot be read as an image" in out.getvalue()
+
+
+def test_an_ascii_locale(machine):
+    """Without UTF-8 and without HOME, in a folder with blanks and umlauts, the table is the same."""
+    official("ein Ordner/größer/data")
+    folder = machine / "ein Ordner" / "größer"
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    environment |= {"PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "pipelines.doctor"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=300)
+    rows = {(row.dataset, row.split): row for row in read_rows(folder / DATASETS, DatasetSplit)}
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows["gopro", "test"].problems.startswith("images that are not 1280x720: 4 of 96x64")
 
 
 def test_a_reader_that_goes_away():
