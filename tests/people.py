@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from benchmark import trouble
 from benchmark.data import health
+from pipelines import doctor
 from tests import project
 
 SIZE = (96, 64)  # width, height
@@ -80,6 +81,19 @@ def without_rights():
         yield
     finally:
         assert libc.capset(header, before) == 0
+
+
+def seen(capsys):
+    """Call stage doctor; return what it prints."""
+    doctor.main()
+    out, err = capsys.readouterr()
+    return out + err
+
+
+def verdict():
+    """Return verdict and problems of the test split."""
+    row = health.examine_dataset(GOPRO, Path("cache"))[0]
+    return row.verdict, row.problems
 
 
 def write_project(folder):

@@ -7,7 +7,6 @@ import csv
 import io
 import math
 import os
-import pickle
 import struct
 import tarfile
 import tempfile
@@ -26,7 +25,7 @@ from PIL import Image
 
 from benchmark import claims, spec
 from benchmark.compare import audit
-from benchmark.data import archives, derived, examinations, fetch, listing
+from benchmark.data import archives, examinations, fetch, listing
 from benchmark.data.pairs import image
 from benchmark.results import read_rows
 from benchmark.results.schema import Complexity, DatasetSplit, Measurement, Score
@@ -35,6 +34,7 @@ from benchmark.training import checkpoint
 from benchmark.weights import formats, pretrained
 from pipelines import authors, runtime
 from tests import project
+from tests.fuzzing import attempt, saved, write
 from tests.test_audit import CLAIMS, RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -53,18 +53,6 @@ def folder(tmp_path, monkeypatch):
     """A working directory of its own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def attempt(read, *words):
-    """Call a reader; return what it read, or None where it refuses in one line of words."""
-    try:
-        return read(*words)
-    except ValueError as error:
-        text = str(error)
-    assert text.strip()
-    assert "\n" not in text, text
-    assert len(text) < 2000, text
-    return None
 
 
 @st.composite
@@ -126,14 +114,6 @@ TEXTS = [
     ),
     "!!python/object/apply:os.system ['touch ran']",
 ]
-
-
-def write(name, content):
-    """Write a file; return its path."""
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 # YAML
@@ -373,14 +353,7 @@ def test_enormous_images(width, height):
     assert attempt(image, path) is None
 
 
-# Weights, and what could run
-
-
-def saved(contents, **how):
-    """Save with torch; return the bytes."""
-    with io.BytesIO() as out:
-        torch.save(contents, out, **how)
-        return out.getvalue()
+# Weights
 
 
 # A layer "c1" with a blob of five numbers, as caffe.proto encodes it.
@@ -434,65 +407,3 @@ def test_other_frameworks(content):
     """TensorFlow's and Caffe's files are read or refused."""
     attempt(formats.caffemodel, write("x.caffemodel", content))
     attempt(formats.checkpoint, write("x.index", content))
-
-
-class Evil:
-    """An object whose unpickling leaves a trace."""
-
-    def __reduce__(self):
-        """Run a command when read."""
-        return os.system, ("touch ran",)
-
-
-def evil_array():
-    """Return a .npy file that holds an object."""
-    with io.BytesIO() as out:
-        np.save(out, np.array([Evil()], object), allow_pickle=True)
-        return out.getvalue()
-
-
-PLANTED = {
-    "a pickle": pickle.dumps(Evil()),
-    "torch": saved({"a": Evil()}),
-    "torch before 1.6": saved({"a": Evil()}, _use_new_zipfile_serialization=False),
-    "numpy": evil_array(),
-    "YAML": b"a: !!python/object/apply:os.system ['touch ran']\n",
-    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(ran) (w) file closefile\nshowpage\n",
-}
-READERS = {
-    "weights": lambda path: pretrained.tensors(path),
-    "safetensors": lambda path: pretrained.tensors(path.rename(path.with_suffix(".safetensors"))),
-    "state of training": checkpoint.load,
-    "caffemodel": formats.caffemodel,
-    "checkpoint": formats.checkpoint,
-    "image": image,
-    "array": lambda path: derived._sound(path),
-    "YAML": spec.read_yaml,
-    "claims": lambda path: claims.read_paper(path, "x"),
-    "table": lambda path: read_rows(path, Score),
-    "recording": lambda path: storage.load(path.read_bytes().decode("latin-1"), "x"),
-    "record": lambda path: authors.read_record(),
-    "doctor's cache": examinations.read_cache,
-    "sums": lambda path: fetch.load_sums(path.parent),
-    "list": lambda path: listing.read_list(path.parent.parent, "x", "x/{split}"),
-    "archive": lambda path: archives.unpack(path, Path("unpacked")),
-}
-
-
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("planted", PLANTED)
-def test_nothing_that_is_read_is_run(reader, planted):
-    """Each kind of file that can run code, in the place of each kind that is read."""
-    for name in ("x/x", "x/sums.json", "results/authors/record.json"):
-        write(name, PLANTED[planted])
-    path = Path("x/sums.json") if reader == "sums" else Path("x/x")
-    attempt(READERS[reader], path)
-
-    assert not Path("ran").exists()
-
-
-def test_the_planted_files_would_run():
-    """Read without care, the pickle leaves its trace: the test above can fail."""
-    pickle.loads(PLANTED["a pickle"])
-
-    assert Path("ran").exists()

@@ -2,83 +2,36 @@
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio
 
 from benchmark import trouble
-from benchmark.data import folders, health
-from benchmark.data.pairs import image
-from benchmark.datasets import gopro
-from benchmark.models import dmphn
-from benchmark.results import DATASETS, Measurement, read_rows
-from benchmark.results.schema import Score
+from benchmark.results import DATASETS, read_rows
+from benchmark.results.schema import DatasetSplit, Score
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
 from pipelines import authors, doctor, runtime
 from tests.people import (
     GOPRO,
     SEQUENCE,
-    SIZE,
-    frames,
     official,
     one_line,
-    save,
+    seen,
     told,
+    verdict,
     without_rights,
-    write_project,
 )
 from tests.project import ROOT
-from tests.test_dmphn import authors_names
 
+pytestmark = pytest.mark.usefixtures("machine")
 NAMES = [f"{SEQUENCE}/00000{n}" for n in (1, 2)]
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch):
-    """A folder of its own without other data folders, and a GoPro_Large of two pairs."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DEBLUR_DATA", raising=False)
-    monkeypatch.setattr(gopro, "SET", GOPRO)
-    monkeypatch.setattr(health, "real_set", {"gopro": GOPRO}.get)
-    monkeypatch.setattr(authors, "real_set", {"gopro": GOPRO}.get)
-    write_project(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def measured(monkeypatch):
-    """Call stage authors on GoPro_Large alone; return its rows by quantity, and its output."""
-
-    def call():
-        monkeypatch.setattr(authors, "paired_datasets", lambda: {"gopro": GOPRO})
-        assert authors.main() == 0
-        return {row.quantity: row for row in read_rows(Path("results/authors/measurements.csv"), Measurement)}
-
-    return call
-
-
-def seen(capsys):
-    """Call stage doctor; return what it prints."""
-    doctor.main()
-    out, err = capsys.readouterr()
-    return out + err
-
-
-def verdict():
-    """Return verdict and problems of the test split."""
-    row = health.examine_dataset(GOPRO, Path("cache"))[0]
-    return row.verdict, row.problems
 
 
 # A. A reason that is known is shown.
@@ -244,6 +197,22 @@ def test_what_may_not_be_read(name, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="rights of root are taken away as Linux does it")
+def test_a_folder_that_may_not_be_read():
+    """It does not look like one without images."""
+    folder = official("data") / "test" / SEQUENCE / "sharp"
+    folder.chmod(0)
+    with without_rights():
+        found = verdict()
+    folder.chmod(0o700)
+
+    assert found[0] == "broken"
+    assert (
+        f"GOPRO_Large/test/{SEQUENCE}/sharp: Permission denied; allowed: what this user may read and write"
+        in found[1]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="rights of root are taken away as Linux does it")
 @pytest.mark.parametrize("name", STAGES)
 def test_results_that_cannot_be_written(name, capsys, monkeypatch):
     """One line with the place and what is allowed."""
@@ -279,6 +248,20 @@ def test_a_terminal_that_lacks_letters(encoding, monkeypatch):
     assert rb"\u03b1\u03b2\u03b3.png cannot be read as an image" in out.getvalue()
 
 
+def test_an_ascii_locale(machine):
+    """Without UTF-8 and without HOME, in a folder with blanks and umlauts, the table is the same."""
+    official("ein Ordner/größer/data")
+    folder = machine / "ein Ordner" / "größer"
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    environment |= {"PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "pipelines.doctor"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=300)
+    rows = {(row.dataset, row.split): row for row in read_rows(folder / DATASETS, DatasetSplit)}
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows["gopro", "test"].problems.startswith("images that are not 1280x720: 4 of 96x64")
+
+
 def test_a_reader_that_goes_away():
     """`python -m pipelines.doctor | head -1` is no trouble."""
     code = "from pipelines import run_stage; run_stage('doctor', print, 'x' * 1_000_000)"
@@ -292,278 +275,3 @@ def test_a_reader_that_goes_away():
         errors = process.stderr.read()
 
     assert (process.returncode, errors) == (128 + signal.SIGPIPE, b"")
-
-
-# Weights.
-
-KNOWN = {"of": "a test", "licence": "MIT"}
-STATE = authors_names(dmphn.Net(dmphn.Config("1", width=4)))
-
-
-def entry_of(contents, reads="parts", **more):
-    """Write files of weights; return their entry and paths."""
-    Path("w").mkdir(exist_ok=True)
-    for name, content in contents.items():
-        torch.save(content, Path("w", f"{name}.pkl"))
-    paths = sorted(Path("w").iterdir())
-    return Published("w", "w", reads=reads, files=tuple(Asset(p.name) for p in paths), **KNOWN, **more), paths
-
-
-def filled(contents):
-    """Read DMPHN's parts from files and fill the network."""
-    entry, paths = entry_of(contents)
-    net = dmphn.Net(dmphn.Config("1", width=4))
-    published.fill(net, published.read(entry, "dmphn", paths), entry)
-    return net
-
-
-@pytest.mark.parametrize(
-    ("contents", "reason"),
-    [
-        (None, "holds a NoneType, not weights by name"),
-        (torch.zeros(2), "holds a Tensor, not weights by name"),
-        ({}, "w/w.pkl: holds nothing; allowed: tensors by name"),
-        ({0: torch.zeros(2)}, "has an entry 0; allowed: names in letters"),
-        ({"model": [torch.zeros(2)]}, "w/w.pkl: model is a list; allowed: a tensor"),
-        ({"model": {"a": torch.zeros(2)}}, "w/w.pkl: model is a dict; allowed: a tensor"),
-        ({"Encoder.x": torch.zeros(2)}, "w: w/w.pkl: cannot be read as weights of w"),
-    ],
-)
-def test_weights_of_an_unexpected_shape(contents, reason):
-    """One line with the file, what it holds and what is allowed."""
-    entry, paths = entry_of({"w": contents}, reads="torch")
-    with pytest.raises(ValueError, match=r"^w") as caught:
-        published.read(entry, "mimo_unet", paths)
-
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("contents", [[torch.zeros(2)], None, torch.zeros(2), {"b": torch.zeros(2)}])
-def test_an_entry_of_an_unexpected_shape(contents):
-    """Where the weights are an entry of the file: `{'model': [...]}`."""
-    entry, paths = entry_of({"w": {"model": contents}}, reads="torch", key="model")
-
-    with pytest.raises(ValueError, match=r"w/w.pkl: .*(allowed: tensors by name|cannot be read as weights)"):
-        published.read(entry, "mimo_unet", paths)
-
-
-def test_weights_that_are_no_numbers_or_few_bits():
-    """NaN, infinite and 8-bit weights do not load; the message has the name and what is allowed."""
-    for value, reason in (
-        (torch.tensor(float("nan")), r"\d+ of \d+ numbers are not finite"),
-        (torch.tensor(float("inf")), r"\d+ of \d+ numbers are not finite"),
-        (torch.tensor(1, dtype=torch.int8), "has int8 numbers; allowed: float32, float64"),
-        (torch.tensor(1.0, dtype=torch.float16), "has float16 numbers; allowed: float32, float64"),
-    ):
-        part, name = next((part, name) for part, state in STATE.items() for name in state)
-        spoilt = {**STATE, part: STATE[part] | {name: value.expand_as(STATE[part][name]).clone()}}
-        with pytest.raises(ValueError, match=reason):
-            filled(spoilt)
-
-
-@pytest.mark.parametrize("wrap", ["module.", "state_dict"])
-def test_parts_in_a_wrapper(wrap):
-    """DMPHN's files saved from DataParallel, or as `{'state_dict': ...}`, are the same weights."""
-
-    def wrapped(state):
-        if wrap == "state_dict":
-            return {wrap: state}
-        return {f"{wrap}{name}": value for name, value in state.items()}
-
-    right, other = filled(STATE), filled({part: wrapped(state) for part, state in STATE.items()})
-
-    assert all(torch.equal(a, b) for a, b in zip(right.parameters(), other.parameters(), strict=True))
-
-
-def test_one_bad_file_does_not_stop_the_others(measured, monkeypatch, capsys):
-    """The run with a strange checkpoint has a row with the reason; the runs after it are measured."""
-    official("data")
-    torch.save({"model": [1]}, Path("w.pth"))
-    entry = Published("w", "w", files=(Asset("w.pth"),), **KNOWN)
-    monkeypatch.setattr(authors, "entries_by_run", lambda runs: dict.fromkeys(runs) | {"odd": entry})
-    monkeypatch.setattr(published, "obtain", lambda entry, silent: [Path("w.pth")])
-    runs = authors.spec.load()[1]
-    odd = replace(runs["blurred"], name="odd", model="mimo_unet", weights="w", test_on=("gopro",))
-    monkeypatch.setattr(authors.spec, "load", lambda: (None, {"odd": odd, **runs}))
-    measured()
-    rows = read_rows(Path("results/authors/measurements.csv"), Measurement)
-
-    assert {(row.run, row.value is None) for row in rows} == {("odd", True), ("blurred", False)}
-    assert "model is a list" in next(row.note for row in rows if row.run == "odd")
-
-
-# C. What is not as published is not accepted.
-
-
-def test_sixteen_bits_are_not_clipped():
-    """An image of 16 bits is refused; grey was clipped at 255, which gave 52.66 dB where 24.11 is right."""
-    path = official("data") / "test" / SEQUENCE / "sharp" / "000001.png"
-    colour = cv2.imread(str(path)).astype(np.uint16) * 257
-    for pixels in (colour, colour[..., 0]):
-        cv2.imwrite(str(path), pixels)
-        with pytest.raises(ValueError, match=r"16 bits a channel; allowed: 8"):
-            image(path)
-
-
-def saved_twice(folder):
-    """Leave a preview beside each image of one folder."""
-    for path in (folder / "blur").iterdir():
-        Image.open(path).save(path.with_suffix(".jpg"), quality=60)
-
-
-def sharp_saved_twice(folder):
-    """Leave a preview beside each sharp image."""
-    for path in (folder / "sharp").iterdir():
-        Image.open(path).save(path.with_suffix(".jpg"), quality=60)
-
-
-def exchanged(folder):
-    """Exchange the two folders."""
-    (folder / "blur").rename(folder / "x")
-    (folder / "sharp").rename(folder / "blur")
-    (folder / "x").rename(folder / "sharp")
-
-
-def copied(folder):
-    """Put a sharp image into the blurred one's place."""
-    (folder / "blur" / "000001.png").write_bytes((folder / "sharp" / "000001.png").read_bytes())
-
-
-def as_jpeg(folder):
-    """Save the whole set again as JPEG."""
-    for path in folder.glob("*/*.png"):
-        Image.open(path).save(path.with_suffix(".jpg"), quality=60)
-        path.unlink()
-
-
-def sharp_in_grey(folder):
-    """Take the colour out of the sharp images."""
-    for path in (folder / "sharp").iterdir():
-        Image.open(path).convert("L").save(path)
-
-
-MISTAKES = {
-    saved_twice: f"GOPRO_Large: {NAMES[0]} is there twice (000001.",
-    sharp_saved_twice: f"{NAMES[0]} is there twice (000001.",
-    exchanged: "blurred and sharp are exchanged: the blurred images are the sharper ones",
-    copied: f"blurred and sharp are the same picture: {NAMES[0]}",
-    as_jpeg: "saved again, not as PNG: 000001.jpg, 000002.jpg",
-    sharp_in_grey: f"without colour, the blurred or the sharp image: {NAMES[0]}, {NAMES[1]}",
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
-def test_a_copy_that_is_not_as_published(mistake, capsys, measured):
-    """The doctor calls it broken with the reason, and nothing is measured of it."""
-    mistake(official("data") / "test" / SEQUENCE)
-
-    assert verdict()[0] == "broken"
-    assert MISTAKES[mistake] in verdict()[1]
-    assert MISTAKES[mistake] in seen(capsys)
-    row = measured()["psnr"]
-    assert (row.value, row.n) == (None, 0)
-    assert MISTAKES[mistake] in row.note
-    assert not read_rows(Path("results/authors/quality.csv"), Score)
-
-
-def test_a_sound_copy_has_the_number_of_another_library(measured):
-    """Of what is measured, the value is scikit-image's."""
-    official("data")
-    expected = np.mean([peak_signal_noise_ratio(sharp, blurry) for _, sharp, blurry in frames()])
-
-    assert measured()["psnr"].value == pytest.approx(expected, abs=1e-5)
-
-
-def test_pictures_as_opencv_reads_them():
-    """Grey, palette, bilevel, opaque, with a profile, turned by EXIF: OpenCV's pixels; others are refused."""
-    sharp = next(frames())[1]
-    picture = Image.fromarray(sharp)
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    made = {
-        "grey.png": (picture.convert("L"), {}),
-        "palette.png": (picture.convert("P"), {}),
-        "bilevel.png": (picture.convert("1"), {}),
-        "opaque.png": (picture.convert("RGBA"), {}),
-        "profile.png": (picture, {"icc_profile": b"x" * 200}),
-        "turned.jpg": (picture, {"exif": turned, "quality": 95}),
-        "turned.png": (picture, {"exif": turned}),
-    }
-    for name, (content, more) in made.items():
-        content.save(name, **more)
-        assert np.array_equal(image(Path(name)), cv2.imread(name)[..., ::-1]), name
-    for name, content in (("cmyk.jpg", picture.convert("CMYK")), ("float.tiff", picture.convert("F"))):
-        content.save(name)
-        with pytest.raises(ValueError, match=f"{name}: cannot be read as an image"):
-            image(Path(name))
-    see_through = picture.convert("RGBA")
-    see_through.putalpha(100)
-    see_through.save("clear.png")
-    with pytest.raises(ValueError, match="transparent pixels; allowed: none"):
-        image(Path("clear.png"))
-
-
-# D. Lists of pairs.
-
-SCENE = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene001"
-REALBLUR = replace(health.real_set("realblur_j"), counts={"test": {"": 2}})
-PAIRS = [f"{SCENE}/gt/gt_{n}.png {SCENE}/blur/blur_{n}.png" for n in (1, 2)]
-
-
-def write_list(content):
-    """Write RealBlur's two pairs and a list of them; return what the doctor says."""
-    for number, sharp, blurry in frames():
-        save(sharp, Path("data/RealBlur", SCENE, "gt", f"gt_{int(number)}.png"))
-        save(blurry, Path("data/RealBlur", SCENE, "blur", f"blur_{int(number)}.png"))
-    Path("data/RealBlur/RealBlur_J_test_list.txt").write_bytes(content)
-    row = health.examine_dataset(REALBLUR, Path("cache"))[0]
-    return row.verdict, row.problems
-
-
-@pytest.mark.parametrize("content", ["\n".join(PAIRS), "\ufeff" + "\r\n".join(PAIRS) + "\r\n\r\n"])
-def test_a_list_that_another_editor_saved(content):
-    """A byte-order mark and Windows' line ends change nothing: the first pair is not lost."""
-    assert write_list(content.encode()) == ("complete", "")
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ([PAIRS[0], PAIRS[1].split()[0]], ", line 2: '.*gt_2.png'; allowed: the sharp image"),
-        ("\n".join(PAIRS).encode("utf-16"), ": 'utf-8' codec can't decode .*; allowed: UTF-8 text"),
-        ([pair.replace("/", "\\") for pair in PAIRS], ", line 1: .* has a backslash; allowed: /"),
-        ([*PAIRS, PAIRS[0]], ", line 3: blur_1.png is also in line 1; allowed: once"),
-        ([" ".join(pair.split()[::-1]) for pair in PAIRS], ", line 1: the blurred image comes first"),
-        ([PAIRS[0], "/etc/a/b.png ../../b.png"], ", line 2: '/etc/a/b.png'; allowed: <folder>"),
-        ([PAIRS[0], "a/b/c.txt a/b/d.txt"], ", line 2: 'a/b/c.txt' is no image; allowed: .png"),
-    ],
-    ids=["one name", "UTF-16", "backslashes", "twice", "columns exchanged", "elsewhere", "no image"],
-)
-def test_a_bad_list_is_named_with_its_line(content, problem):
-    """Nothing is left out without a word, nothing counts twice."""
-    state, problems = write_list(content if isinstance(content, bytes) else "\n".join(content).encode())
-
-    assert state == "broken"
-    assert re.match(f"RealBlur/RealBlur_J_test_list.txt{problem}", problems)
-
-
-def test_columns_exchanged_under_other_names():
-    """Where folders do not tell, the pictures do: the blurred ones are the sharper ones."""
-    lines = [f"{SCENE}/a/a_{n}.png {SCENE}/b/b_{n}.png" for n in (1, 2)]
-    for number, sharp, blurry in frames():
-        save(blurry, Path("data/RealBlur", SCENE, "a", f"a_{int(number)}.png"))
-        save(sharp, Path("data/RealBlur", SCENE, "b", f"b_{int(number)}.png"))
-    state, problems = write_list("\n".join(lines).encode())
-
-    assert (state, "exchanged" in problems) == ("broken", True)
-
-
-def test_folders_are_searched_in_order(monkeypatch):
-    """`data` first, and an unfinished download nowhere."""
-    for place in ("data/x.part/set", "one/set", "one/deep/set"):
-        Path(place).mkdir(parents=True)
-    monkeypatch.setenv("DEBLUR_DATA", "one")
-
-    assert [str(path) for path in folders.find_all("set")] == ["one/set", "one/deep/set"]
-    assert GOPRO.size == SIZE

@@ -22,6 +22,7 @@ from benchmark.data.listing import is_below
 from benchmark.data.pairs import AbsentError, PairFiles
 from benchmark.data.realset import RealSet
 from benchmark.results.schema import DatasetSplit, Response
+from benchmark.trouble import line
 
 MAX_SHIFT = 1.5  # pixels, median over images: from there on a split is not aligned
 NEAR = 0.35  # of a slope of 0 or 1, median over images; see examine.py
@@ -51,8 +52,9 @@ def examine_dataset(dataset: RealSet, cache: Path = CACHE) -> list[DatasetSplit]
             files[split] = dataset.pair_files(split)
         except AbsentError as error:  # a list that is missing, for instance
             unlisted[split] = absent(dataset, split, str(error))
-        except ValueError as error:
-            unlisted[split] = replace(absent(dataset, split, str(error)), verdict="broken")
+        except (ValueError, OSError) as error:
+            reason = line(error).replace(f"{folder.parent}/", "")  # no folder of this machine
+            unlisted[split] = replace(absent(dataset, split, reason), verdict="broken")
     splits = examine_splits(dataset.name, files, cache / f"{dataset.name}.json")
     faults, notes = (
         find_leaks(splits["train"], splits["test"]) if {"train", "test"} <= splits.keys() else ([], [])

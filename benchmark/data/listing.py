@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from benchmark.data.pairs import AbsentError, PairFiles
-from benchmark.trouble import one_line
+from benchmark.trouble import line, one_line
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 SEQUENCE = re.compile(r"(.+)[-_](\d+)")  # of a name such as GOPR0384_11_00-000001
@@ -51,10 +51,10 @@ def read_list(folder: Path, split: str, lists: str) -> list[PairFiles]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder.name}/{path.name}: {one_line(error)}; allowed: UTF-8 text") from None
     files, lines = [], dict[str, int]()
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
+    for number, entry in enumerate(text.splitlines(), 1):
+        if entry.strip():
             where = f"{folder.name}/{path.name}, line {number}"
-            sharp, blurry = (folder / name for name in names_in(line, where))
+            sharp, blurry = (folder / name for name in names_in(entry, where))
             if str(blurry) in lines:
                 raise ValueError(
                     f"{where}: {blurry.name} is also in line {lines[str(blurry)]}; allowed: once"
@@ -66,15 +66,15 @@ def read_list(folder: Path, split: str, lists: str) -> list[PairFiles]:
     return files
 
 
-def names_in(line: str, where: str) -> list[str]:
+def names_in(entry: str, where: str) -> list[str]:
     """Return the paths of the sharp and of the blurred image in a line of a list.
 
     Raises:
         ValueError: there are not two, or one leads elsewhere; the message starts with `where`.
     """
-    names = line.split()[:2]
+    names = entry.split()[:2]
     if len(names) < 2:
-        raise ValueError(f"{where}: {one_line(line)!r}; allowed: the sharp image, a blank, the blurred one")
+        raise ValueError(f"{where}: {one_line(entry)!r}; allowed: the sharp image, a blank, the blurred one")
     for name in names:
         path = PurePosixPath(name)
         if "\\" in name:
@@ -117,8 +117,19 @@ def pair_by_name(sequence: str, blurry: Iterable[Path], sharp: Iterable[Path]) -
 
 
 def images(folder: Path) -> list[Path]:
-    """List the image files directly in a folder, in name order; none where the folder does not exist."""
-    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in SUFFIXES)
+    """List the image files directly in a folder, in name order; none where the folder does not exist.
+
+    Raises:
+        ValueError: the folder may not be read.
+    """
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ValueError(line(error)) from None
+    shown = (name for name in names if not name.startswith("."))
+    return sorted(folder / name for name in shown if Path(name).suffix.lower() in SUFFIXES)
 
 
 def images_below(folder: Path) -> Iterator[Path]:

@@ -18,10 +18,11 @@ from benchmark.trouble import draft, one_line
 def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and facts atomically: a reader gets the old file or the new one, never a part."""
     plain = {key: value.detach().contiguous().cpu().clone() for key, value in tensors.items()}
-    sum_ = checksum(plain)
+    # One entry: of several, the file would have them in another order each time.
+    notes = {"facts": json.dumps({**facts, "sum": checksum(plain)})}
     with draft(path) as part:
         try:
-            save_file(plain, part, metadata={"facts": json.dumps(facts), "sum": sum_})
+            save_file(plain, part, metadata=notes)
         except SafetensorError as error:  # of a full disk, for instance
             raise ValueError(f"{path}: cannot be written ({one_line(error)})") from None
 
@@ -34,12 +35,12 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            notes = file.metadata() or {}
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-        if notes.get("sum") not in (None, checksum(tensors)):  # None: written before there were sums
+        if facts.pop("sum", None) not in (None, checksum(tensors)):  # None: written before there were sums
             raise ValueError("its checksum is another")
-        return tensors, json.loads(notes.get("facts", "{}"))
-    except (SafetensorError, ValueError, OSError) as error:
+        return tensors, facts
+    except (SafetensorError, ValueError, OSError, AttributeError) as error:
         reason = one_line(error)
         raise ValueError(f"{path}: damaged ({reason}); delete it to start this run again") from None
 
