@@ -63,7 +63,7 @@ def finish(training: spec.Training, results: Results, record: Mapping[str, Any],
         rung=training.rung,
         fingerprint=record["fingerprint"],
         cut=finished.cut(training),
-        hours=round(hours, 4),
+        hours=round(hours, 6),
         machine={
             "cpu": devices.processor(),
             "isa": torch.backends.cpu.get_cpu_capability(),
