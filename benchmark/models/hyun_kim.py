@@ -10,7 +10,7 @@ Sources   the abstract alone: an energy that is "the weighted sum of multiple bl
           that Nah et al. (CVPR 2017) print for T. H. Kim, K. M. Lee, "Segmentation-free dynamic scene
           deblurring", CVPR 2014, another method by two of the authors
 Unstated  CONFIDENCE IS LOW: no code, no full text; nearly every step is chosen here
-          number of models: 3, which start as lines of 5 pixels at 0, 60 and 120 degrees
+          number of models: 2, which start as lines of 5 pixels at 0 and 90 degrees
           weights: soft-max over the models of minus the squared gradient residual, relative to the mean
           residual of the best model, after a guided filter of the residuals on the grey image, in place of
           the non-local regularisation and of convex optimisation kernels: gradients multiplied by the
@@ -39,7 +39,7 @@ from benchmark.models.xu import resized, scales
 class Config:
     """Choices of this project: the paper's values are not known."""
 
-    models: int = 3
+    models: int = 2
     kernel: int = 31  # side in pixels
     weight: float = 6e-3  # of the number of gradients, at first
     least: float = 1e-4  # what it falls to
@@ -47,8 +47,8 @@ class Config:
     kernel_weight: float = 20.0
     iterations: int = 5  # per scale
     radius: int = 8  # of the guided filter, at the finest scale
-    sharpness: float = 4.0  # of the soft-max
-    final: float = 500.0  # weight of the data in the final deconvolution
+    sharpness: float = 8.0  # of the soft-max
+    final: float = 200.0  # weight of the data in the final deconvolution
     steps: int = 10  # of conjugate gradients at each of its penalties
 
     def thin(self, factor: int) -> "Config":
