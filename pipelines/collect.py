@@ -41,7 +41,7 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
         if row.run not in runs:
             raise ValueError(f"{results.quality}: run {row.run!r} is not in profile {profile.name}")
         run = runs[row.run]
-        cuts = profile.at(run).cuts(run.train) if run.train else []
+        cuts = profile.at(run).cuts(run.train)
         note = "; ".join(filter(None, [row.note, *cuts, *training_notes(results, run.name)]))
         yield replace(row, device=device, note=note)
     measured = set(scores["quantity"])

@@ -5,7 +5,7 @@ A run whose fingerprint is that of its scores is left alone.
 
 import shutil
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -39,7 +39,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
         "thin": profile.at(run).thin,
-        "config": run.config,
+        "config": run.config | ({} if run.train else profile.at(run).settings),
         "normalise": asdict(run.train.normalise) if run.train else {},
         "images": selection.identity(profile, run),
         "datasets": [profile.data] if profile.data else run.test_on,
@@ -55,6 +55,8 @@ def measure(name: str, tick: pool.Progress) -> str:
     """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
+    if not run.train:  # a solver, of whose work a profile may cut some
+        run = replace(run, config=run.config | profile.at(run).settings)
     net = nets.build(run, profile.at(run).thin, profile.seed)
     normalise = run.train.normalise if run.train else spec.Normalise()
     if run.train:
