@@ -44,7 +44,7 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
         if row.run not in runs:
             raise ValueError(f"{results.quality}: run {row.run!r} is not in profile {profile.name}")
         run = runs[row.run]
-        cuts = profile.at(run).cuts(run.train) if run.train else []
+        cuts = profile.at(run).cuts(run.train)
         kept = finished.of_run(records, run.name)
         names = [record.training for record in kept] or [run.name]
         notes = dict.fromkeys(note for name in names for note in training_notes(results, name))

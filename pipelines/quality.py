@@ -46,7 +46,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
     facts = {
         "weights": fetch.digest(weights) if weights.exists() else "",
         "thin": profile.at(run).thin,
-        "config": run.config,
+        "config": run.config | ({} if run.train else profile.at(run).settings),
         "normalise": asdict(run.train.normalise) if run.train else {},
         "images": selection.identity(profile, run),
         "datasets": [profile.data] if profile.data else run.test_on,

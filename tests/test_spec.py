@@ -68,6 +68,17 @@ def test_every_cut_is_described():
     assert everything.cuts(runs["cdgnet"].train) == [words for _, words in cuts.values()]
 
 
+def test_settings_of_solvers_are_cut_and_described():
+    """A profile may cut a solver's work, by the solver's own settings; reasons name them."""
+    profile, runs = spec.load(ROOT / "params.yaml", "embedded")
+    for run in runs.values():
+        settings = profile.at(run).settings
+        assert not (run.train and settings)
+        assert profile.at(run).cuts(None) == [f"{key}: {value}" for key, value in settings.items()]
+    assert profile.at(runs["whyte"]).cuts(runs["whyte"].train) == ["iterations: 2", "final: tiles"]
+    assert "steps: 4" in profile.at(runs["whyte_saturated"]).cuts(None)
+
+
 def test_overrides_hold_for_a_model_and_then_for_a_run():
     """Whatever a profile cuts can be cut further by model; a run's own entry comes last."""
     profile, runs = spec.load(ROOT / "params.yaml", "embedded")

@@ -1,6 +1,7 @@
 """Restore and score the test images of one trained run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PIL import Image
 
@@ -25,6 +26,8 @@ def restore_and_score(
         tick: called with the share of the images that are done.
     """
     run, profile = training.run, training.profile
+    if not run.train:  # a solver, of whose work a profile may cut some
+        run = replace(run, config=run.config | profile.settings)
     net = nets.build(run, profile.thin, profile.seed)
     normalise = run.train.normalise if run.train else spec.Normalise()
     if run.train:

@@ -22,6 +22,7 @@ WINDOW = 5  # pixels, of the bilateral filter
 REGIONS = 3  # per side: strong gradients are kept in each
 DIRECTIONS = 4
 KEPT = 2  # times the squared kernel size: gradients kept of each direction (Cho and Lee's r)
+FLAT = 1e-12  # of a second derivative; less is rounding, whose sign says nothing
 DECREASE = 0.9  # of the filters' strengths and of the threshold, from one iteration to the next
 
 
@@ -69,7 +70,8 @@ def shock(image: Floats, step: float) -> Floats:
     def smaller(before: Floats, after: Floats) -> Floats:
         return np.where(before * after < 0, 0, np.minimum(np.abs(before), np.abs(after)))
 
-    return image - step * np.sign(across) * np.hypot(smaller(before_x, after_x), smaller(before_y, after_y))
+    turn = np.where(np.abs(across) > FLAT, np.sign(across), 0)
+    return image - step * turn * np.hypot(smaller(before_x, after_x), smaller(before_y, after_y))
 
 
 def predict(grey: Floats, strength: Strength, full_range: float) -> Floats:

@@ -142,7 +142,7 @@ class Inputs:
 
     def cut(self) -> bool:
         """Tell whether the profile changes training or data, so that its quality numbers prove nothing."""
-        cuts = (self.profile.at(run).cuts(run.train) for run in self.chosen.values() if run.train)
+        cuts = (self.profile.at(run).cuts(run.train) for run in self.chosen.values())
         return bool(self.profile.data) or any(cuts)
 
 

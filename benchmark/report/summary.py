@@ -92,12 +92,11 @@ class Summary:
 
     @property
     def cuts(self) -> dict[tuple[str, ...], list[str]]:
-        """Group the trained runs by what the profile cuts from them."""
+        """Group the runs by what the profile cuts from them."""
         runs_by_cut: dict[tuple[str, ...], list[str]] = {}
         profile = self.inputs.profile
-        for name in self.trained:
-            run = self.inputs.runs[name]
-            if run.train:
+        for name, run in self.inputs.chosen.items():
+            if not run.is_input:
                 runs_by_cut.setdefault(tuple(profile.at(run).cuts(run.train)), []).append(name)
         return runs_by_cut
 

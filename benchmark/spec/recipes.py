@@ -139,6 +139,7 @@ class Profile:
     # Smaller trainings of each run beside the full one, each as a change of cuts, such as {steps: 100}.
     ladder: tuple[dict[str, int], ...] = ()
     final: bool = False  # finished trainings are committed and never done again; see results/finished.py
+    settings: dict[str, Any] = field(default_factory=dict)  # of a solver's Config, in place of its run's
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`
 
@@ -221,12 +222,18 @@ class Profile:
         )
         return shorter, min(recipe.steps, self.steps or recipe.steps)
 
-    def cuts(self, recipe: Recipe) -> list[str]:
+    def cuts(self, recipe: Recipe | None) -> list[str]:
         """Describe each cut, for the reason column; empty when nothing is cut.
+
+        Of a run without a recipe, a solver, only settings are cut.
 
         >>> Profile("p", "", steps=200, thin=4).cuts(Recipe(2400, 6, 256, Optimiser(1e-4), {}, {}))
         ['200 of 842,400 steps', 'widths divided by 4']
+        >>> Profile("p", "", settings={"iterations": 2}).cuts(None)
+        ['iterations: 2']
         """
+        if recipe is None:
+            return [f"{name}: {value}" for name, value in self.settings.items()]
         shorter, steps = self.cut(recipe)
         cuts = {
             f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,

@@ -33,9 +33,9 @@ def judge_one(claim: Claim, evidence: Evidence) -> Finding:
         reason = (measured.note if measured else "") or absent
     if reason or measured is None or measured.value is None:
         return found(claim, "retrained", "undecided", reason, source, protocol=protocol)
-    cuts = profile.at(run).cuts(run.train) if run.train else []
+    cuts = profile.at(run).cuts(run.train)
     if profile.data:
-        cuts = cuts or [f"{profile.data} data in place of the real set"]
+        cuts = [*cuts, f"{profile.data} data in place of the real set"] if not run.train else cuts
     elif part := evidence.part(claim.dataset or "", measured.n):
         cuts = [*cuts, part]
     more = {"measured": measured.value, "protocol": protocol, "images": measured.n}
