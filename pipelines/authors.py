@@ -24,6 +24,7 @@ from benchmark.data import fetch
 from benchmark.data.health import real_set
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
+from benchmark.deconvolution import progress
 from benchmark.measure import aggregate, scoring
 from benchmark.results import AUTHORS, COMPLEXITY, Measurement, provenance, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, Score
@@ -99,10 +100,10 @@ def find_images(real: RealSet) -> TestImages:
 
 
 def keys_to_measure(runs: Mapping[str, spec.Run], datasets: Collection[str]) -> Iterator[Key]:
-    """Yield runs with the test sets they name, if they name weights; the blurred images with all sets."""
+    """Yield runs that name weights or need none with their test sets, the blurred images with all."""
     for name, run in runs.items():
-        own = run.test_on if run.weights else ()
-        test_on = own if run.train else dict.fromkeys((*run.test_on, *datasets))
+        own = run.test_on if run.weights or not run.train else ()
+        test_on = dict.fromkeys((*run.test_on, *datasets)) if run.is_input else own
         yield from ((name, dataset) for dataset in test_on if dataset in datasets)
 
 
@@ -136,21 +137,35 @@ def up_to_date(record: Mapping[str, Any], run: spec.Run, entry: Published | None
 
 def measure(
     run: spec.Run, entry: Published | None, files: list[Path], dataset: str, pairs: Pairs
-) -> list[Score]:
-    """Restore and score every image; the restored ones are kept beside the tables."""
+) -> tuple[list[Score], float | None]:
+    """Restore and score every image; the restored ones are kept beside the tables.
+
+    Of a solver, which the stage runtime does not time, the mean seconds per image come with the scores.
+    """
     net = nets.build(run)
     if entry:
         published.fill(net, published.read(entry, run.model, files), entry)
     metrics: Mapping[str, Any] = {name: plugins.load("metrics", name) for name in plugins.names("metrics")}
-    input_range, rows = normalise(run), []
-    scored = scoring.score(net, lambda n, x: nets.restore(n, x, input_range), pairs, metrics, nets.device())
-    for image in tqdm(scored, f"{run.name} {dataset}", len(pairs), unit="image", disable=None, leave=False):
-        if entry:
+    input_range, rows = normalise(run), list[Score]()
+    times = list[float]()
+
+    def restore(net: torch.nn.Module, blurry: torch.Tensor) -> torch.Tensor:
+        begun = time.monotonic()
+        with progress.told(bar.set_postfix_str):  # a solver takes minutes for one image
+            restored = nets.restore(net, blurry, input_range)
+        times.append(time.monotonic() - begun)
+        return restored
+
+    bar = tqdm(None, f"{run.name} {dataset}", len(pairs), unit="image", disable=None, leave=False)
+    for image in scoring.score(net, restore, pairs, metrics, nets.device()):
+        bar.update()
+        if not run.is_input:
             path = AUTHORS.images(run.name) / dataset / f"{image.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.image).save(path, compress_level=1)
         rows += [Score(run.name, dataset, image.name, name, value) for name, value in image.values.items()]
-    return rows
+    bar.close()
+    return rows, (sum(times) / len(times) if hasattr(net, "no_macs") else None)
 
 
 def measurements(record: Record) -> Iterator[Measurement]:
@@ -170,10 +185,13 @@ def measurements(record: Record) -> Iterator[Measurement]:
                     yield Measurement(name, dataset, family, None, unit, 0, "", "", AUTHORS.profile, reason)
                 continue
             part = f"{n:,} of {total:,} images" if n < total else ""
+            origin = {key: entry.get(key, "") for key in ("device", "torch")}
+            if each := entry.get("seconds_per_image"):
+                more = {"n": n, "profile": AUTHORS.profile, "note": part, **origin}
+                yield Measurement(name, dataset, "seconds", each, "s", **more)
             for quantity in protocols:
                 if row := pooled.get((name, dataset, quantity)):
                     note = "; ".join(filter(None, [part, row.note]))
-                    origin = {key: entry.get(key, "") for key in ("device", "torch")}
                     yield replace(row, n=n, profile=AUTHORS.profile, note=note, **origin)
 
 
@@ -253,7 +271,7 @@ def main() -> int:
         print(f"authors: {reason}")
     save(scores, record)
 
-    macs = {row.run: row.macs_720p for row in read_rows(COMPLEXITY, Complexity, optional=True)}
+    macs = {row.run: row.macs_720p or 0 for row in read_rows(COMPLEXITY, Complexity, optional=True)}
     cost = {(name, on): images[on].count * (macs.get(name, 0) + SCORING) for name, on in todo}
     begun, done = time.monotonic(), 0.0
     for number, key in enumerate(todo, start=1):
@@ -262,9 +280,10 @@ def main() -> int:
         files = weights.files[run.weights]
         try:
             pairs = datasets[dataset].pairs(Path("data"), "test")
-            scores[key] = measure(run, entry, files, dataset, pairs)
+            scores[key], each = measure(run, entry, files, dataset, pairs)
             seconds = time.monotonic() - start
             record[name][dataset] = measured(images[dataset], run, entry, files, seconds)
+            record[name][dataset] |= {"seconds_per_image": round(each, 2)} if each is not None else {}
             message = f"{images[dataset].count:,} images in {pool.clock(seconds)}"
         except ValueError as error:
             message = str(error)

@@ -24,6 +24,7 @@ def counts(runs: dict[str, spec.Run]) -> Iterator[Measurement]:
     for row in read_rows(COMPLEXITY, Complexity):
         if row.run in runs:
             note = f"not counted: {row.uncounted}" if row.uncounted else ""
+            note = row.uncounted if row.macs_256 is None else note
             yield Measurement(row.run, "", "params", row.params, "1", 1, "", "", "")
             yield Measurement(row.run, "", "macs_256", row.macs_256, "MAC", 1, "", "", "", note)
             yield Measurement(row.run, "", "macs_720p", row.macs_720p, "MAC", 1, "", "", "", note)

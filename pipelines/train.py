@@ -91,7 +91,7 @@ def main(*names: str) -> int:
     results = Results(profile.name)
     chosen = {name: runs[name] for name in names} if names else profile.of(runs)
     stale = [name for name, run in chosen.items() if recorded(run, results) != current(run, profile)]
-    macs = {row.run: float(row.macs_256) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
+    macs = {row.run: float(row.macs_256 or 0) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
     costs = {name: cost(chosen[name], profile, macs.get(name, 0.0)) for name in stale}
     failed = pool.each("train", train, costs)
     if not names:  # a removed run leaves nothing behind

@@ -99,7 +99,7 @@ def test_known_blur_is_undone(kind):
 
 
 def test_uniform_blur_is_undone_as_well_as_by_others():
-    """Richardson-Lucy and the unsupervised Wiener filter of scikit-image are not better, inside the border."""
+    """Richardson-Lucy and the unsupervised Wiener filter of scikit-image are no better, border apart."""
     blur, kernel = BLURS["uniform"], (bent() / bent().sum()).numpy()
     blurred = noisy(blur.forward(GREY))
     lucy = [skimage.restoration.richardson_lucy(blurred.numpy(), kernel, count) for count in (10, 20, 50)]

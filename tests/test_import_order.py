@@ -73,6 +73,7 @@ MODELS = sorted((ROOT / "benchmark" / "models").glob("*.py"))
 TAKES_FROM = {
     "bag": "deblurgan",
     "hamd": "srn",
+    "hyun_kim": "xu",
     "mprnet": "dmphn",
     "pssnsc": "srn",
     "saphnet": "dmphn",

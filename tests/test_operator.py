@@ -40,6 +40,13 @@ def turn(degrees, focal=50.0):
     )
 
 
+def mixed(dtype):
+    """Two kernels, weighted differently at each pixel."""
+    share = draw(HEIGHT, WIDTH, dtype=dtype, seed=5)
+    parts = [operator.uniform(draw(5, side, dtype=dtype), HEIGHT, WIDTH) for side in (3, 9)]
+    return operator.Mixed(parts, torch.stack([share, 1 - share]))
+
+
 def blurs(dtype=torch.float64):
     """One of each kind."""
     turns = torch.tensor(np.stack([turn(angle) for angle in (-8, -2, 3, 9)]), dtype=dtype)
@@ -50,6 +57,7 @@ def blurs(dtype=torch.float64):
         "lines": operator.lines(30 * draw(HEIGHT, WIDTH, 2, dtype=dtype) - 15),
         "displacements": operator.paths(9 * draw(HEIGHT, WIDTH, 6, 2, dtype=dtype) - 3, draw(6)),
         "homographies": operator.paths(turns, draw(4), (HEIGHT, WIDTH)),
+        "mixed": mixed(dtype),
     }
 
 

@@ -14,7 +14,7 @@ Shapes    H W image, C channels, T points of a path
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -91,6 +91,21 @@ class Uniform(Blur):
         folded = image.new_zeros(*image.shape[:-2], height, len(self._columns))
         folded.index_add_(-2, self._rows, padded)
         return image.new_zeros(image.shape).index_add_(-1, self._columns, folded)
+
+
+class Mixed(Blur):
+    """Blur by several kernels and add the images up with weights at each pixel, (N, H, W), their sum 1."""
+
+    def __init__(self, blurs: Sequence[Blur], weights: Tensor) -> None:
+        self.blurs, self.weights, self.shape = blurs, weights, blurs[0].shape
+
+    def _forward(self, image: Tensor) -> Tensor:
+        parts = zip(self.blurs, self.weights, strict=True)
+        return torch.stack([weight * blur.forward(image) for blur, weight in parts]).sum(0)
+
+    def _adjoint(self, image: Tensor) -> Tensor:
+        parts = zip(self.blurs, self.weights, strict=True)
+        return torch.stack([blur.adjoint(weight * image) for blur, weight in parts]).sum(0)
 
 
 class Rows(Blur):

@@ -39,15 +39,14 @@ def image_step(blurred: Tensor, kernel: Tensor, weight: float) -> Tensor:
 
 
 def kernel_step(sharp: Tensor, blurred: Tensor, side: int, weight: float) -> Tensor:
-    """Minimise |k * gradient of x - gradient of y|^2 + weight |k|^2 over kernels: periodic (H, W) -> (k, k).
+    """Minimise |k * g - h|^2 + weight |k|^2 over kernels k, for periodic gradients g, h: (2, H, W) -> (k, k).
 
     The normal equations hold the correlations of the gradients at shifts within the kernel, so their
     product with a kernel is a small convolution. The result is cleaned (`cleaned`) and centred.
     """
-    across, down = torch.fft.rfft2(gradients.circular(sharp))
-    blurred_across, blurred_down = torch.fft.rfft2(gradients.circular(blurred))
-    own = torch.fft.irfft2(across.abs() ** 2 + down.abs() ** 2, s=sharp.shape)
-    other = torch.fft.irfft2(across.conj() * blurred_across + down.conj() * blurred_down, s=sharp.shape)
+    transform, other = torch.fft.rfft2(sharp), torch.fft.rfft2(blurred)
+    own = torch.fft.irfft2((transform.abs() ** 2).sum(0), s=sharp.shape[1:])
+    other = torch.fft.irfft2((transform.conj() * other).sum(0), s=sharp.shape[1:])
     reach, half = side - 1, side // 2
     shifts = own.roll((reach, reach), (0, 1))[: 2 * side - 1, : 2 * side - 1]
     right = other.roll((half, half), (0, 1))[:side, :side]

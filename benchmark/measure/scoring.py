@@ -55,15 +55,18 @@ def score(
     Metrics see float64 on the CPU, so their values do not depend on the device.
 
     Raises:
-        ValueError: a metric names a form that does not exist.
+        ValueError: a metric names a form that does not exist, or a blurry image cannot be restored.
     """
     for name, metric in metrics.items():
         if metric.QUANTITY.sees not in FORMS:
             raise ValueError(f"metrics.{name}: sees {metric.QUANTITY.sees!r}; allowed: {', '.join(FORMS)}")
     net = net.to(device).to(memory_format=torch.channels_last).eval()
     for name, blurry, sharp in zip(pairs.names, pairs.blurry, pairs.sharp, strict=True):
-        with torch.inference_mode():
-            restored = restore(net, nets.tensor(blurry, torch.float32).to(device)).cpu()
+        try:
+            with torch.inference_mode():
+                restored = restore(net, nets.tensor(blurry, torch.float32).to(device)).cpu()
+        except ValueError as error:  # of a solver, which cannot restore every image
+            raise ValueError(f"{name}: {error}") from None
         truth = nets.tensor(sharp).contiguous()  # plane by plane, as metrics read it
         names = {"rounded", *(metric.QUANTITY.sees for metric in metrics.values())}
         forms = {form: FORMS[form](restored).contiguous() for form in names}

@@ -27,6 +27,7 @@ from torch.nn.functional import interpolate
 from benchmark.deconvolution import circular, operator, progress
 from benchmark.deconvolution.checks import check
 from benchmark.deconvolution.epll import LUMA
+from benchmark.deconvolution.gradients import circular as circular_gradients
 from benchmark.deconvolution.hyper_laplacian import hyper_laplacian
 from benchmark.deconvolution.sharp_edges import image_step, kernel_step
 
@@ -79,22 +80,34 @@ class Net(nn.Module):
 
 def estimate(grey: Tensor, config: Config) -> Tensor:
     """Estimate the kernel that blurs a grey image, from coarse to fine: (H, W) -> (k, k)."""
-    side = min(config.kernel, min(grey.shape) // 4) // 2 * 2 + 1
-    shares = [0.5 ** (level / 2) for level in range(20)]
-    sides = [round(side * share) // 2 * 2 + 1 for share in shares]
-    levels = [(share, size) for share, size in zip(shares, sides, strict=True) if size >= 5] or [(1.0, side)]
     weight, image = config.weight, grey
-    for share, size in progress.steps(levels[::-1], "kernel, scale"):
-        shape = [max(size, round(length * share)) for length in grey.shape]
+    for size, shape in progress.steps(scales(grey.shape, config.kernel), "kernel, scale"):
         box = grey.new_ones(size, size) / size**2
         blurred, inside = circular.extend(resized(grey, shape), box)
         image, _ = circular.extend(resized(image, shape), box)
+        slopes = circular_gradients(blurred)
         for _ in range(config.iterations):
-            kernel = kernel_step(image, blurred, size, config.kernel_weight)
+            kernel = kernel_step(circular_gradients(image), slopes, size, config.kernel_weight)
             image = image_step(blurred, kernel, weight)
             weight = max(weight / config.decay, config.least)
         image = image[inside]
     return kernel
+
+
+def scales(shape: torch.Size, kernel: int) -> list[tuple[int, list[int]]]:
+    """List the sides of kernel and image at each scale, the coarsest first.
+
+    >>> scales(torch.Size([256, 256]), 15)
+    [(5, [64, 64]), (5, [91, 91]), (9, [128, 128]), (11, [181, 181]), (15, [256, 256])]
+    """
+    finest = min(kernel, min(shape) // 4) // 2 * 2 + 1
+    levels = []
+    for level in range(20):
+        share = 0.5 ** (level / 2)
+        side = round(finest * share) // 2 * 2 + 1
+        if level == 0 or side >= 5:
+            levels.append((side, [max(side, round(length * share)) for length in shape]))
+    return levels[::-1]
 
 
 def resized(image: Tensor, size: list[int]) -> Tensor:
