@@ -8,10 +8,10 @@ from torch import nn
 
 from benchmark import nets
 from benchmark.data.pairs import Pairs
+from benchmark.deconvolution.along_lines import remove_motion
 from benchmark.measure import motion
 from benchmark.metrics import _flow
 from benchmark.models import gong, sun
-from benchmark.models._motion import remove_motion
 from benchmark.spec import Normalise
 from benchmark.training.augment._lines import blur_along
 

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, max_pool2d, relu
 
+from benchmark.deconvolution.along_lines import check, remove_motion
 from benchmark.models._layers import thinned
-from benchmark.models._motion import check, remove_motion
 
 CLASSES = (39, 73)  # of u, 0 to 38 pixels to the right, and of v, -36 to 36 pixels down
 FIRST = (0, -36)  # the flow of the first class of each

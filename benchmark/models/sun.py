@@ -15,7 +15,7 @@ Unstated  widths and filters of the layers: not in the code; recalled from the p
           interpolated between them
           initialisation: N(0, 0.01), as in the examples of MatConvNet, with which it was trained
           orientation: from the right towards below
-          the chosen field: see `_mrf.min_sum`; the code takes that of the last iteration
+          the chosen field: see `_sun_mrf.min_sum`; the code takes that of the last iteration
           solver: see benchmark/deconvolution/epll.py
 Shapes    B batch, H W image, n patches, K candidates. While it is trained the network returns the scores of
           73 kernels for every fourth patch, (B, 73, h, w), alone: no image is needed then
@@ -28,9 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
+from benchmark.deconvolution.along_lines import check, remove_motion
 from benchmark.models._layers import thinned
-from benchmark.models._motion import check, remove_motion
-from benchmark.models._mrf import min_sum
+from benchmark.models._sun_mrf import min_sum
 
 LENGTHS = tuple(range(3, 26, 2))  # pixels; and 1, which is no motion and has no orientation
 ANGLES = tuple(range(0, 180, 30))  # degrees
