@@ -8,10 +8,10 @@ from torch import nn
 
 from benchmark import nets
 from benchmark.data.pairs import Pairs
+from benchmark.deconvolution.along_lines import remove_motion
 from benchmark.measure import motion
 from benchmark.metrics import _flow
 from benchmark.models import gong, sun
-from benchmark.models._motion import remove_motion
 from benchmark.spec import Normalise
 from benchmark.training.augment._lines import blur_along
 
@@ -106,9 +106,16 @@ def test_end_point_errors_by_hand():
 class Estimate(nn.Module):
     """Says that everything moves by what the image shows: red to the right, green down."""
 
+    stride = 1
+
     def flow(self, blurry):
         """(1, 3, H, W) -> (1, 2, H, W)."""
         return 255 * blurry[:, :2]
+
+    def forward(self, blurry):
+        """Estimate, and do nothing about it."""
+        self.flow(blurry)
+        return [blurry]
 
 
 def test_estimates_are_compared_image_by_image():
@@ -119,10 +126,21 @@ def test_estimates_are_compared_image_by_image():
     tests = Pairs(["a/1", "a/2"], blurry, blurry, {"motion": [true[0], true[1] + np.float16(1)]})
     training = Pairs(["b/1"], blurry[:1], blurry[:1], {"motion": [np.full((6, 7, 2), -4, np.float16)]})
 
-    found = dict(motion.errors(Estimate(), tests, training))
+    with motion.watched(Estimate()) as flows:
+        pass
+    assert flows == []
+    net = Estimate()
+    with motion.watched(net) as flows:
+        for image in blurry:
+            nets.restore(net, nets.tensor(image), Normalise())
+    found = dict(motion.errors(flows, tests, training))
 
     assert found["a/1"]["epe"] == pytest.approx(0, abs=1e-5)
     assert found["a/2"]["epe"] == pytest.approx(2**0.5, rel=1e-5)
     expected = np.hypot(true[0][..., 0] - 4.0, true[0][..., 1] - 4.0).mean()
     assert found["a/1"]["epe_mean"] == pytest.approx(expected, rel=1e-5)
-    assert list(motion.errors(nn.Identity(), tests, training)) == []
+    nets.restore(net, nets.tensor(blurry[0]), Normalise())
+    assert len(flows) == 2
+    with motion.watched(nn.Identity()) as none:
+        pass
+    assert list(motion.errors(none, tests, training)) == []

@@ -1,7 +1,7 @@
 """Sun et al.'s labels and loss: a patch is blurred by one of 73 kernels.
 
 Source    J. Sun et al., CVPR 2015 (see models/sun.py). Their patches are blurred by one kernel each
-Unstated  patches of pairs with motion of their own: only those in which it varies by less than a pixel, and
+Unstated  patches of pairs with motion of their own: only those in which it varies by at most a pixel, and
           the nearest kernel, where motion to the right is the same as to the left
 """
 
@@ -25,7 +25,7 @@ def labels(motion: Tensor, patch: int) -> tuple[Tensor, Tensor]:
     ends[0] = 0
     mean = ((most + least) / 2).permute(0, 2, 3, 1)[..., None, :]
     apart = torch.minimum((mean - ends).square().sum(dim=-1), (mean + ends).square().sum(dim=-1))
-    return apart.argmin(dim=-1), (most - least).amax(dim=1) < VARIES
+    return apart.argmin(dim=-1), (most - least).amax(dim=1) <= VARIES
 
 
 def loss(outputs: list[Tensor], batch: Batch, *, patch: int = 34) -> Tensor:

@@ -1,13 +1,13 @@
 """Compare the motion that a system estimates first with the true one."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from benchmark import nets, spec
+from benchmark import spec
 from benchmark.data.pairs import Pairs
 from benchmark.metrics import _flow
 
@@ -19,20 +19,35 @@ def known(run: spec.Run, profile: spec.Profile) -> bool:
     return bool(profile.data and run.train and EXTRA in run.train.extras)
 
 
-def errors(
-    net: nn.Module, pairs: Pairs, training: Pairs, device: str = "cpu"
-) -> Iterator[tuple[str, dict[str, float]]]:
+@contextmanager
+def watched(net: nn.Module) -> Iterator[list[_flow.Flow]]:
+    """Collect the motion (H, W, 2) of every image that a network restores meanwhile, if it estimates one."""
+    seen: list[_flow.Flow] = []
+    estimate = getattr(net, "flow", None)
+    if estimate is None:
+        yield seen
+        return
+
+    def flow(blurry: Tensor) -> Tensor:
+        found: Tensor = estimate(blurry)
+        seen.extend(field.permute(1, 2, 0).double().cpu().numpy() for field in found)
+        return found
+
+    cast(Any, net).flow = flow
+    try:
+        yield seen
+    finally:
+        del cast(Any, net).flow
+
+
+def errors(flows: list[_flow.Flow], pairs: Pairs, training: Pairs) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield each image's name and the end-point errors of the estimated, no and the mean motion, in pixels.
 
-    Both sets of pairs need the extra "motion". A network that estimates no motion has no `flow(blurry)`, and
-    nothing to compare.
+    `flows` are those of the images of `pairs`, or empty. Both sets of pairs need the extra "motion".
     """
-    if not hasattr(net, "flow"):
-        return
-    net = net.to(device).eval()
     folded = [_flow.fold(cast(Any, motion).astype(np.float64)) for motion in training.extras[EXTRA]]
     mean = np.mean([motion.mean(axis=(0, 1)) for motion in folded], axis=0)
-    for name, blurry, motion in zip(pairs.names, pairs.blurry, pairs.extras[EXTRA], strict=True):
-        with torch.inference_mode():
-            flow = cast(Any, net).flow(nets.tensor(blurry, torch.float32).to(device))
-        yield name, _flow.errors(flow[0].permute(1, 2, 0).double().cpu().numpy(), cast(Any, motion), mean)
+    named = zip(pairs.names, pairs.extras[EXTRA], strict=True)
+    for flow, (name, motion) in zip(flows, named, strict=bool(flows)):
+        height, width = motion.shape[:2]  # a small image is padded before it is restored
+        yield name, _flow.errors(flow[:height, :width], cast(Any, motion), mean)

@@ -38,18 +38,16 @@ def restore_and_score(
     rows = []
     for dataset in [profile.data] if profile.data else run.test_on:
         pairs = selection.pairs(profile, dataset, "test")
-        scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
-        for index, image in enumerate(scored):
-            path = results.images(training.name) / dataset / f"{image.name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image.image).save(path)
-            rows += [
-                Score(run.name, dataset, image.name, quantity, value)
-                for quantity, value in image.values.items()
-            ]
-            tick((index + 1) / len(pairs))
+        with motion.watched(net) as flows:
+            scored = score(net, lambda n, x: nets.restore(n, x, normalise), pairs, metrics, nets.device())
+            for index, image in enumerate(scored):
+                path = results.images(training.name) / dataset / f"{image.name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image.image).save(path)
+                rows += [Score(run.name, dataset, image.name, *item) for item in image.values.items()]
+                tick((index + 1) / len(pairs))
         if motion.known(run, profile):
-            train, test = (selection.pairs(profile, dataset, s, (motion.EXTRA,)) for s in ("train", "test"))
-            for name, values in motion.errors(net, test, train, nets.device()):
+            known = [selection.pairs(profile, dataset, split, (motion.EXTRA,)) for split in ("test", "train")]
+            for name, values in motion.errors(flows, *known):
                 rows += [Score(run.name, dataset, name, *item) for item in values.items()]
     return rows

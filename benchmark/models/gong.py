@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, max_pool2d, relu
 
+from benchmark.deconvolution.along_lines import check, remove_motion
 from benchmark.models._layers import thinned
-from benchmark.models._motion import check, remove_motion
 
 CLASSES = (39, 73)  # of u, 0 to 38 pixels to the right, and of v, -36 to 36 pixels down
 FIRST = (0, -36)  # the flow of the first class of each
@@ -126,9 +126,9 @@ class Net(nn.Module):
         Raises:
             ValueError: no colour images, or images that are too small.
         """
+        check("gong", blurry, self.smallest_side)
         if self.training:
             return [crop(self.coarse(blurry), 2, blurry[..., 2::4, 2::4])]
-        check("gong", blurry, self.smallest_side)
         return [remove_motion(blurry, self.flow(blurry).to(blurry.dtype))]
 
 

@@ -13,8 +13,9 @@ Unstated  widths and filters of the layers: not in the code; recalled from the p
           patches: every 6 pixels in the code, each cut from the turned image by itself. Here the network
           runs over the whole turned image once, which gives every fourth patch, and probabilities are
           interpolated between them
+          initialisation: N(0, 0.01), as in the examples of MatConvNet, with which it was trained
           orientation: from the right towards below
-          the chosen field: see `_mrf.min_sum`; the code takes that of the last iteration
+          the chosen field: see `_sun_mrf.min_sum`; the code takes that of the last iteration
           solver: see benchmark/deconvolution/epll.py
 Shapes    B batch, H W image, n patches, K candidates. While it is trained the network returns the scores of
           73 kernels for every fourth patch, (B, 73, h, w), alone: no image is needed then
@@ -27,9 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
+from benchmark.deconvolution.along_lines import check, remove_motion
 from benchmark.models._layers import thinned
-from benchmark.models._motion import check, remove_motion
-from benchmark.models._mrf import min_sum
+from benchmark.models._sun_mrf import min_sum
 
 LENGTHS = tuple(range(3, 26, 2))  # pixels; and 1, which is no motion and has no orientation
 ANGLES = tuple(range(0, 180, 30))  # degrees
@@ -110,19 +111,24 @@ class Net(nn.Module):
             nn.Conv2d(second, third, left), nn.ReLU(),
             nn.Conv2d(third, len(KERNELS), 1),
         )  # fmt: skip
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
         reach = max(math.sin(math.radians(t)) + math.cos(math.radians(t)) for t in TURNS)
         self.margin = math.ceil(config.patch / 2 * reach)  # of the middles of patches that fit when turned
-        self.smallest_side = 2 * self.margin + STEP + 1
+        self.smallest_side = config.patch + LENGTHS[-1] - 1  # of the training's crops; a field needs less
 
     def forward(self, blurry: Tensor) -> list[Tensor]:
         """Restore images: (B, 3, H, W) in [0, 1] -> [(B, 3, H, W)]; see Shapes for training.
 
         Raises:
-            ValueError: no colour images, or images that are too small.
+            ValueError: no colour images, or images that are too small, in training for a patch.
         """
+        check("sun", blurry, self.patch if self.training else self.smallest_side)
         if self.training:
             return [self.layers(255 * blurry)]
-        check("sun", blurry, self.smallest_side)
         return [remove_motion(blurry, self.flow(blurry))]
 
     def flow(self, blurry: Tensor) -> Tensor:

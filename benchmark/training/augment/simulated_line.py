@@ -19,7 +19,6 @@ from benchmark.training.augment._lines import blur_along
 
 SHARE = 0.5  # of the crops
 MARGIN = 12  # pixels that the longest kernel reaches, cut off on each side
-SMALLEST = 30 + 2 * MARGIN  # pixels, of a crop: a patch of the paper and its border
 MOTIONS = [(0, 0), *((length, angle) for angle in range(0, 180, 30) for length in range(3, 26, 2))]
 
 
@@ -42,16 +41,13 @@ def kernel(length: float, degrees: float) -> NDArray[Any]:
 def augment(crop: Crop, rng: Rng) -> Crop:
     """Blur the sharp image of every second crop, at random; cut MARGIN off every side of all images.
 
-    Raises:
-        ValueError: the crop is too small.
+    Of a crop that is smaller than the classifier's, half is left.
     """
-    side = min(crop["sharp"].shape[:2])
-    if side < SMALLEST:
-        raise ValueError(f"simulated_line: a crop of {side}; allowed: from {SMALLEST}")
+    margin = min(MARGIN, min(crop["sharp"].shape[:2]) // 4)
     if rng.random() < SHARE:
         length, degrees = MOTIONS[int(rng.integers(len(MOTIONS)))]
         sharp = np.ascontiguousarray(unit(crop["sharp"]))
         blurry = cv2.filter2D(sharp, -1, kernel(length, degrees), borderType=cv2.BORDER_REPLICATE)
-        flow = np.broadcast_to(motion(length, degrees), crop["motion"].shape)
+        flow = np.broadcast_to(motion(length, degrees), crop["motion"].shape).copy()
         crop = crop | {"blurry": blurry, "motion": flow}
-    return {name: x[MARGIN:-MARGIN, MARGIN:-MARGIN] for name, x in crop.items()}
+    return {name: x[margin:-margin, margin:-margin] for name, x in crop.items()}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.models._mrf import energy, min_sum
+from benchmark.models._sun_mrf import energy, min_sum
 
 
 def problem(height, width, count=4, seed=0, scale=1.0):
