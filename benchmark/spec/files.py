@@ -45,13 +45,20 @@ def load_profile(path: Path, runs: Mapping[str, Run]) -> Profile:
         if name not in runs:
             raise ValueError(f"{path}: runs: no run {name!r}; {nearest(name, runs)}")
     names = [*runs, *{run.model for run in runs.values()}]
-    for name, cuts in profile.overrides.items():
-        where = f"{path}: overrides.{name}"
+    for name in profile.overrides:
         if name not in names:
-            raise ValueError(f"{where}: no such run or model; {nearest(name, names)}")
-        build(Profile, where, {"name": name, "about": "", **cuts})
+            raise ValueError(f"{path}: overrides.{name}: no such run or model; {nearest(name, names)}")
+    if profile.seeds < 1:
+        raise ValueError(f"{path}: seeds: {profile.seeds}; allowed: whole numbers from 1")
+    if not profile.final and (profile.seeds > 1 or profile.ladder):
+        raise ValueError(f"{path}: seeds and ladder are read from final records; set `final: true`")
+    changes = {f"overrides.{name}": cuts for name, cuts in profile.overrides.items()}
+    changes |= {f"ladder[{number}]": cuts for number, cuts in enumerate(profile.ladder)}
+    for key, cuts in changes.items():
+        where = f"{path}: {key}"
+        build(Profile, where, {"name": path.stem, "about": "", **cuts})
         if shared := set(cuts) & WHOLE:
-            raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for one run")
+            raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for a part of it")
     return profile
 
 
