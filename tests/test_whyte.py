@@ -131,6 +131,10 @@ def test_centred_kernels_have_their_mass_in_the_middle():
     np.testing.assert_allclose(middle, 3, atol=0.5)
 
 
+def test_an_empty_kernel_stays_empty():
+    assert not turns.centred(np.zeros((3, 3, 3))).any()
+
+
 def test_srgb_is_the_standard_curve():
     levels = torch.tensor([0.0, 0.04045, 0.5, 1.0], dtype=torch.float64)
     expected = torch.tensor([0.0, 0.0031308, 0.214041140, 1.0], dtype=torch.float64)  # IEC 61966-2-1

@@ -72,6 +72,8 @@ def neighbours(kernel: Floats) -> Mask:
 
 def centred(kernel: Floats) -> Floats:
     """Shift a kernel by whole cells: its centre of mass moves to the middle cell, what leaves it is lost."""
+    if not kernel.any():
+        return kernel
     offset = [
         (side - 1) / 2 - mean for side, mean in zip(kernel.shape, ndimage.center_of_mass(kernel), strict=True)
     ]

@@ -198,7 +198,7 @@ class Scale:
             kernel = self.solve(x, y, active)
             if not last:
                 kernel = turns.centred(kernel)
-            if not kernel.sum():
+            if not kernel.any():  # no rotation explains anything
                 kernel = self.grid.still
             active = turns.neighbours(kernel)
             found = kernel > 0
