@@ -102,7 +102,7 @@ def test_a_time_counts_on_the_papers_card(pasted):
     [
         (("tiny,,params,5236096", "tiny,,params,many"), "tiny.csv, line 4: value 'many'; allowed: numbers"),
         (("tiny,,params,5236096", "tiny,,params,-5"), "params: value -5; allowed: finite numbers"),
-        (("tiny,,params,5236096", "tiny,,params,nan"), "value nan; allowed: finite numbers"),
+        (("tiny,,params,5236096", "tiny,,params,nan"), "value 'nan'; allowed: numbers"),
         (("31.194,1111", "31.194,some"), "tiny.csv, line 2: n 'some'; allowed: whole numbers >= 0"),
         (("quantity,value", "quantity,vale"), "tiny.csv: no column 'value'; its columns: run, dataset"),
         (("tiny,gopro,ssim", "tiny,gopro,psnr"), "tiny, psnr on gopro: has two rows; allowed: one"),

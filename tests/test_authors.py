@@ -48,7 +48,7 @@ def add(*frames):
     """Put pairs of one test sequence on the shelf."""
     for frame in frames:
         sharp = np.random.default_rng(int(frame)).integers(0, 256, (32, 48, 3), np.uint8)
-        blurry = uniform_filter1d(sharp.astype(float), 5, axis=1).round().astype(np.uint8)
+        blurry = uniform_filter1d(sharp.astype(float), 3, axis=1).round().astype(np.uint8)
         for kind, pixels in (("blur", blurry), ("sharp", sharp)):
             path = Path("shelf/GOPRO_Large/test/GOPR0384_11_00", kind, f"{frame}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def test_weights_are_measured_under_every_protocol(measured):
     assert row.note.startswith("2 of 1,111 images; sd over images ")
     pooled = -10 * np.log10(np.mean(list(values("small", "psnr_pooled").values())))
     assert rows["small", "gopro", "psnr_pooled"].value == pytest.approx(pooled, abs=1e-6)
-    assert rows["blurred", "gopro", "psnr"].value < 12  # two images that have nothing in common
+    assert rows["blurred", "gopro", "psnr"].value < 13  # noise, and its means over three columns
 
 
 def test_what_cannot_be_had_is_a_row_with_the_reason(measured, capsys):

@@ -106,7 +106,8 @@ class RealSet:
             return ""
         where = ", ".join(f"{count:,} in {self.folder}/{name}" for name, count in counts.most_common(2))
         more = f" and {len(counts) - 2:,} folders more" if len(counts) > 2 else ""
-        return f"its images are not where they must be: found {where}{more}; allowed: {self.layout}"
+        layout = self.layout or f"as {self.page} has them"
+        return f"its images are not where they must be: found {where}{more}; allowed: {layout}"
 
     def how_to_get(self) -> str:
         """Say how to get the set."""
