@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from benchmark import spec
 from benchmark.report import entries, evidence, inputs, live, matrix, packing, page, stories, summary, system
 from benchmark.report.cells import COLUMNS, NOT_COMPARED
+from benchmark.report.inputs import place
 from benchmark.results import Results, write
 from benchmark.results.schema import OUTCOMES, PrintedTime, TrainingStep
 from tests.invented import CHOSEN, HOSTILE, PAPERS, PROFILE, ROOT, RUNS, fill, findings, read, section
@@ -84,10 +85,8 @@ def test_a_panel_has_everything_behind_its_claim(full_summary):
         assert panel["quote"] == claim.printed
         assert panel["verdict"].startswith(entry.outcome)
         assert len(panel["findings"]) == found[place(claim)]
-        weights = [
-            OUTCOMES.index(finding["outcome"].split(" (")[0].split(",")[0]) for finding in panel["findings"]
-        ]
-        assert weights == sorted(weights)
+        words = [re.split(r" \(|, ", told["outcome"])[0] for told in panel["findings"]]
+        assert words == sorted(words, key=OUTCOMES.index)
         assert shlex.split(panel["command"])[-1] == entry.name
         for path, digest, _ in panel["files"]:
             assert digest == full_summary.inputs.sources[path]
@@ -95,7 +94,7 @@ def test_a_panel_has_everything_behind_its_claim(full_summary):
     rows = dict(full_summary.panels[entry.id]["rows"])
     mean = full_summary.inputs.mean("cdgnet", "embedded", "psnr")
     assert f"{mean:.10g} dB; n 3" in rows[f"results/{PROFILE}/measurements.csv: cdgnet embedded psnr"]
-    sized = next(e for e in full_summary.entries if e.claim.run == "cdgnet" and e.claim.quantity == "params")
+    sized = next(e for e in full_summary.entries if e.claim.run == "cdgnet" and e.group == "Size")
     count, counted = full_summary.inputs.complexity["cdgnet"].params, "results/complexity.csv: cdgnet"
     assert f"params {count:,}" in dict(full_summary.panels[sized.id]["rows"])[counted]
 
@@ -127,7 +126,8 @@ def test_what_was_never_compared_has_a_panel_too(filled):
 def test_the_boldest_times_come_first(full_summary):
     """Impossible times are shown by how far below their floor they are, each once; without any, none is."""
     tables = full_summary.inputs
-    claims = [e for e in full_summary.entries if e.claim.quantity == "seconds" and e.claim.value][:6]
+    timed = [e for e in full_summary.entries if e.claim.quantity == "seconds" and e.claim.value]
+    claims = list({(e.paper.key, e.claim.run, e.claim.value): e for e in timed}.values())[:6]
     judged = [
         replace(e, cell=replace(e.cell, verdict="impossible" if n else "holds", basis=""))
         for n, e in enumerate(claims)
