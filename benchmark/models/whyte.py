@@ -131,10 +131,10 @@ class Net(nn.Module):
 
     def restore(self, blurry: Tensor) -> Tensor:
         """Restore one image (3, H, W), encoded."""
-        flow = self.flow(blurry)
+        flow = self.camera_blur(blurry)
         return self.encode(self.final(self.decode(blurry), flow, self.config))
 
-    def flow(self, blurry: Tensor) -> FilterFlow:
+    def camera_blur(self, blurry: Tensor) -> FilterFlow:
         """Estimate the blur of an image (3, H, W), encoded."""
         camera, rotations, weights = self.rotations(blurry)
         return FilterFlow(camera, rotations, weights, self.config.tiles, blurry.dtype, blurry.device)

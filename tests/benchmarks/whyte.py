@@ -108,7 +108,7 @@ def pair(blurred: str, sharp: str) -> None:
     for response in whyte.RESPONSES:
         net, begun = whyte.Net(whyte.Config(response=response)), time.process_time()
         with progress.told(lambda words: print(words, file=sys.stderr)):
-            flow = net.flow(image)
+            flow = net.camera_blur(image)
         estimated = time.process_time()
         for final, solve in whyte.FINAL.items():
             last = time.process_time()
