@@ -56,7 +56,9 @@ THINNED = {
 }
 # Gradients of these are zero: the last bias of a discriminator whose loss has differences of scores alone,
 # and the branch images of CDGNet when their losses have the weight 0.
-NO_GRADIENT = {"critic.body.11.bias", "discriminator.classifier.2.bias"}
+NO_GRADIENT = {"critic.body.11.bias"} | {
+    f"{who}.classifier.2.bias" for who in ("discriminator", "blur_discriminator")
+}
 BRANCHES = {f"net.heads.{branch}.{kind}" for branch in ("large", "small") for kind in ("weight", "bias")}
 
 
