@@ -103,7 +103,10 @@ def test_batches_are_bit_for_bit_those_of_plain_arithmetic(augmentations, normal
         assert batch.blurry.permute(0, 2, 3, 1).data_ptr() == room["blurry"].data_ptr()
 
 
-@pytest.mark.parametrize("name", sorted(AUGMENT.keys() - {"geometric"}))  # whole images are bytes
+SIMULATED = {"simulated_flow", "simulated_line"}  # they blur the sharp image anew: test_gong.py, test_sun.py
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENT.keys() - SIMULATED - {"geometric"}))  # whole images are bytes
 def test_bytes_and_floats_are_augmented_alike(name):
     """A crop of bytes has the same result as its floats, bit for bit, and is not written to."""
     for seed in range(8):
@@ -148,7 +151,7 @@ def original(rng):
     return images | {"motion": motion, "moving": moving}
 
 
-@pytest.mark.parametrize("name", AUGMENT)
+@pytest.mark.parametrize("name", sorted(AUGMENT.keys() - SIMULATED))
 def test_augmentations_do_the_same_to_all_images(name, rng, original):
     """Whatever the random numbers, equal images stay equal, and keep their size and type."""
     if name == "geometric":  # it refuses vectors and masks

@@ -291,7 +291,7 @@ def test_a_run_that_lacks_a_set_says_so_and_stops_no_other(work, sets, tmp_path,
     assert train_stage.train("mtrnn", lambda share: None).startswith(f"not trained: {reason}")
     results = Results("paper")
     assert not (results.train("mtrnn") / "weights.safetensors").exists()
-    assert train_stage.recorded("mtrnn", results) == ""  # the next call tries again
+    assert train_stage.recorded(profile.trainings(runs)["mtrnn"], results) == ""  # the next call tries again
 
     write(results.quality, Score, [Score("identity", "gopro", "a/1", "psnr", 25.0)])
     train_stage.train("identity", lambda share: None)
