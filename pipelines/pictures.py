@@ -83,7 +83,8 @@ def keep(drafted: Draft, folder: Path, before: Mapping[str, Picture]) -> Picture
         return replace(row, source=source, fidelity=old.fidelity)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode(drafted))
-    fidelity = None if row.kind == "mask" else psnr(files.image(path), drafted.pixels)
+    with Image.open(path) as opened:  # files.image has the formats of data sets, AVIF is none of them
+        fidelity = None if row.kind == "mask" else psnr(np.asarray(opened.convert("RGB")), drafted.pixels)
     return replace(row, source=source, fidelity=fidelity)
 
 
