@@ -275,7 +275,7 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
         assert element(text, sentence.section)
     for outcome in ("impossible", "contradicted", "not credible", "not reproduced", "contested"):
         assert f"{full_summary.totals[outcome]} {outcome}" in full_summary.headlines[0].text
-    assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} trained runs" in restored
+    assert f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} runs" in restored
     assert f"{best}, has {means[best]:.2f} dB ({gains[best]:+.2f} dB)" in restored
 
 
@@ -306,7 +306,7 @@ def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, gap)
         (f"{PROFILE}/measurements.csv", ",dB,", ",", "line 2: 9 cells, but the header has 10"),
         (f"{PROFILE}/measurements.csv", "dmphn_1,", "identity,", "line 6: a second row of run 'identity'"),
         (f"{PROFILE}/quality.csv", "psnr,2", "psnr,x2", "value 'x20.000000'; allowed: numbers"),
-        (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 3: loss is nan; allowed: finite numbers"),
+        (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 3: loss 'nan'; allowed: numbers or an empty cell"),
         (f"{PROFILE}/findings.csv", ",holds,", ",hold,", "outcome 'hold'; allowed: impossible, contradicted"),
         (f"{PROFILE}/findings.csv", ",10,,", ",ten,,", "images 'ten'; allowed"),
         (f"{PROFILE}/verdicts.csv", ",independent,", ",sure,", "basis 'sure'; allowed: independent, print"),

@@ -186,7 +186,7 @@ def restoration(quality: Sequence[QualityTable], inputs: Inputs) -> str:
     run, better = str(gains.idxmax()), int((gains > 0).sum())
     stand_in = ", a stand-in set" if inputs.profile.data else ""
     return (
-        f"{better} of {plural(len(gains), 'trained run')} {'has' if better == 1 else 'have'} a PSNR above "
+        f"{better} of {plural(len(gains), 'run')} {'has' if better == 1 else 'have'} a PSNR above "
         f"the blurred input's {table.mean['psnr'][inputs.blurred]:.2f} dB "
         f"({plural(int(table.runs['images'][run]), 'image')} of {table.dataset}{stand_in}); the "
         f"best, {run}, has {table.mean['psnr'][run]:.2f} dB ({gains[run]:+.2f} dB)."
