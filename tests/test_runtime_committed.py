@@ -31,7 +31,8 @@ def test_recordings_give_the_committed_tables(tmp_path, monkeypatch):
 
     for table in (TIMINGS, PRICES):
         assert table.read_bytes() == (ROOT / table).read_bytes()
-    assert schedule.runs_with_printed_time() <= {row.run for row in rows}
+    timed = {name for name in schedule.runs_with_printed_time() if COUNTS[name].macs_720p is not None}
+    assert timed <= {row.run for row in rows}  # others solve an optimisation problem: minutes an image
     assert all(row.median_ms or row.reason for row in rows)
 
 

@@ -67,7 +67,7 @@ def described(model: str, folder: Path = MODELS) -> tuple[str, str, dict[str, li
             facts[name].append(line.strip())
         elif line.strip():
             name = ""
-    title = first.split(":")[0].rstrip(".") if ":" in first else model
+    title = first.split(":")[0] if ":" in first else model
     return title, first, facts
 
 
