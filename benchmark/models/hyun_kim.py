@@ -132,7 +132,8 @@ def guided(values: Tensor, guide: Tensor, radius: int, floor: float = 1e-3) -> T
 
     def mean(x: Tensor) -> Tensor:
         padded = pad(x[None, None], [radius] * 4, mode="replicate")
-        return avg_pool2d(padded, 2 * radius + 1, 1)[0, 0]
+        side = 2 * radius + 1
+        return avg_pool2d(avg_pool2d(padded, (side, 1), 1), (1, side), 1)[0, 0]  # far fewer sums
 
     middle, level = mean(guide), mean(values)
     slope = (mean(guide * values) - middle * level) / (mean(guide * guide) - middle**2 + floor)
