@@ -111,7 +111,6 @@ def test_a_system_is_one_file(params):
 
 
 SMOKE, CDGNET = str(spec.PROFILES / "smoke.yaml"), str(spec.RUNS / "cdgnet.yaml")
-NIGHT = str(spec.PROFILES / "night.yaml")
 TRAIN = "runs.cdgnet_l1.train"
 
 
@@ -126,8 +125,8 @@ TRAIN = "runs.cdgnet_l1.train"
         (SMOKE, "overrides", {"dmphn": {"data": "x"}}, "'data' holds for a whole profile"),
         (SMOKE, "seeds", 0, "smoke.yaml: seeds: 0; allowed: whole numbers from 1"),
         (SMOKE, "seeds", 2, "smoke.yaml: seeds and ladder are read from final records; set `final: true`"),
-        (NIGHT, "ladder", [{"stepz": 9}], "ladder[0]: unknown key 'stepz'; did you mean 'steps'?"),
-        (NIGHT, "ladder", [{"seeds": 3}], "night.yaml: ladder[0]: 'seeds' holds for a whole profile"),
+        (SMOKE, "ladder", [{"stepz": 9}], "ladder[0]: unknown key 'stepz'; did you mean 'steps'?"),
+        (SMOKE, "ladder", [{"seeds": 3}], "smoke.yaml: ladder[0]: 'seeds' holds for a whole profile"),
         (SMOKE, "stepz", 1, "profiles/smoke.yaml: unknown key 'stepz'; did you mean 'steps'?"),
         (SMOKE, "runs", ["cdgnt"], "smoke.yaml: runs: no run 'cdgnt'; did you mean 'cdgnet'?"),
         (SMOKE, "runs", [3], "smoke.yaml: runs[0]: 3; allowed: text in quotes"),

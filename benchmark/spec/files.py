@@ -50,8 +50,6 @@ def load_profile(path: Path, runs: Mapping[str, Run]) -> Profile:
             raise ValueError(f"{path}: overrides.{name}: no such run or model; {nearest(name, names)}")
     if profile.seeds < 1:
         raise ValueError(f"{path}: seeds: {profile.seeds}; allowed: whole numbers from 1")
-    if not profile.final and (profile.seeds > 1 or profile.ladder):
-        raise ValueError(f"{path}: seeds and ladder are read from final records; set `final: true`")
     changes = {f"overrides.{name}": cuts for name, cuts in profile.overrides.items()}
     changes |= {f"ladder[{number}]": cuts for number, cuts in enumerate(profile.ladder)}
     for key, cuts in changes.items():
@@ -59,6 +57,8 @@ def load_profile(path: Path, runs: Mapping[str, Run]) -> Profile:
         build(Profile, where, {"name": path.stem, "about": "", **cuts})
         if shared := set(cuts) & WHOLE:
             raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for a part of it")
+    if not profile.final and (profile.seeds > 1 or profile.ladder):
+        raise ValueError(f"{path}: seeds and ladder are read from final records; set `final: true`")
     return profile
 
 
