@@ -56,7 +56,7 @@ def lay_out(folder):
     return folder
 
 
-def serial(title, work, cost):
+def serial(title, work, cost, in_order=False):
     """Do the work of every run here, one after another, as `pool.each` does it in a pool."""
     from benchmark.training import pool
 

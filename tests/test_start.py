@@ -9,7 +9,12 @@ from benchmark.datasets.simulation import photographs
 from benchmark.training import start
 
 _, RUNS = spec.load()
-FIRST = {run.model: name for name, run in reversed(RUNS.items()) if run.train}
+MOTION = ("flow_classes", "kernel_classes")  # losses of networks that estimate motion and give no image
+FIRST = {
+    run.model: name
+    for name, run in reversed(RUNS.items())
+    if run.train and run.train.loss["name"] not in MOTION
+}
 
 
 def photograph() -> torch.Tensor:
