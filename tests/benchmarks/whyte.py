@@ -48,7 +48,7 @@ class Scene:
 
 def scene(photograph: str, path: str, focal: float) -> Scene:
     """Film a photograph along a path, its focal length in units of its longer side."""
-    sharp = PHOTOGRAPHS[photograph]() / 255
+    sharp = PHOTOGRAPHS[photograph]().astype(np.float32) / 255  # OpenCV goes wrong with float64 at the border
     height, width = sharp.shape[:2]
     camera = Camera(focal * max(height, width), height, width)
     rotations = np.stack(PATHS[path](TIMES), axis=1) * camera.steps
