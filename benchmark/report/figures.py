@@ -102,12 +102,12 @@ class Drawing:
         Raises:
             OSError: a figure could not be drawn or written.
         """
-        for process in self.processes:
-            errors = process.stderr.read().decode() if process.stderr else ""
-            if process.wait():
+        while self.processes:
+            process = self.processes.pop()
+            errors = process.communicate()[1].decode()
+            if process.returncode:
                 last = errors.strip().rpartition("\n")[2]
                 raise OSError(f"{self.folder}: figures cannot be drawn ({last})")
-        self.processes = []
 
     def picture(self, plot: Plot) -> str:
         """Return the plot's SVG element.
@@ -126,7 +126,7 @@ class Drawing:
     ) -> None:
         for process in self.processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def main() -> None:
