@@ -17,9 +17,8 @@ from benchmark.results.schema import Complexity
 ROOT = Path(__file__).parents[1]
 RUNS = spec.load(ROOT / "params.yaml")[1]
 COUNTED = {row.run: row for row in read_rows(ROOT / "results" / "complexity.csv", Complexity)}
-FIRST = {  # of each model whose operations are defined
-    run.model: name for name, run in reversed(RUNS.items()) if COUNTED[name].macs_256 is not None
-}
+SOLVERS = {row.run for row in COUNTED.values() if row.macs_256 is None}  # operations are not defined
+FIRST = {run.model: name for name, run in reversed(RUNS.items()) if name not in SOLVERS}  # of each model
 IMAGE = 3 * 16 * 24 * 4  # bytes of one
 
 
