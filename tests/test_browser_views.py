@@ -99,18 +99,22 @@ def test_axe_finds_nothing(chromium, path, theme):
 
 
 def test_a_keyboard_gets_everywhere(chromium, path):
-    """The first stop skips to the content; Tab goes through the bar, and no view keeps it."""
+    """The first stop skips the bar; Tab leaves every kind of view again, and no stop folds the view away."""
     with visit(chromium, path) as opened:
         page = opened.page
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
-        for view in ("images", "plots"):
+        for view in KINDS:
             opened.show(view)
-            page.evaluate("document.querySelector('.skip').focus()")
-            seen = []
-            for _ in range(400):
+            page.evaluate("[...document.querySelectorAll('header.bar button')].at(-1).focus()")
+            stops = 0
+            while stops < 400 and not page.evaluate("document.activeElement === document.body"):
+                assert not page.evaluate("document.activeElement.matches('.view > details > summary')")
                 page.keyboard.press("Tab")
-                seen.append(page.evaluate("document.activeElement === document.body"))
-                if seen[-1]:
-                    break
-            assert seen[-1], f"Tab never leaves {view}"
+                stops += 1
+            assert 0 < stops < 400, view
+        page.evaluate("document.querySelector('#methods > details > summary').click()")
+        assert page.locator("#verdicts").is_visible()
+    with visit(chromium, path, "#methods", viewport={"width": 375, "height": 800}) as phone:
+        box = phone.page.locator("nav.views [aria-current]").bounding_box()
+        assert 0 <= box["x"] <= 375 - box["width"]  # the bar is scrolled to the view's link

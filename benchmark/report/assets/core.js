@@ -46,7 +46,9 @@
       if (link.hash === `#${view.id}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.querySelector("nav.views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const here = document.querySelector("nav.views [aria-current]");
+    // Not by scrollIntoView, from which Tab would go on, past the link that skips the bar.
+    if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;
     view.querySelector(":scope > details")?.setAttribute("open", "");
     for (let fold = target?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
     const first = !shown.has(view.id);
@@ -213,6 +215,10 @@
     }
   });
   addEventListener("afterprint", show);
+  for (const title of document.querySelectorAll("section.view > details > summary")) {
+    title.tabIndex = -1; // a title, as the view stays unfolded
+    title.addEventListener("click", (event) => event.preventDefault());
+  }
   root.classList.add("scripted");
   show();
 })();
