@@ -54,8 +54,10 @@ def test_a_click_sorts_and_the_address_keeps_it(visited, full_summary):
     page, head = visited.page, visited.page.locator("#ledger thead th").first
     ranks = sorted(COLUMNS.index(entry.outcome) for entry in full_summary.entries)
     head.click()
+    page.wait_for_selector("#ledger thead th[aria-sort=ascending]")  # it sorts when the page is idle
     rising = [COLUMNS.index(re.sub(r"^\S+ ", "", row[0])) for row in rows(page)]
     head.click()
+    page.wait_for_selector("#ledger thead th[aria-sort=descending]")
     falling = [COLUMNS.index(re.sub(r"^\S+ ", "", row[0])) for row in rows(page)]
     first = ids(page)
 
