@@ -184,8 +184,8 @@ def position(value: float, axis: Axis) -> float:
 def written(value: float, axis: Axis) -> str:
     """Write a value of an axis: its name, or four digits.
 
-    >>> written(1, Axis("", names=("a", "b"))), written(-0.012345, Axis("")), written(123456.0, Axis(""))
-    ('b', '−0.01234', '123,456')
+    >>> written(1, Axis("", names=("a", "b"))), written(-0.012346, Axis("")), written(123456.0, Axis(""))
+    ('b', '−0.01235', '123,456')
     """
     if axis.names and float(value).is_integer() and 0 <= value < len(axis.names):
         return axis.names[int(value)]
