@@ -2,6 +2,9 @@
 
 A loss that can do without an extra says in `WITHOUT = {extra: what it does then}`: where a real set does not
 have it, the run trains without, and the words are noted beside its results.
+
+A loss is a mean over the images of its batch, so that a batch can be cut (training/parallel.py). One that is
+not says why in `WHOLE`.
 """
 
 from dataclasses import dataclass, field

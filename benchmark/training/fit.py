@@ -6,7 +6,7 @@ read later (`pending.Pending`). A processor that draws crops does not compute, s
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmark.data.pairs import Pairs
 from benchmark.losses import Batch
 from benchmark.spec import Recipe
-from benchmark.training import checkpoint, crops
+from benchmark.training import checkpoint, crops, parallel
 from benchmark.training.ahead import Ahead
 from benchmark.training.objective import Networks, Objective, build_objective, build_schedule
 from benchmark.training.pending import DivergedError, Pending
@@ -37,6 +37,7 @@ class Settings:
     amp: str = "none"  # none or bfloat16
     validate: int = 10  # points on the validation curve
     save_seconds: float = 30.0  # between checkpoints
+    parts: int = 1  # of a batch, one after another; see parallel.py
     ahead: int | None = None  # batches drawn while the device works; None: AHEAD on a GPU, else 0
     unread: int | None = None  # losses; None: UNREAD on a GPU, else 0
 
@@ -114,30 +115,45 @@ class NetworkTrainer:
         Raises:
             DivergedError: a loss is NaN or infinite; the message names its step and network.
         """
-        settings = self.settings
-        batch = self.batch(step)
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # so that dropout and noise resume as crops do
-        half = settings.amp == "bfloat16"
-        autocast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=half)
-        lr = self.rate(step)
-        losses, last = self.objective(self.networks, batch), torch.empty(())
+        settings, lr = self.settings, self.rate(step)
+        shares = parallel.shares(self.batch(step), settings.parts)
+        # So that dropout and noise resume as crops do; each process draws its own.
+        torch.manual_seed(settings.seed * 1_000_003 + step + (parallel.rank() << 40))
+        objectives = [(share, self.objective(self.networks, part)) for share, part in shares]
+        last = torch.empty(())
         while True:
-            with autocast:  # the generator computes the next loss here
-                name, loss = next(losses, ("", None))
+            name, loss = self.differentiate(objectives)
             if loss is None:
                 return last
-            last = loss.detach()
+            last = parallel.add_up(self.networks[name], loss)
             self.losses.add(step, name, lr, last)
-            self.update_network(name, loss, lr)
+            optimiser = self.optimisers[name]
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            optimiser.step()
 
-    def update_network(self, name: str, loss: Tensor, lr: float) -> None:
-        """Update one network, the restoring one or a discriminator, by its own optimiser."""
-        optimiser = self.optimisers[name]
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+    def differentiate(
+        self, objectives: list[tuple[float, Iterator[tuple[str, Tensor]]]]
+    ) -> tuple[str, Tensor | None]:
+        """Compute the next loss of every part of a batch, one part after another, and add up their gradients.
+
+        Returns:
+            Which network to update, and the sum of the losses by their shares; None when there is no more.
+        """
+        device, half = self.settings.device.split(":")[0], self.settings.amp == "bfloat16"
+        total = None
+        for share, losses in objectives:
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                name, loss = next(losses, ("", None))  # the generator computes it here
+            if loss is None:
+                return name, None
+            if total is None:
+                self.optimisers[name].zero_grad(set_to_none=True)
+            if share != 1:
+                loss = share * loss
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        return name, total
 
 
 def fit(
@@ -153,7 +169,7 @@ def fit(
 
     At validations, step 0 included, a row has the gains of `validate(net, step)` too, in dB by split. The row
     of step 0 has no loss. An interrupted run continues from its checkpoint, with the same result as an
-    uninterrupted run.
+    uninterrupted run. Of several processes (parallel.py) the first one reads, validates and writes.
 
     Raises:
         DivergedError: as `NetworkTrainer.step` and `refuse_nan`, before anything that follows is written.
@@ -161,12 +177,16 @@ def fit(
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
     losses = trainer.losses
-    start, rows = 0, list[dict[str, Any]]()
-    if settings.checkpoint.exists():
+    tensors, state = dict[str, Tensor](), dict[str, Any](step=0, rows=[], window=[])
+    if settings.checkpoint.exists() and parallel.rank() == 0:
         tensors, state = checkpoint.load(settings.checkpoint)
+    if parallel.size() > 1:
+        own = {name: values.cpu() for name, values in checkpoint.pack(networks, optimisers).items()}
+        tensors, state = parallel.of_first((tensors or own, state))
+    if tensors:
         checkpoint.unpack(tensors, networks, optimisers)
-        start, rows, window = state["step"], state["rows"], state["window"]
-        losses.window = dict(zip(range(start - len(window), start), window, strict=True))
+    start, rows, window = state["step"], state["rows"], state["window"]
+    losses.window = dict(zip(range(start - len(window), start), window, strict=True))
 
     steps = settings.steps
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
@@ -186,8 +206,9 @@ def fit(
         if done == steps or time.monotonic() - saved > settings.save_seconds:
             losses.read()
             refuse_nan(networks, done)
-            state = {"step": done, "rows": rows, "window": list(losses.window.values())}
-            checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
+            if parallel.rank() == 0:
+                state = {"step": done, "rows": rows, "window": list(losses.window.values())}
+                checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
             saved = time.monotonic()
         progress(done)
     return rows
