@@ -244,7 +244,7 @@ def serve(side: str, name: str, case: Case, given: argparse.Namespace) -> None:
             if given.device != "cpu":
                 torch.cuda.synchronize()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            assert math.isfinite(float(loss))
+            assert math.isfinite(float(torch.as_tensor(loss).detach()))
             print(json.dumps([wall, cpu]), file=answers, flush=True)
 
 
