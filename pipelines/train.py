@@ -8,6 +8,9 @@ table repeats it, and the next call tries again.
 In a profile whose trainings are final, each is scored at once, and its record goes to a folder that git keeps
 (results/finished.py). What is there is trained again only when its recipe as cut is another one, or when it
 is named as an argument and anything else has changed.
+
+A run whose batch is too large for one GPU, or takes too long there, is trained by several processes, each
+with a part of every batch: `torchrun --nproc-per-node=2 -m pipelines.train NAME`.
 """
 
 import json
@@ -25,7 +28,7 @@ from benchmark.data.pairs import AbsentError
 from benchmark.measure import finishing
 from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
-from benchmark.training import checkpoint, planning, pool, trainer
+from benchmark.training import checkpoint, parallel, planning, pool, trainer
 from benchmark.training.fingerprint import fingerprint
 from benchmark.trouble import one_line, write_text
 from benchmark.weights import pretrained
@@ -173,6 +176,8 @@ def main(*names: str) -> int:
         if name not in trainings:
             raise ValueError(f"no run {name!r}; {spec.nearest(name, trainings)}")
     chosen = {name: trainings[name] for name in names} if names else trainings
+    if parallel.join():
+        return together(chosen, profile, results)
     final = finishing.restore(results, trainings) if profile.final else set()
     stale = [name for name, t in chosen.items() if recorded(t, results, name in final) != current(t, profile)]
     older = [name for name in stale if name in final and not names]
@@ -193,6 +198,25 @@ def main(*names: str) -> int:
             if folder.name not in chosen:
                 shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     return failed
+
+
+def together(chosen: Mapping[str, spec.Training], profile: spec.Profile, results: Results) -> int:
+    """Train one run after another, with a part of every batch in each process; the first one writes results.
+
+    Raises:
+        ValueError: the batch of a run cannot be cut.
+    """
+    for name, training in chosen.items():
+        stale, recipe = recorded(training, results) != current(training, profile), training.run.train
+        message = "is trained"
+        if parallel.of_first(stale):
+            if parallel.rank() == 0:
+                message = train(name, lambda share: None)
+            elif recipe:
+                trainer.train(training.run, recipe, training.profile, Path(), Path())
+        if parallel.rank() == 0:
+            print(f"train {name}: {message}", flush=True)
+    return 0
 
 
 def in_order(

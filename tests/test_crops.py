@@ -17,8 +17,8 @@ from benchmark.data.pairs import Pairs
 from benchmark.spec import Normalise
 from benchmark.training.augment import _colours, corrupt, geometric
 from benchmark.training.augment._geometry import flip, turn
+from benchmark.training.crops import sample
 from benchmark.training.drawing import DRAWING
-from benchmark.training.fit import sample
 from benchmark.training.objective import build_loss
 from tests.samples import RECIPE, pairs
 

@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from benchmark import spec
 from benchmark.data.pairs import Pairs
+from benchmark.training.crops import sample
 from benchmark.training.drawing import DRAWING
-from benchmark.training.fit import sample
 from tests.project import ROOT
 from tests.samples import RECIPE, pairs
 

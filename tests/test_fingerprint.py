@@ -128,7 +128,7 @@ def test_text_counts_where_no_short_training_looks(code, monkeypatch, file, prof
 
 
 @pytest.mark.parametrize(
-    "key", ["steps", "batch", "crop", "thin", "lr_times", "amp", "validate", "seed", "data"]
+    "key", ["steps", "batch", "crop", "thin", "lr_times", "amp", "parts", "validate", "seed", "data"]
 )
 def test_whatever_a_profile_cuts_is_in_the_fingerprint(key):
     """Another value of a key that cuts, another fingerprint."""

@@ -10,7 +10,8 @@ from benchmark import nets, spec
 from benchmark.measure import steps
 from benchmark.timing.schedule import Job
 from benchmark.training.augment import simulated_line
-from benchmark.training.fit import NetworkTrainer, Settings, sample
+from benchmark.training.crops import sample
+from benchmark.training.fit import NetworkTrainer, Settings
 from benchmark.training.objective import adversary_networks
 from benchmark.weights import pretrained
 
@@ -47,8 +48,8 @@ def test_a_call_is_the_next_step_of_training(name):
     training = NetworkTrainer(networks(name, recipe), steps.images(recipe), recipe, settings)
     work = prepare(name, batch=2, height=32, width=32)
 
-    losses = [work.call() for _ in range(3)]
-    assert losses == [training.step(step) for step in range(3)]
+    losses = [float(work.call()) for _ in range(3)]
+    assert losses == [float(training.step(step)) for step in range(3)]
     assert len(set(losses)) == 3
 
 

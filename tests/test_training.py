@@ -6,14 +6,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from benchmark import nets, spec
-from benchmark.training import Settings, checkpoint, fit
+from benchmark.training import Settings, checkpoint, crops, fit
+from benchmark.training.ahead import Ahead
 from benchmark.training.fit import NetworkTrainer
 from tests.samples import RECIPE, network, pairs
 
@@ -97,6 +101,94 @@ def test_nan_is_refused_with_its_step(settings):
 
     with pytest.raises(ValueError, match=r"step 7: the loss of 'net' is nan at learning rate 0.002"):
         fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: {}, objective)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A second passes between two looks at the clock, of which training takes one per step."""
+    module = sys.modules[NetworkTrainer.__module__]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=partial(next, count())))
+
+
+@pytest.mark.parametrize("unread", [0, 3, 32])
+def test_a_nan_that_is_read_late_is_named_and_nothing_after_it_is_kept(tmp_path, clock, unread):
+    """However long nobody looks: the first one is named, and the checkpoint is of before."""
+    factors = iter([1] * 28 + [math.nan] * 90)
+    kept = []
+
+    def objective(networks, batch):
+        yield "net", networks["net"](batch.blurry)[-1].mean() * next(factors)
+
+    def interrupt(step):
+        kept.append(checkpoint.load(settings.checkpoint)[1]["step"] if settings.checkpoint.exists() else 0)
+
+    settings = Settings(10000, tmp_path / "run.safetensors", validate=1, save_seconds=7, unread=unread)
+    with pytest.raises(ValueError, match=r"step 29: the loss of 'net' is nan at learning rate 0.002"):
+        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: {}, objective, interrupt)
+
+    assert (len(kept), max(kept)) == {0: (28, 24), 3: (31, 24), 32: (31, 24)}[unread]
+    assert all(values.isfinite().all() for values in checkpoint.load(settings.checkpoint)[0].values())
+
+
+def test_weights_that_are_not_finite_are_never_written(settings):
+    """A finite loss may have a gradient that is not: the root of zero."""
+
+    def objective(networks, batch):
+        yield "net", (networks["net"](batch.blurry)[-1] * 0).sqrt().mean()
+
+    with pytest.raises(ValueError, match=r"step 1: weights of 'net' are not finite"):
+        fit({"net": network()}, pairs(), RECIPE, settings, lambda net, step: {}, objective)
+    assert not settings.checkpoint.exists()
+
+
+def test_batches_drawn_ahead_and_losses_read_late_change_no_bit(tmp_path, clock):
+    """Curve, weights and window of a checkpoint are those of drawing and looking at every step in turn."""
+
+    def train(name, **more):
+        net, settings = network(), Settings(230, tmp_path / name, validate=3, save_seconds=7, **more)
+        return net, fit({"net": net}, pairs(), RECIPE, settings, lambda n, step: {"test": 1.0})
+
+    (plain, expected), (other, curve) = train("plain"), train("ahead", ahead=3, unread=32)
+
+    assert curve == expected
+    for a, b in zip(plain.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_any_step_can_be_asked_for_and_its_error_comes_with_it():
+    """In any order; in sequence each is drawn once; one that fails does so when it is asked for."""
+    drawn = []
+
+    def sample(step):
+        drawn.append(step)
+        if step == 9:
+            raise ValueError("too small")
+        return step
+
+    ahead = Ahead(sample, 2)
+
+    assert [ahead(step) for step in (0, 1, 2, 3, 4, 1, 7, 6)] == [0, 1, 2, 3, 4, 1, 7, 6]
+    assert drawn[:5] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="too small"):
+        ahead(9)
+    assert ahead(10) == 10
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_batches_on_a_gpu_are_those_of_the_processor():
+    """Sent ahead from pinned memory that is used again, while the device is busy with other work."""
+    recipe = replace(RECIPE, crop=20, batch=8)
+    trainer = NetworkTrainer({"net": network()}, pairs(), recipe, Settings(50, Path(), device="cuda"))
+    work = torch.rand(2000, 2000, device="cuda")
+    sums = []
+    for step in range(50):
+        batch = trainer.batch(step)
+        for _ in range(20):
+            work = work @ work / 1000
+        sums.append(batch.blurry.double().sum())  # after the work
+    for step, total in enumerate(sums):
+        expected = crops.sample(pairs(), recipe, 0, step).blurry
+        assert float(total) == pytest.approx(float(expected.double().sum()), rel=1e-12)
 
 
 class Critic(nn.Module):

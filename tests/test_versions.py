@@ -44,11 +44,11 @@ def before():
 @pytest.mark.parametrize(
     ("module", "old", "new", "concerned"),
     [
-        ("training.fit", "whole", "entire", set()),
+        ("training.crops", "whole", "entire", set()),
         ("training.fit", "zero_grad(set_to_none=True)", "zero_grad(set_to_none=False)", set()),
         ("models.mscnn", "pyramid", "shrunk", set()),
         ("training.fit", "fused=True", "fused=True, eps=1e-5", {GAN, PLAIN}),
-        ("training.fit", "in recipe.augment", "in recipe.augment[::-1]", {PLAIN}),
+        ("training.crops", "in recipe.augment", "in recipe.augment[::-1]", {PLAIN}),
         ("training.fit", "* step / self.settings.steps", "* (step + 0.01) / self.settings.steps", {GAN}),
         ("training.augment.saturate_hsv", "uniform(0.5", "uniform(0.51", {PLAIN}),
         ("models.mscnn", "[::-1]\n", "[::-1]\n        coarsest = 1.001 * coarsest\n", {PLAIN}),

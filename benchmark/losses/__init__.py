@@ -2,9 +2,13 @@
 
 A loss that can do without an extra says in `WITHOUT = {extra: what it does then}`: where a real set does not
 have it, the run trains without, and the words are noted beside its results.
+
+A loss is a mean over the images of its batch, so that a batch can be cut (training/parallel.py). One that is
+not says why in `WHOLE`.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -33,3 +37,10 @@ class Batch:
 def exact(x: Tensor) -> Tensor:
     """Convert half precision, which autocast may select, to single; leave higher precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@cache
+def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return numbers as a tensor (n,), sent to a device once: sending waits for all work there."""
+    with torch.inference_mode(False):  # for training too, whoever asks first
+        return torch.tensor(values, dtype=dtype, device=device)

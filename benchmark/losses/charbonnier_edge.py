@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from benchmark.losses import Batch
+from benchmark.losses import Batch, constants
 from benchmark.losses.pixel import pyramid
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
@@ -17,7 +17,7 @@ TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 
 def smooth(images: Tensor) -> Tensor:
     """Smooth by five Gaussian taps along columns and rows, borders replicated: (B, C, H, W) -> the same."""
-    taps = images.new_tensor(TAPS)
+    taps = constants(TAPS, images.dtype, images.device)
     channels = images.shape[1]
     kernel = (taps[:, None] * taps).expand(channels, 1, 5, 5)
     return conv2d(pad(images, (2, 2, 2, 2), mode="replicate"), kernel, groups=channels)

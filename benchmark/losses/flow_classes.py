@@ -16,6 +16,8 @@ from torch.nn.functional import cross_entropy
 from benchmark.losses import Batch
 from benchmark.models.gong import CLASSES, FIRST
 
+WHOLE = "is a mean over the known pixels of the whole batch"
+
 
 def labels(motion: Tensor) -> list[Tensor]:
     """Turn motion (B, 2, H, W), pixels right and down, to u >= 0; return classes of u and v, (B, H, W)."""

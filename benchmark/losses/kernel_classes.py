@@ -13,6 +13,7 @@ from benchmark.losses import Batch
 from benchmark.models.sun import KERNELS, SPACING, vectors
 
 VARIES = 1.0  # pixels
+WHOLE = "is a mean over those patches of the whole batch that move as one"
 
 
 def labels(motion: Tensor, patch: int) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torchvision.models import vgg19
 
-from benchmark.losses import Batch
+from benchmark.losses import Batch, constants
 from benchmark.weights import pretrained
 
 # Convolutions of VGG19 before their ReLU, and their indices in torchvision's `features`.
@@ -30,7 +30,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 
 
 def imagenet(x: Tensor, batch: Batch) -> Tensor:
     """Normalise as for VGG19's training: ImageNet has mean 0 and standard deviation 1 per channel."""
-    mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (MEAN, STD))
+    dtype = torch.get_default_dtype()
+    mean, std = (constants(values, dtype, x.device).view(3, 1, 1) for values in (MEAN, STD))
     return (batch.image(x) - mean) / std
 
 

@@ -1,5 +1,7 @@
 """SSIM of Wang et al. 2004 with a Gaussian window of 11 and sigma 1.5, for its protocols and the losses."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,9 +15,16 @@ GAUSSIAN /= GAUSSIAN.sum()
 
 def window(like: Tensor) -> Tensor:
     """Return the normalised Gaussian, (11,), in the dtype and on the device of `like`."""
-    x = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
-    weights = torch.exp(-(x**2) / (2 * SIGMA**2))
-    return (weights / weights.sum()).to(like)
+    return _sent(like.dtype, like.device)
+
+
+@cache
+def _sent(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Send the window once, as sending waits for all work on the device; a loss may use it in training."""
+    with torch.inference_mode(False):
+        x = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
+        weights = torch.exp(-(x**2) / (2 * SIGMA**2))
+        return (weights / weights.sum()).to(device, dtype)
 
 
 def blend(x: Tensor) -> Tensor:

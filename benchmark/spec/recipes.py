@@ -130,6 +130,7 @@ class Profile:
     schedule: dict[str, Any] = field(default_factory=dict)  # in place of the recipe's
     start: str = ""  # how weights are drawn, a key of training.start.STARTS; empty: as the model does
     amp: str = "none"  # none or bfloat16: networks under autocast, losses in single precision
+    parts: int = 1  # of a batch that is too large for the device, one after another; the batch stays whole
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
     perceptual: tuple[str, ...] = ()  # metrics of pyiqa; see metrics/_pyiqa.py
     validate: int = 10  # points on the validation curve

@@ -6,7 +6,8 @@ that is the restoring network alone; with one, `Adversary.objective` of the reci
 benchmark/adversaries yields (network name, loss) for the discriminators too.
 """
 
-from benchmark.training.fit import DivergedError, Settings, fit
+from benchmark.training.fit import Settings, fit
 from benchmark.training.objective import adversary_networks
+from benchmark.training.pending import DivergedError
 
 __all__ = ["DivergedError", "Settings", "adversary_networks", "fit"]

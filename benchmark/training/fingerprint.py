@@ -42,6 +42,7 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         return provenance.digest(facts | {"code": versions.text(run)})
     recipe, steps = profile.cut(run.train)
     cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
+    cuts |= {"parts": profile.parts} if profile.parts > 1 else {}
     cuts |= {"start": profile.start, "curve": [POINTS, validation.CROPS, validation.SIDE]}
     facts |= {"recipe": asdict(recipe), "steps": steps, **cuts, "version": versions.current(run)}
     return provenance.digest(facts | {"code": provenance.hashes(unseen(run, profile, facts["pretrained"]))})

@@ -1,33 +1,29 @@
-"""Training loop: draw a batch, update every network, record the loss; resumes bit for bit, refuses NaN."""
+"""Training loop: draw a batch, update every network, record the loss; resumes bit for bit, refuses NaN.
+
+On a GPU nothing in a step waits for the device: batches are drawn and sent ahead (`ahead.Ahead`), losses are
+read later (`pending.Pending`). A processor that draws crops does not compute, so there both are done in turn.
+"""
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
-from benchmark import plugins
-from benchmark.data.pairs import UNPAIRED, Pairs
+from benchmark.data.pairs import Pairs
 from benchmark.losses import Batch
-from benchmark.spec import Normalise, Recipe
-from benchmark.training import checkpoint
-from benchmark.training.augment import Crop, tensor
-from benchmark.training.drawing import DRAWING
+from benchmark.spec import Recipe
+from benchmark.training import checkpoint, crops, parallel
+from benchmark.training.ahead import Ahead
 from benchmark.training.objective import Networks, Objective, build_objective, build_schedule
+from benchmark.training.pending import DivergedError, Pending
 
 POINTS = 100  # on the loss curve; each is the mean over its share of the steps
-Buffers = dict[str, Tensor]  # by name: (B, side, side, C), the memory of a batch
-
-
-class DivergedError(ValueError):
-    """A loss is not finite."""
+AHEAD, UNREAD = 3, 32  # on a GPU: batches drawn ahead, losses that were not looked at
 
 
 @dataclass(frozen=True)
@@ -41,96 +37,9 @@ class Settings:
     amp: str = "none"  # none or bfloat16
     validate: int = 10  # points on the validation curve
     save_seconds: float = 30.0  # between checkpoints
-
-
-def draw(pairs: Pairs, recipe: Recipe, index: int, rng: np.random.Generator) -> Crop:
-    """Draw a random crop of a pair and of its extras, after the augmentations of the whole image.
-
-    For a recipe that shrinks its images first (bicubic, antialiased), a larger crop is shrunk, which differs
-    from a crop of a shrunk image at its border alone.
-
-    Raises:
-        ValueError: the image is smaller than the crop, or the dataset does not have an extra.
-    """
-    side = recipe.crop * recipe.shrink
-    whole: Crop = {"blurry": pairs.blurry[index], "sharp": pairs.sharp[index]}
-    for name in recipe.extras:
-        if name != UNPAIRED:
-            if name not in pairs.extras:
-                raise ValueError(f"extras: no {name!r} in this dataset; allowed: {', '.join(pairs.extras)}")
-            whole[name] = pairs.extras[name][index]
-    for name in recipe.before_crop:
-        whole = plugins.load("training.augment", name).augment(whole, rng)
-    height, width = whole["blurry"].shape[:2]
-    if min(height, width) < side:
-        raise ValueError(f"{pairs.names[index]}: {width}x{height} is smaller than the crop of {side}")
-    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    crop = {name: shrink(image[y : y + side, x : x + side], recipe.shrink) for name, image in whole.items()}
-    # Contiguous copies: augmentation that rotates a memory-mapped crop would miss the cache.
-    return {
-        name: x.astype(x.dtype if x.shape[-1] == 3 else np.float32, order="C") for name, x in crop.items()
-    }
-
-
-def shrink(image: NDArray[Any], times: int) -> NDArray[Any]:
-    """Divide the sides of an 8-bit image by `times`.
-
-    Raises:
-        ValueError: it is not an image and `times` is not 1.
-    """
-    if times == 1:
-        return image
-    if image.dtype != np.uint8 or image.shape[-1] != 3:
-        raise ValueError("shrink: only images can be shrunk, not the extras of this recipe")
-    size = (image.shape[1] // times, image.shape[0] // times)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-
-
-def sample(
-    pairs: Pairs, recipe: Recipe, seed: int, step: int, device: str = "cpu", buffers: Buffers | None = None
-) -> Batch:
-    """Draw the batch of a step. It depends on seed and step alone, so a resumed run draws the same one.
-
-    With the same `buffers` again, a batch on the CPU overwrites the previous one: allocating memory takes
-    longer than filling it.
-
-    Raises:
-        ValueError: as `draw`.
-    """
-    rng = np.random.default_rng([seed, step])
-    stacked = {} if buffers is None else buffers
-    indices = DRAWING[recipe.drawing](pairs, recipe, seed, step)
-    for i, index in enumerate(indices):
-        crop = draw(pairs, recipe, index, rng)
-        for name in recipe.augment:
-            crop = plugins.load("training.augment", name).augment(crop, rng)
-        if UNPAIRED in recipe.extras:
-            others = pairs.unpaired or pairs
-            index = int(rng.integers(len(others)))
-            crop[UNPAIRED] = draw(others, replace(recipe, extras=()), index, rng)["blurry"]
-        for name, image in crop.items():
-            if name not in stacked:
-                stacked[name] = torch.empty(recipe.batch, *image.shape)
-            put(image, stacked[name][i], recipe.normalise)
-    # Permuted NHWC is PyTorch's channels_last, about three times as fast on a CPU.
-    filled = {name: images[: len(indices)] for name, images in stacked.items()}
-    tensors = {name: images.permute(0, 3, 1, 2).to(device) for name, images in filled.items()}
-    if "grey" in recipe.augment:
-        # Its networks restore each channel as an image of its own. The three are equal, so one gives the same
-        # mean loss and gradients as all of them, in a third of the time.
-        tensors = {name: x[:, :1] if x.shape[1] == 3 else x for name, x in tensors.items()}
-    return Batch(tensors.pop("blurry"), tensors.pop("sharp"), recipe.normalise, tensors)
-
-
-def put(image: NDArray[Any], out: Tensor, normalise: Normalise) -> None:
-    """Write a crop (side, side, C) into its slot of a batch, images in the network's range."""
-    values = tensor(image)
-    if image.dtype == np.uint8:
-        torch.div(values, 255, out=out)
-    else:
-        out.copy_(values)
-    if image.shape[-1] == 3 and normalise != Normalise():  # subtracting zero takes as long
-        out.sub_(normalise.mean).mul_(normalise.scale)
+    parts: int = 1  # of a batch, one after another; see parallel.py
+    ahead: int | None = None  # batches drawn while the device works; None: AHEAD on a GPU, else 0
+    unread: int | None = None  # losses; None: UNREAD on a GPU, else 0
 
 
 class NetworkTrainer:
@@ -163,51 +72,88 @@ class NetworkTrainer:
             )
             for name, net in self.networks.items()
         }
-        self.buffers: Buffers = {}
+        self.buffers: crops.Buffers = {}
+        gpu = torch.device(settings.device).type == "cuda"
+        self.copies = torch.cuda.Stream(settings.device) if gpu else None
+        ahead, unread = settings.ahead, settings.unread
+        self.batches = Ahead(self.sample, (AHEAD if gpu else 0) if ahead is None else ahead)
+        self.losses = Pending((UNREAD if gpu else 0) if unread is None else unread)
+
+    def sample(self, step: int) -> Batch:
+        """Draw the batch of a step; on a GPU, wait until its copy is there, which no other work delays."""
+        given = self.pairs, self.recipe, self.settings.seed, step, self.settings.device
+        if self.copies is None:  # drawn ahead, a batch may not overwrite the one that is in use
+            return crops.sample(*given, self.buffers if self.batches.count == 0 else None)
+        with torch.cuda.stream(self.copies):
+            batch = crops.sample(*given, self.buffers)
+            self.copies.synchronize()
+        return batch
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step, whose memory the device may use again when this step's work is done."""
+        batch = self.batches(step)
+        if self.copies is not None:
+            for images in (batch.blurry, batch.sharp, *batch.extras.values()):
+                images.record_stream(torch.cuda.current_stream(images.device))
+        return batch
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
         epoch = self.recipe.epochs * step / self.settings.steps
         return self.recipe.optimiser.lr * self.schedule(epoch)
 
-    def step(self, step: int) -> float:
+    def step(self, step: int) -> Tensor:
         """Update every network on the batch of a step; return the last loss, the restoring network's.
 
         In a GAN the objective yields the losses of its discriminators before that of the restoring network.
+        Losses are added to `self.losses`, which looks at them at once on a CPU, and later on a GPU: until
+        `self.losses.read()` has been called, networks may have been updated by a loss that is not finite.
 
         Args:
             step: counted from 0.
 
         Raises:
-            DivergedError: a loss is NaN or infinite; the message names the step and the network.
+            DivergedError: a loss is NaN or infinite; the message names its step and network.
         """
-        settings = self.settings
-        batch = sample(self.pairs, self.recipe, settings.seed, step, settings.device, self.buffers)
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # so that dropout and noise resume as crops do
-        half = settings.amp == "bfloat16"
-        autocast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=half)
-        value, lr = math.nan, self.rate(step)
-        losses = self.objective(self.networks, batch)
+        settings, lr = self.settings, self.rate(step)
+        shares = parallel.shares(self.batch(step), settings.parts)
+        # So that dropout and noise resume as crops do; each process draws its own.
+        torch.manual_seed(settings.seed * 1_000_003 + step + (parallel.rank() << 40))
+        objectives = [(share, self.objective(self.networks, part)) for share, part in shares]
+        last = torch.empty(())
         while True:
-            with autocast:  # the generator computes the next loss here
-                name, loss = next(losses, ("", None))
+            name, loss = self.differentiate(objectives)
             if loss is None:
-                return value
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise DivergedError(
-                    f"step {step + 1}: the loss of {name!r} is {value} at learning rate {lr:g}"
-                )
-            self.update_network(name, loss, lr)
+                return last
+            last = parallel.add_up(self.networks[name], loss)
+            self.losses.add(step, name, lr, last)
+            optimiser = self.optimisers[name]
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            optimiser.step()
 
-    def update_network(self, name: str, loss: Tensor, lr: float) -> None:
-        """Update one network, the restoring one or a discriminator, by its own optimiser."""
-        optimiser = self.optimisers[name]
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+    def differentiate(
+        self, objectives: list[tuple[float, Iterator[tuple[str, Tensor]]]]
+    ) -> tuple[str, Tensor | None]:
+        """Compute the next loss of every part of a batch, one part after another, and add up their gradients.
+
+        Returns:
+            Which network to update, and the sum of the losses by their shares; None when there is no more.
+        """
+        device, half = self.settings.device.split(":")[0], self.settings.amp == "bfloat16"
+        total = None
+        for share, losses in objectives:
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                name, loss = next(losses, ("", None))  # the generator computes it here
+            if loss is None:
+                return name, None
+            if total is None:
+                self.optimisers[name].zero_grad(set_to_none=True)
+            if share != 1:
+                loss = share * loss
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        return name, total
 
 
 def fit(
@@ -223,18 +169,24 @@ def fit(
 
     At validations, step 0 included, a row has the gains of `validate(net, step)` too, in dB by split. The row
     of step 0 has no loss. An interrupted run continues from its checkpoint, with the same result as an
-    uninterrupted run.
+    uninterrupted run. Of several processes (parallel.py) the first one reads, validates and writes.
 
     Raises:
-        DivergedError: as `NetworkTrainer.step`.
+        DivergedError: as `NetworkTrainer.step` and `refuse_nan`, before anything that follows is written.
     """
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
-    start, rows, losses = 0, list[dict[str, Any]](), list[float]()
-    if settings.checkpoint.exists():
+    losses = trainer.losses
+    tensors, state = dict[str, Tensor](), dict[str, Any](step=0, rows=[], window=[])
+    if settings.checkpoint.exists() and parallel.rank() == 0:
         tensors, state = checkpoint.load(settings.checkpoint)
+    if parallel.size() > 1:
+        own = {name: values.cpu() for name, values in checkpoint.pack(networks, optimisers).items()}
+        tensors, state = parallel.of_first((tensors or own, state))
+    if tensors:
         checkpoint.unpack(tensors, networks, optimisers)
-        start, rows, losses = state["step"], state["rows"], state["window"]
+    start, rows, window = state["step"], state["rows"], state["window"]
+    losses.window = dict(zip(range(start - len(window), start), window, strict=True))
 
     steps = settings.steps
     points = {math.ceil(steps * k / POINTS) for k in range(1, POINTS + 1)}
@@ -243,16 +195,31 @@ def fit(
         rows = [{"step": 0, "lr": trainer.rate(0), "loss": None, **validate(networks["net"], 0)}]
     saved = time.monotonic()
     for step in range(start, steps):
-        losses.append(trainer.step(step))
+        trainer.step(step)
         done = step + 1
         if done in points or done in validations:
+            losses.read()
             gains = validate(networks["net"], done) if done in validations else {}
-            loss = sum(losses) / len(losses)
+            loss = sum(losses.window.values()) / len(losses.window)
             rows.append({"step": done, "lr": trainer.rate(step), "loss": loss, **gains})
-            losses = []
+            losses.window = {}
         if done == steps or time.monotonic() - saved > settings.save_seconds:
-            state = {"step": done, "rows": rows, "window": losses}
-            checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
+            losses.read()
+            refuse_nan(networks, done)
+            if parallel.rank() == 0:
+                state = {"step": done, "rows": rows, "window": list(losses.window.values())}
+                checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
             saved = time.monotonic()
         progress(done)
     return rows
+
+
+def refuse_nan(networks: Networks, done: int) -> None:
+    """Look at all weights: a finite loss may have had gradients that are not.
+
+    Raises:
+        DivergedError: one is NaN or infinite; the message names the network.
+    """
+    for name, net in networks.items():
+        if not all(bool(weights.isfinite().all()) for weights in net.parameters()):
+            raise DivergedError(f"step {done}: weights of {name!r} are not finite")

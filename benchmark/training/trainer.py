@@ -10,7 +10,7 @@ from benchmark import nets
 from benchmark.data import selection
 from benchmark.data.pairs import Pairs
 from benchmark.spec import Profile, Recipe, Run
-from benchmark.training import Settings, adversary_networks, fit, images, start
+from benchmark.training import Settings, adversary_networks, fit, images, parallel, start
 from benchmark.training.validation import Validator
 
 
@@ -56,17 +56,24 @@ def train_on(
 
     `splits` are those that the curve shows: "train", on which the network is trained, "test", and perhaps
     "validation".
+
+    Raises:
+        ValueError: the batch cannot be cut into the profile's parts, or for several processes.
     """
     net = nets.build(run, profile.thin, profile.seed)
     if profile.start:
         start.STARTS[profile.start](net, recipe.normalise)
+    parts = max(1, profile.parts)
+    if why := parallel.refusal(run, parts):
+        raise ValueError(why)
     notes = nets.load_pretrained(net, recipe.pretrained)
+    notes += parallel.notes(net, recipe.batch, parts)
     curve = fit(
         {"net": net} | adversary_networks(recipe, profile.thin),
         splits["train"],
         recipe,
-        Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate),
-        Validator(splits, recipe.normalise, maps),
+        Settings(steps, checkpoint, profile.seed, nets.device(), profile.amp, profile.validate, parts=parts),
+        Validator(splits, recipe.normalise, maps) if parallel.rank() == 0 else lambda net, step: {},
         progress=lambda step: progress(step / steps),
     )
     return net, curve, notes

@@ -32,9 +32,8 @@ from benchmark import nets, spec
 from benchmark.data.pairs import UNPAIRED, Pairs
 from benchmark.results import provenance
 from benchmark.spec import Profile, Recipe, Run
-from benchmark.training import checkpoint, trainer
+from benchmark.training import checkpoint, crops, trainer
 from benchmark.training.drawing import DRAWING
-from benchmark.training.fit import sample
 from benchmark.training.objective import build_schedule
 
 Numbers = dict[str, list[float]]
@@ -153,7 +152,7 @@ def draw_order(recipe: Recipe) -> list[float]:
 def draw_crops(recipe: Recipe, pairs: Pairs) -> list[float]:
     """Sum the images and extras of many augmented crops, weighted by place, channel and number."""
     side = SIDE // 2
-    batch = sample(pairs, replace(recipe, crop=side, batch=DRAWS), SHORT.seed, 0)
+    batch = crops.sample(pairs, replace(recipe, crop=side, batch=DRAWS), SHORT.seed, 0)
     totals = []
     for values in (batch.blurry, batch.sharp, *(batch.extras[name] for name in sorted(batch.extras))):
         weights = 1 + torch.arange(values.numel()).view(values.shape).sqrt() / math.sqrt(values.numel())

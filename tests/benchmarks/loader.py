@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmark import spec
 from benchmark.data import store
 from benchmark.data.pairs import PairFiles, Pairs, image
-from benchmark.training.fit import Buffers, sample
+from benchmark.training.crops import Buffers, sample
 
 ROUNDS, BATCHES = 9, 12  # in a round: one batch from files, then so many from the store
 RUNS = {

@@ -12,7 +12,7 @@ import time
 import torch
 
 from benchmark import nets, spec
-from benchmark.training.fit import sample
+from benchmark.training.crops import sample
 from benchmark.training.objective import build_objective
 from pipelines import data
 

@@ -116,7 +116,7 @@ def serve() -> None:
             )
         for step in range(begun, begun + question["steps"]):
             start = time.process_time()
-            losses.append(trainer.step(step))
+            losses.append(float(trainer.step(step)))
             took.append(time.process_time() - start)
         print(json.dumps({"seconds": median(took), "losses": losses}), file=answers, flush=True)
 
