@@ -89,7 +89,7 @@ def test_code_that_decides_nothing_repeats_nothing(code):
         (code / file).write_text("# A comment.\n" + text.replace("\n\n", "\n\n\n  # Another.\n\n"))
     for kind in ("training/augment", "losses", "adversaries", "metrics", "models", "datasets"):
         (code / kind / "brand_new.py").write_text("x = 1\n")
-    for file in ("spec/files.py", "training/pool.py"):
+    for file in ("spec/files.py", "engine/worker.py"):
         (code / file).write_text("x = 1\n")
 
     assert {name: versions.text(run) for name, run in RUNS.items()} == before

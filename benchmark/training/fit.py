@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark import plugins
 from benchmark.data.pairs import UNPAIRED, Pairs
+from benchmark.engine import stopping
 from benchmark.losses import Batch
 from benchmark.spec import Normalise, Recipe
 from benchmark.training import checkpoint
@@ -227,6 +228,7 @@ def fit(
 
     Raises:
         DivergedError: as `NetworkTrainer.step`.
+        Stopped: the process was asked to end; the state is saved.
     """
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
@@ -250,9 +252,12 @@ def fit(
             loss = sum(losses) / len(losses)
             rows.append({"step": done, "lr": trainer.rate(step), "loss": loss, **gains})
             losses = []
-        if done == steps or time.monotonic() - saved > settings.save_seconds:
+        stop = stopping.asked()
+        if done == steps or stop or time.monotonic() - saved > settings.save_seconds:
             state = {"step": done, "rows": rows, "window": losses}
             checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
             saved = time.monotonic()
         progress(done)
+        if stop and done < steps:
+            raise stopping.Stopped(f"after step {done} of {steps}")
     return rows
