@@ -1,7 +1,7 @@
-"""A log that processes append to, of what begins and ends where; as a command, a timing of a second on its machine.
+"""A log that processes append to, of what begins and ends where; as a command, a timing of a second.
 
-A line has four words: a run or "timing"; "begin", "end" or "overlap"; the process; its machine, which is the name
-of its TMPDIR, as pretended machines have one each.
+A line has four words: a run or "timing"; "begin", "end" or "overlap"; the process; its machine, which is the
+name of its TMPDIR, as pretended machines have one each.
 """
 
 import os

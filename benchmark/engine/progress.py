@@ -1,7 +1,7 @@
 """Say how far work is, in files that the process which shares it out and any other can read.
 
-`checkpoints/progress/<title>/<run>.json` is of a run that is worked on, `checkpoints/progress/<title>.json` of
-all of them. Runs on other machines write theirs through the folder that the machines share.
+`checkpoints/progress/<title>/<run>.json` is of a run that is worked on, `checkpoints/progress/<title>.json`
+of all of them. Runs on other machines write theirs through the folder that the machines share.
 """
 
 import json
