@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark import engine, nets, plugins, spec
+from benchmark import engine, plugins, spec
 from benchmark.data import fetch, selection
 from benchmark.measure import motion, scoring
 from benchmark.measure.restoring import restore_and_score
@@ -52,7 +52,7 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
         "perceptual": sorted(perceptual),
         "code": provenance.model_code(run.model, Path(scoring.__file__), Path(_pyiqa.__file__), *metrics),
         "torch": torch.__version__,
-        "device": nets.device(),
+        "device": engine.device(),
     }
     return provenance.digest(facts)
 

@@ -66,7 +66,7 @@ def main(*words: str) -> int:
     profile, runs = spec.load()
     options = parse(words, profile, runs)
     interrupted = False
-    if options.budget > 0 and engine.cluster():
+    if options.budget > 0 and engine.on_cluster():
         return engine.on_whole_node("runtime", "pipelines.runtime", words)
     if options.budget > 0:
         try:

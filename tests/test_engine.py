@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -25,7 +26,6 @@ ROOT = Path(__file__).parents[1]
 RUNS = [f"run{number}" for number in range(4)]
 SECONDS = 240  # for a command, on a busy machine
 NEVER = "1e9"
-HEAD = {"num_cpus": 0, "include_dashboard": False}
 WITHOUT_RAY = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray is not installed (pip install 'ray==2.60.*')"
 )
@@ -42,11 +42,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are d
 class Nodes:
     """A Ray cluster of pretended machines, each with a core and a GPU that are none."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, temporary):
         from ray.cluster_utils import Cluster
 
         self.folder, self.count = folder, 0
-        self.cluster = Cluster(initialize_head=True, head_node_args=HEAD)
+        head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": str(temporary)}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = {self.add() for _ in range(2)}
 
     def add(self):
@@ -65,20 +66,23 @@ class Nodes:
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """The cluster, which takes ten seconds to start."""
-    cluster = Nodes(tmp_path_factory.mktemp("nodes"))
-    yield cluster
-    cluster.cluster.shutdown()
+    import ray
+
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as temporary:  # a short path, for sockets
+        cluster = Nodes(tmp_path_factory.mktemp("nodes"), temporary)
+        yield cluster
+        ray.shutdown()
+        cluster.cluster.shutdown()
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=WITHOUT_RAY)])
 def kind(request, tmp_path, monkeypatch):
     """Work in a folder with one of the engines; return its name."""
+    address = request.getfixturevalue("nodes").cluster.address if request.param == "ray" else ""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    if request.param == "ray":
-        monkeypatch.setenv("RAY_ADDRESS", request.getfixturevalue("nodes").cluster.address)
+    monkeypatch.setenv("RAY_ADDRESS", address)
     return request.param
 
 
@@ -98,7 +102,7 @@ def share_out(kind, capsys):
 
 @pytest.fixture
 def command(kind):
-    """Return a function that starts to share out the trainings by a command of its own, which may be killed."""
+    """Return a function that starts to share out the trainings by a command, which may be killed."""
     started = []
 
     def call():
@@ -146,7 +150,7 @@ def assert_same(expected):
 def test_workers_killed_at_random_moments(kind, share_out, expected, monkeypatch):
     """Ten times `kill -9`: each run goes on from its checkpoint, and the others are not disturbed.
 
-    A timing meanwhile is refused on this machine, with what trains there; a cluster gives it a node of its own.
+    A timing meanwhile is refused on this machine, with what trains; a cluster gives it a node of its own.
     """
     monkeypatch.setenv("DEBLUR_TEST_STEP", "0.06")
     draws, kills, killed_at, said = random.Random(3), [], {}, []
@@ -192,7 +196,7 @@ def test_a_terminated_command_saves_first(command, expected, monkeypatch):
     process.wait(SECONDS)
     saved = [checkpoint.load(state(name))[1]["step"] for name in RUNS if state(name).exists()]
     monkeypatch.delenv("DEBLUR_TEST_STEP")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS")
 
     assert process.returncode == 130
     assert len(saved) == 2

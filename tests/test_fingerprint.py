@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark import nets, spec
+from benchmark import engine, spec
 from benchmark.results import provenance
 from benchmark.training import fingerprint, versions
 from tests.project import ROOT, checkout
@@ -142,7 +142,7 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
     """Other images, other pretrained weights, another torch or device: trained again."""
     first = mark(GAN)
     others = [mark(GAN, data="others"), mark(GAN, pretrained=["vgg19-dcbb9e9d.pth"])]
-    monkeypatch.setattr(nets, "device", lambda: "cuda")
+    monkeypatch.setattr(engine, "device", lambda: "cuda")
     others.append(mark(GAN))
     monkeypatch.setattr(fingerprint.torch, "__version__", "0.0")
     others.append(mark(GAN))

@@ -14,7 +14,7 @@ from benchmark.engine.local import Local
 from benchmark.engine.progress import Board, clock
 from benchmark.engine.worker import Ended, Progress, Work
 
-__all__ = ["Progress", "Work", "clock", "cluster", "each", "on_whole_node"]
+__all__ = ["Progress", "Work", "clock", "device", "each", "on_cluster", "on_whole_node"]
 
 RESTARTS = 3  # of a run that gets no further meanwhile
 
@@ -41,9 +41,22 @@ class Engine(Protocol):
         """End what still runs."""
 
 
-def cluster() -> str:
-    """Return the address of the Ray cluster to use; empty for this machine alone."""
-    return os.environ.get("RAY_ADDRESS", "")
+def on_cluster() -> bool:
+    """Return whether a Ray cluster does the work; else this machine does it alone."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
+def device() -> str:
+    """Return what work runs on, "cuda" or "cpu": this machine's device, or without a GPU the cluster's."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if not on_cluster():
+        return "cpu"
+    from benchmark.engine.cluster import device
+
+    return device()
 
 
 def on_whole_node(title: str, module: str, words: tuple[str, ...]) -> int:
@@ -55,7 +68,7 @@ def on_whole_node(title: str, module: str, words: tuple[str, ...]) -> int:
 
 def choose(title: str, work: Work, runs: int) -> Engine:
     """Return the engine for so many runs."""
-    if cluster():
+    if on_cluster():
         from benchmark.engine.cluster import Cluster
 
         return Cluster(title, work)

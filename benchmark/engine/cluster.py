@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,21 @@ def nodes(ray: Any) -> list[dict[str, Any]]:
     if not found:
         raise ValueError(f"RAY_ADDRESS: no node of {os.environ['RAY_ADDRESS']!r} has a CPU to work on")
     return found
+
+
+@cache
+def device() -> str:
+    """Return the device that tasks see, "cuda" or "cpu", which may be another than that of this machine."""
+    ray = connect()
+    if not any(node["Resources"].get("GPU") for node in nodes(ray)):
+        return "cpu"
+
+    def look() -> bool:  # travels as code
+        import torch
+
+        return torch.cuda.is_available()
+
+    return "cuda" if ray.get(ray.remote(num_gpus=0.01, num_cpus=0)(look).remote()) else "cpu"
 
 
 def on(ray: Any, node: dict[str, Any]) -> Any:
@@ -121,6 +137,7 @@ def in_task(task: dict[str, Any], gpu: bool, environment: dict[str, str]) -> dic
     import ray
 
     os.environ.update(environment)
+    os.environ.pop("RAY_ADDRESS", None)  # what is done here is done on this node
     if not gpu:  # Ray hides none from a task that asks for none
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     device = f"GPU {','.join(map(str, ray.get_gpu_ids()))}" if gpu else "CPU"
