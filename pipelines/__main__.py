@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
         print(f"pipelines: {problem}", file=sys.stderr)
         return 2
     advice = ""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs would ignore it
     with subprocess.Popen(
         ["dvc", "repro", *arguments],
         stdout=subprocess.PIPE,

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from benchmark.engine.local import Local
+from benchmark.engine.local import Local, places
 from benchmark.engine.progress import Board, clock
 from benchmark.engine.worker import Ended, Progress, Work
 
-__all__ = ["Progress", "Work", "clock", "device", "each", "on_cluster", "on_whole_node"]
+__all__ = ["Progress", "Work", "clock", "device", "each", "on_cluster", "on_whole_node", "workers"]
 
 RESTARTS = 3  # of a run that gets no further meanwhile
 
@@ -57,6 +57,15 @@ def device() -> str:
     from benchmark.engine.cluster import device
 
     return device()
+
+
+def workers(runs: int) -> int:
+    """Count how many of so many runs are worked on at once."""
+    if not on_cluster():
+        return len(places(runs))
+    from benchmark.engine.cluster import count_places
+
+    return min(runs, count_places())
 
 
 def on_whole_node(title: str, module: str, words: tuple[str, ...]) -> int:

@@ -66,6 +66,14 @@ def nodes(ray: Any) -> list[dict[str, Any]]:
     return found
 
 
+def count_places() -> int:
+    """Count how many runs the cluster works on at once: its GPUs, or its CPUs where it has no GPU."""
+    working = nodes(connect())
+    return sum(int(n["Resources"].get("GPU", 0)) for n in working) or sum(
+        int(n["Resources"]["CPU"]) for n in working
+    )
+
+
 @cache
 def device() -> str:
     """Return the device that tasks see, "cuda" or "cpu", which may be another than that of this machine."""
@@ -129,7 +137,7 @@ def check_folder(ray: Any, working: list[dict[str, Any]]) -> None:
 
 def passed_on() -> dict[str, str]:
     """Return the settings in this process's environment that count on every node."""
-    return {name: value for name, value in os.environ.items() if name.startswith(("DEBLUR_", "BUDGET"))}
+    return {name: value for name, value in os.environ.items() if name.startswith("DEBLUR_")}
 
 
 def in_task(task: dict[str, Any], gpu: bool, environment: dict[str, str]) -> dict[str, Any]:

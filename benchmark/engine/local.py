@@ -33,6 +33,11 @@ def gpus() -> list[str]:
     return chosen[:count] if chosen != [""] else [str(number) for number in range(count)]
 
 
+def places(runs: int) -> list[str]:
+    """List where so many runs are worked on at once: a GPU each, or "" for a core where there is none."""
+    return (gpus() or [""] * len(os.sched_getaffinity(0)))[:runs]
+
+
 def work_on(task: Task, gpu: str, environment: Mapping[str, str], sender: Connection) -> None:
     """Do a task in a fresh process, and send how it ended."""
     end_with_parent()
@@ -50,10 +55,8 @@ class Local:
     def __init__(self, title: str, work: Work, runs: int) -> None:
         """Count the processes for so many runs, and the threads of each."""
         self.title, self.place = title, place(work)
-        cores = len(os.sched_getaffinity(0))
-        devices = gpus() or [""] * cores
-        self.idle = devices[:runs]
-        self.threads = max(1, cores // len(self.idle))
+        self.idle = places(runs)
+        self.threads = max(1, len(os.sched_getaffinity(0)) // len(self.idle))
         self.running: dict[Any, tuple[str, str, ForkServerProcess]] = {}
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([self.place.split(":")[0], "torch._dynamo", "torchvision"])
