@@ -154,9 +154,9 @@ def told(name: str, main: Callable[..., int | None], *arguments: Any, failed: in
 
 
 def terminate(number: int, frame: object) -> None:
-    """End the worker processes at once, which nobody has told, and this one as Ctrl-C does."""
+    """Ask the worker processes to end, which nobody has told, and end this one as Ctrl-C does."""
     for child in multiprocessing.active_children():
-        child.kill()
+        child.terminate()
     raise KeyboardInterrupt
 
 

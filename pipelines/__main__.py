@@ -6,6 +6,7 @@ checks DVC's preconditions first, then filters its log.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
     elif not arguments and not plan.consent():
         return 2
     advice = ""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs would ignore it
     with subprocess.Popen(
         ["dvc", "repro", *arguments],
         stdout=subprocess.PIPE,
@@ -59,6 +61,7 @@ def main(arguments: list[str]) -> int:
         encoding="utf-8",
         errors="replace",
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        process_group=0,
     ) as repro:
         assert repro.stdout
         try:
@@ -66,7 +69,8 @@ def main(arguments: list[str]) -> int:
                 advice = next((text for sign, text in ADVICE.items() if sign in line), advice)
                 if not ROUTINE.match(line):
                     print(line, end="", flush=True)
-        except KeyboardInterrupt:  # DVC and its stage were interrupted too, and end by themselves
+        except KeyboardInterrupt:  # or SIGTERM: DVC waits for its stage, which saves what is under way
+            os.killpg(repro.pid, signal.SIGINT)
             repro.wait()
             return 130
     if advice:

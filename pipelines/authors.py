@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import nets, plugins, spec, trouble
+from benchmark import engine, nets, plugins, spec, trouble
 from benchmark.data import fetch, folders
 from benchmark.data.health import examine_dataset, real_set
 from benchmark.data.pairs import Pairs
@@ -29,7 +29,6 @@ from benchmark.deconvolution import progress
 from benchmark.measure import aggregate, scoring
 from benchmark.results import AUTHORS, COMPLEXITY, Measurement, provenance, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, Score
-from benchmark.training import pool
 from benchmark.weights import published
 from benchmark.weights.published import Published
 from pipelines import run_stage
@@ -299,7 +298,7 @@ def main() -> int:
             seconds = time.monotonic() - start
             record[name][dataset] = measured(images[dataset], run, entry, files, seconds)
             record[name][dataset] |= {"seconds_per_image": round(each, 2)} if each is not None else {}
-            message = f"{images[dataset].count:,} images in {pool.clock(seconds)}"
+            message = f"{images[dataset].count:,} images in {engine.clock(seconds)}"
         except Exception as error:
             message = trouble.line(error)
             record[name][dataset] = kept.get(key) or unmeasured(images[dataset], message)
@@ -308,7 +307,7 @@ def main() -> int:
             return 130
         save(scores, record)
         done += cost[key]
-        left = pool.clock((time.monotonic() - begun) * (sum(cost.values()) - done) / done)
+        left = engine.clock((time.monotonic() - begun) * (sum(cost.values()) - done) / done)
         print(f"authors {number} of {len(todo)}  {name} {dataset}: {message}; {left} left", flush=True)
     return 0
 

@@ -4,6 +4,7 @@ A row is kept while its fingerprint (config, code of the model and of the counti
 """
 
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
@@ -16,7 +17,6 @@ from benchmark import nets, spec
 from benchmark.measure import counting, structure
 from benchmark.results import COMPLEXITY, STRUCTURE, provenance, read_rows, write
 from benchmark.results.schema import Complexity, Structure
-from benchmark.training import pool
 from pipelines import run_stage
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     fingerprints = {name: fingerprint(run) for name, run in runs.items()}
     rows = {row.fingerprint: row for row in read_rows(COMPLEXITY, Complexity, optional=True)}
     new = {mark: runs[name] for name, mark in reversed(fingerprints.items()) if mark not in rows}
-    processes, _ = pool.workers(len(new) or 1)
+    processes = min(len(os.sched_getaffinity(0)), len(new) or 1)
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
         counts = tqdm(workers.map(count, new.values()), "complexity", len(new), unit="network", disable=None)
         rows |= dict(zip(new, counts, strict=True))

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import torch
 
-from benchmark import nets, plugins, spec
+from benchmark import engine, plugins, spec
 from benchmark.data import fetch, selection
 from benchmark.measure import motion, scoring
 from benchmark.measure.restoring import restore_and_score
 from benchmark.metrics import _flow, _pyiqa
 from benchmark.results import Results, finished, provenance, read_rows, write
 from benchmark.results.schema import Score
-from benchmark.training import pool
 from benchmark.trouble import write_text
 from pipelines import run_stage
 
@@ -53,12 +52,12 @@ def fingerprint(run: spec.Run, profile: spec.Profile, results: Results, perceptu
         "perceptual": sorted(perceptual),
         "code": provenance.model_code(run.model, Path(scoring.__file__), Path(_pyiqa.__file__), *metrics),
         "torch": torch.__version__,
-        "device": nets.device(),
+        "device": engine.device(),
     }
     return provenance.digest(facts)
 
 
-def measure(name: str, tick: pool.Progress) -> str:
+def measure(name: str, tick: engine.Progress) -> str:
     """Restore and score one run's test images; return a message."""
     profile, runs = spec.load()
     run, results = runs[name], Results(profile.name)
@@ -96,7 +95,7 @@ def main() -> int:
     for folder in results.images().glob("*"):
         if folder.name not in chosen:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-    if pool.each("quality", measure, dict.fromkeys(stale, 1.0)):
+    if engine.each("quality", measure, dict.fromkeys(stale, 1.0)):
         return 1
     own = profile.of(runs) if profile.final else chosen
     scores = [row for name in own for row in rows_of(name, results, records)]

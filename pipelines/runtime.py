@@ -9,15 +9,12 @@ devices that this machine does not have are judged again, like all others.
 needs no DVC, fvcore or pyiqa.
 """
 
-import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from benchmark import spec
+from benchmark import engine, spec
+from benchmark.engine import quiet
 from benchmark.measure.session import Session, read_unmeasured
 from benchmark.results import PRICES, TIMINGS, write
 from benchmark.results.schema import Price, Timing
@@ -28,8 +25,6 @@ from benchmark.timing.schedule import parse
 from benchmark.timing.timings import timings
 from benchmark.timing.verdicts import VERDICTS
 from pipelines import run_stage
-
-LOCK = Path(tempfile.gettempdir()) / f"deblur-bench-runtime-{os.getuid()}.lock"
 
 
 def write_tables(runs: Mapping[str, spec.Run], rates: Mapping[str, float]) -> list[Timing]:
@@ -47,18 +42,20 @@ def write_tables(runs: Mapping[str, spec.Run], rates: Mapping[str, float]) -> li
 
 
 def main(*words: str) -> int:
-    """Measure within the budget, then judge everything."""
+    """Measure within the budget, then judge everything; on a Ray cluster, on a node that does only this.
+
+    Raises:
+        ValueError: something else uses this machine.
+    """
     profile, runs = spec.load()
     options = parse(words, profile, runs)
     interrupted = False
+    if options.budget > 0 and engine.on_cluster():
+        return engine.on_whole_node("runtime", "pipelines.runtime", words)
     if options.budget > 0:
         try:
-            with FileLock(LOCK, timeout=0):
+            with quiet.timing("runtime"):
                 Session(options, runs).measure()
-        except Timeout:
-            raise ValueError(
-                "something is being timed on this machine already; two would disturb each other"
-            ) from None
         except KeyboardInterrupt:
             interrupted = True
     rows = write_tables(runs, read_rates())

@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmark import claims, nets, spec
+from benchmark import claims, engine, nets, spec
 from benchmark.compare import differences
 from benchmark.data import selection
 from benchmark.data.fetch import locked
@@ -28,7 +28,7 @@ from benchmark.data.pairs import AbsentError
 from benchmark.measure import finishing
 from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
-from benchmark.training import checkpoint, parallel, planning, pool, trainer
+from benchmark.training import checkpoint, parallel, planning, trainer
 from benchmark.training.fingerprint import fingerprint
 from benchmark.trouble import one_line, write_text
 from benchmark.weights import pretrained
@@ -68,7 +68,7 @@ def recorded(training: spec.Training, results: Results, final: bool = False) -> 
         return ""
 
 
-def train(name: str, progress: pool.Progress) -> str:
+def train(name: str, progress: engine.Progress) -> str:
     """Train a run and write its weights, curve and record; return a message.
 
     A second process that trains the same run waits for the first.
@@ -84,7 +84,7 @@ def train(name: str, progress: pool.Progress) -> str:
 
 
 def train_alone(
-    training: spec.Training, final: bool, results: Results, fingerprint: str, progress: pool.Progress
+    training: spec.Training, final: bool, results: Results, fingerprint: str, progress: engine.Progress
 ) -> str:
     """Train a run that no other process trains; return a message."""
     run, folder = training.run, results.train(training.name)
@@ -123,7 +123,7 @@ def train_alone(
     watch.path.unlink(missing_ok=True)
     if missing:
         return f"not trained: {missing}"
-    return f"trained in {pool.clock(seconds)}" if run.train else "has nothing to train"
+    return f"trained in {engine.clock(seconds)}" if run.train else "has nothing to train"
 
 
 def state_file(name: str, fingerprint: str) -> Path:
@@ -192,7 +192,8 @@ def main(*names: str) -> int:
         costs = in_order(costs, chosen, printed_tables(runs))
     for name in chosen.keys() - set(stale):  # of a training that was killed at its very end
         state_file(name, current(chosen[name], profile)).unlink(missing_ok=True)
-    failed = pool.each("train", train, costs, in_order=profile.final)
+    steps = {name: t.profile.cut(t.run.train)[1] for name, t in chosen.items() if t.run.train}
+    failed = engine.each("train", train, costs, in_order=profile.final, steps=steps)
     if not names:  # a removed run leaves nothing behind
         for folder in results.train().glob("*"):
             if folder.name not in chosen:

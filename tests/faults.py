@@ -56,17 +56,15 @@ def lay_out(folder):
     return folder
 
 
-def serial(title, work, cost, in_order=False):
-    """Do the work of every run here, one after another, as `pool.each` does it in a pool."""
-    from benchmark.training import pool
-
+def serial(title, work, cost, in_order=False, steps=None):
+    """Do the work of every run here, one after another, as `engine.each` does it in others."""
     failed = 0
     for name in cost:
         try:
             print(work(name, lambda share: None))
         except Exception as error:
             failed = 1
-            print(f"{title} {name}: {pool.line(error)}", file=sys.stderr)
+            print(f"{title} {name}: {trouble.line(error)}", file=sys.stderr)
     return failed
 
 
@@ -74,8 +72,9 @@ def run_stage(folder, stage, log, bytes_, jumps):
     """Run a stage in this process and exit with its status; everything printed goes to a file."""
     import importlib
 
+    from benchmark import engine
     from benchmark.data import health
-    from benchmark.training import pool, versions
+    from benchmark.training import versions
     from pipelines import alone
 
     ctypes.CDLL(None).prctl(1, 9)  # ends with the tests
@@ -83,7 +82,7 @@ def run_stage(folder, stage, log, bytes_, jumps):
     os.environ.pop("DEBLUR_DATA", None)
     module = importlib.import_module(f"pipelines.{stage}")
     health.real_set = {"gopro": GOPRO}.get
-    pool.each, versions.current = serial, lambda run: "a version"
+    engine.each, versions.current = serial, lambda run: "a version"
     if stage == "authors":
         module.paired_datasets = lambda: {"gopro": GOPRO}
     sys.stdout = sys.stderr = open(log, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 (until the end)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark import nets, spec
+from benchmark import engine, spec
 from benchmark.results import provenance
 from benchmark.training import fingerprint, versions
 from tests.project import ROOT, checkout
@@ -89,7 +89,7 @@ def test_code_that_decides_nothing_repeats_nothing(code):
         (code / file).write_text("# A comment.\n" + text.replace("\n\n", "\n\n\n  # Another.\n\n"))
     for kind in ("training/augment", "losses", "adversaries", "metrics", "models", "datasets"):
         (code / kind / "brand_new.py").write_text("x = 1\n")
-    for file in ("spec/files.py", "training/pool.py"):
+    for file in ("spec/files.py", "engine/worker.py"):
         (code / file).write_text("x = 1\n")
 
     assert {name: versions.text(run) for name, run in RUNS.items()} == before
@@ -142,7 +142,7 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
     """Other images, other pretrained weights, another torch or device: trained again."""
     first = mark(GAN)
     others = [mark(GAN, data="others"), mark(GAN, pretrained=["vgg19-dcbb9e9d.pth"])]
-    monkeypatch.setattr(nets, "device", lambda: "cuda")
+    monkeypatch.setattr(engine, "device", lambda: "cuda")
     others.append(mark(GAN))
     monkeypatch.setattr(fingerprint.torch, "__version__", "0.0")
     others.append(mark(GAN))

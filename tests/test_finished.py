@@ -13,10 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmark import spec
+from benchmark import engine, spec
 from benchmark.results import Results, finished, read_rows
 from benchmark.results.schema import CurvePoint, Measurement, Score
-from benchmark.training import pool
 from pipelines import collect, data, quality, train
 from tests import project
 
@@ -48,16 +47,16 @@ runs:
 # Trains as the stage does, one run after the other in this process: importing torch takes longer than that.
 SERIAL = """
 import torch
-from benchmark.training import pool
+from benchmark import engine
 from pipelines import train
 
-def each(title, work, cost, in_order=False):
+def each(title, work, cost, in_order=False, steps=None):
     for name in cost:
         work(name, lambda share: None)
     return 0
 
 torch.set_num_threads(1)
-pool.each = each
+engine.each = each
 train.main()
 """
 
@@ -75,14 +74,14 @@ def stage(folder, module, *words):
     """Run a stage in a folder, in this process; return the names of the runs that it worked on, in order."""
     done = []
 
-    def each(title, work, cost, in_order=False):
+    def each(title, work, cost, in_order=False, steps=None):
         for name in cost:
             done.append(name)
             work(name, lambda share: None)
         return 0
 
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool, "each", each)
+        patch.setattr(engine, "each", each)
         assert not module.main(*words)
     return done
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, set[str]] = {
     "trouble": set(),
     "spec": set(),
+    "engine": {"trouble"},
     "plugins": {"spec"},
     "results": {"spec", "trouble"},
     "claims": {"results", "spec"},
@@ -24,9 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adversaries": {"losses", "models"},
     "nets": {"plugins", "spec", "weights"},
     "timing": {"claims", "results", "spec", "trouble"},
-    "training": {"data", "losses", "metrics", "nets", "plugins", "results", "spec", "trouble"},
+    "training": {"data", "engine", "losses", "metrics", "nets", "plugins", "results", "spec", "trouble"},
     "measure": {
         "data",
+        "engine",
         "losses",
         "metrics",
         "nets",

@@ -4,8 +4,10 @@ import fcntl
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,36 @@ def test_a_good_run_is_quiet(project):
 
     assert (first.returncode, first.stdout, first.stderr) == (0, "the stage speaks\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+SAVES = """
+import time
+open("begun", "w").close()
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    open("out.txt", "w").close()
+    raise
+"""
+
+
+def test_sigterm_reaches_the_stage_as_ctrl_c_does(project):
+    """Also in a script's background job, where Ctrl-C is ignored; the command waits for the stage."""
+    (project / "stage.py").write_text(SAVES)
+    (project / "dvc.yaml").write_text(STAGE.replace("echo the stage speaks > out.txt", "python stage.py"))
+    environment = {**os.environ, "PATH": PATH, "PYTHONPATH": str(ROOT)}
+    script = f"'{sys.executable}' -m pipelines & echo $!; wait $!"
+    with subprocess.Popen(
+        ["bash", "-c", script], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        command = int(shell.stdout.readline())
+        while not (project / "begun").exists():
+            assert shell.poll() is None
+            time.sleep(0.05)
+        os.kill(command, signal.SIGTERM)
+
+    assert shell.returncode == 130
+    assert (project / "out.txt").exists()
 
 
 @pytest.mark.parametrize(

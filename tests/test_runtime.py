@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from benchmark import spec
+from benchmark.engine import quiet
 from benchmark.measure import session
 from benchmark.results import PRICES, RUNTIME, TIMINGS, read_rows
 from benchmark.results.schema import Price, Timing
@@ -75,7 +75,7 @@ def project(tmp_path, monkeypatch):
     # The folder has a `benchmark` too; the server of fresh processes must import the real one.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     project_files.write(Path(), PARAMS)
-    monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a timing looks whether it is alone
     return tmp_path
 
 
@@ -239,7 +239,8 @@ def test_prices_follow_from_steps_and_rates(processes):
 
 def test_a_second_command_at_the_same_time_is_refused(processes):
     """They would disturb each other."""
-    with FileLock(runtime.LOCK), pytest.raises(ValueError, match="being timed on this machine already"):
+    here = rf"runtime \(process {os.getpid()}\): at work on this machine, and a timing needs it alone"
+    with quiet.timing("runtime"), pytest.raises(ValueError, match=here):
         forwards()
 
 

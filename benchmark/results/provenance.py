@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]  # of the imports `benchmark.*` and `pipelines.*`
 
 # Modules and packages whose code moves and names things but changes no number.
-PLUMBING = ("spec", "plugins", "results", "data", "datasets", "weights", "training.pool", "trouble")
+PLUMBING = ("spec", "plugins", "results", "data", "datasets", "weights", "engine", "trouble")
 
 
 def digest(facts: Any) -> str:

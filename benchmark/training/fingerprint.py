@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmark import nets
+from benchmark import engine
 from benchmark.results import provenance
 from benchmark.spec import Profile, Run
 from benchmark.training import validation, versions
@@ -36,7 +36,7 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         "datasets": [profile.data or name for name in datasets if name],
         "pretrained": sorted(pretrained),
         "torch": torch.__version__,
-        "device": nets.device(),
+        "device": engine.device(),
     }
     if run.train is None:
         return provenance.digest(facts | {"code": versions.text(run)})

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.data.pairs import Pairs
+from benchmark.engine import stopping
 from benchmark.losses import Batch
 from benchmark.spec import Recipe
 from benchmark.training import checkpoint, crops, parallel
@@ -173,6 +174,7 @@ def fit(
 
     Raises:
         DivergedError: as `NetworkTrainer.step` and `refuse_nan`, before anything that follows is written.
+        Stopped: the process was asked to end; the state is saved.
     """
     trainer = NetworkTrainer(networks, pairs, recipe, settings, objective)
     networks, optimisers = trainer.networks, trainer.optimisers
@@ -203,7 +205,8 @@ def fit(
             loss = sum(losses.window.values()) / len(losses.window)
             rows.append({"step": done, "lr": trainer.rate(step), "loss": loss, **gains})
             losses.window = {}
-        if done == steps or time.monotonic() - saved > settings.save_seconds:
+        stop = stopping.asked()
+        if done == steps or stop or time.monotonic() - saved > settings.save_seconds:
             losses.read()
             refuse_nan(networks, done)
             if parallel.rank() == 0:
@@ -211,6 +214,8 @@ def fit(
                 checkpoint.save(settings.checkpoint, checkpoint.pack(networks, optimisers), state)
             saved = time.monotonic()
         progress(done)
+        if stop and done < steps:
+            raise stopping.Stopped(f"after step {done} of {steps}")
     return rows
 
 

@@ -21,9 +21,9 @@ import torch
 from benchmark import nets, spec
 from benchmark.data import selection
 from benchmark.data.pairs import Pairs
+from benchmark.engine.worker import keep_memory
 from benchmark.metrics import psnr
 from benchmark.training import Settings, fit, start
-from benchmark.training.pool import keep_memory
 from benchmark.training.validation import Validator
 
 mpl.use("Agg")

@@ -4,7 +4,7 @@
     PYTHONPATH=. python tests/benchmarks/training_step.py ../before [RUN...] [--batch 8] [--crop 48]
 
 Run it in the project's root. Each checkout trains in a process of its own, on one thread, set up as the
-training pool sets up its workers. Both have the same networks, seeds and images (coarse squares and noise),
+engine sets up its workers. Both have the same networks, seeds and images (coarse squares and noise),
 cut by profile `embedded`, with this batch and crop unless the profile's overrides or the paper want others.
 The two take turns: a visit is the median of some steps, a run's ratio the median over visits of before /
 after. Times are CPU seconds of the process, which others on the machine disturb less than a clock; on one
@@ -84,15 +84,20 @@ def images(rng: Any, extras: tuple[str, ...], count: int = 4) -> Any:
 
 def serve() -> None:
     """Answer questions on standard input: set a run up, or take steps of it."""
-    from benchmark.training import pool
-
-    pool.prepare_worker([], 1)  # type: ignore[arg-type]
     import numpy as np
+    import torch
 
     from benchmark import nets, spec
     from benchmark.training import Settings, adversary_networks
     from benchmark.training.fit import NetworkTrainer
 
+    try:
+        from benchmark.engine.worker import keep_memory
+    except ImportError:  # an earlier checkout
+        from benchmark.training.pool import keep_memory
+
+    keep_memory()
+    torch.set_num_threads(1)
     answers, sys.stdout = sys.stdout, sys.stderr
     profile, runs = spec.load()
     trainer: Any = None
