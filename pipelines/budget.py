@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from benchmark import claims, nets, spec
+from benchmark import claims, engine, nets, spec
 from benchmark.compare import differences
 from benchmark.datasets import embedded
 from benchmark.measure import rates
-from benchmark.training import planning, pool, validation
+from benchmark.training import planning, validation
 from benchmark.trouble import write_text
 
 # s of all stages but data, train and quality, the page included, on two cores of a Xeon with AVX-512.
@@ -31,7 +31,7 @@ VALIDATIONS = 3  # of a training, at most, beside the one before it
 RATES = Path("checkpoints/rates")
 
 
-def measure(name: str, tick: pool.Progress) -> str:
+def measure(name: str, tick: engine.Progress) -> str:
     """Time a step and a test image of a run, for `read_rates`; return a message."""
     profile, runs = spec.load()
     training = base(profile).trainings(runs)[name]
@@ -79,10 +79,10 @@ def cut(profile: spec.Profile, runs: Mapping[str, spec.Run], text: str, begun: f
     profile, budget = base(profile), planning.seconds(text)
     trainings = profile.trainings(dict(runs))
     RATES.mkdir(parents=True, exist_ok=True)
-    if pool.each("timing", measure, dict.fromkeys(trainings, 1.0)):
+    if engine.each("timing", measure, dict.fromkeys(trainings, 1.0)):
         raise ValueError("budget: runs whose step could not be timed; see above")
     timed = {name: json.loads((RATES / f"{name}.json").read_text(encoding="utf-8")) for name in trainings}
-    devices, _ = pool.workers(len(trainings))
+    devices = engine.workers(len(trainings))
     left = (1 - RESERVE) * budget - (time.monotonic() - begun) - OTHER_STAGES - rendering(profile, devices)
     images = dict(profile.images)
     scoring = sum(row["image"] for row in timed.values()) / devices

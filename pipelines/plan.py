@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark import nets, spec
+from benchmark import engine, nets, spec
 from benchmark.compare import physics
 from benchmark.results import COMPLEXITY, TIMINGS, Results, finished, read_rows
 from benchmark.results.schema import Complexity, Timing
@@ -28,6 +28,7 @@ from pipelines import budget, run_stage
 # Assumed MACs a second of a core with AVX-512, and of a card as a share of its float32 peak, of which
 # synchronised forward passes on an RTX 3090 reach 26 to 43 % (benchmark/compare/cards.yaml, clocked).
 CORE, SHARE = 12e9, 0.3
+MANY = 10**6  # runs: more than there are devices
 STATE = 12  # bytes per parameter of a checkpoint: weights and Adam's two moments, float32
 
 
@@ -50,21 +51,21 @@ class Device:
 
 
 def device(card: str, count: int) -> Device:
-    """Describe so many devices: those of a card, or this machine's.
+    """Describe so many devices: those of a card, or those that runs are shared out to.
 
     Raises:
         ValueError: nothing is known of the card.
     """
     rates, name = read_rates(), card or nets.device_name()
     if not card and not torch.cuda.is_available():
-        return Device(name, count or len(os.sched_getaffinity(0)), CORE, rates.get(name))
+        return Device(name, count or engine.workers(MANY), CORE, rates.get(name))
     cards, _ = physics.read()
     found = next((known for known in cards.values() if known.has_name(name)), None)
     if found is None:
         raise ValueError(
             f"--card: no {name!r}; {spec.nearest(name, [known.name for known in cards.values()])}"
         )
-    here = 1 if card else torch.cuda.device_count()
+    here = 1 if card else engine.workers(MANY)
     return Device(found.name, count or here, SHARE * found.fp32 * 1e12 / 2, rates.get(found.name))
 
 

@@ -11,7 +11,6 @@ needs no DVC, fvcore or pyiqa.
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from benchmark import engine, spec
 from benchmark.engine import quiet

@@ -153,13 +153,13 @@ def timed(monkeypatch, tmp_path):
     monkeypatch.setattr(budget, "RATES", folder)
     monkeypatch.setattr(budget, "rendering", lambda profile, devices: 20.0)
 
-    def each(title, work, cost, in_order=False):
+    def each(title, work, cost):
         for name in cost:
             (folder / f"{name}.json").write_text(json.dumps({"step": 0.2, "image": 0.1}))
         return 0
 
-    monkeypatch.setattr(budget.pool, "each", each)
-    monkeypatch.setattr(budget.pool, "workers", lambda count: (2, 1))
+    monkeypatch.setattr(budget.engine, "each", each)
+    monkeypatch.setattr(budget.engine, "workers", lambda count: 2)
 
 
 def test_a_budget_becomes_a_profile(timed, tmp_path):
