@@ -1,4 +1,4 @@
-"""Run the pipeline: `python -m pipelines [ARGUMENTS OF dvc repro]`.
+"""Run the pipeline: `python -m pipelines [ARGUMENTS OF dvc repro]`; with BUDGET=10m it ends in ten minutes.
 
 `dvc repro --quiet` hides its errors, and without --quiet it prints a line for every stage that it skips. This
 checks DVC's preconditions first, then filters its log.
@@ -41,9 +41,16 @@ def obstacle(root: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Check the folder, call `dvc repro`, and return its exit status."""
+    """Check the folder, cut to a budget or ask about many hours, call `dvc repro`; return its exit status."""
     if problem := obstacle(Path.cwd()):
         print(f"pipelines: {problem}", file=sys.stderr)
+        return 2
+    from pipelines import plan  # imports torch, which takes seconds
+
+    if budget := os.environ.get("BUDGET", "").strip():
+        if status := plan.main("--budget", budget):
+            return status
+    elif not arguments and not plan.consent():
         return 2
     advice = ""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs would ignore it

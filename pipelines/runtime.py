@@ -11,7 +11,6 @@ needs no DVC, fvcore or pyiqa.
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from benchmark import engine, spec
 from benchmark.engine import quiet
@@ -19,7 +18,7 @@ from benchmark.measure.session import Session, read_unmeasured
 from benchmark.results import PRICES, TIMINGS, write
 from benchmark.results.schema import Price, Timing
 from benchmark.timing import storage
-from benchmark.timing.prices import prices
+from benchmark.timing.prices import prices, read_rates
 from benchmark.timing.recording import timing_key
 from benchmark.timing.schedule import parse
 from benchmark.timing.timings import timings
@@ -39,22 +38,6 @@ def write_tables(runs: Mapping[str, spec.Run], rates: Mapping[str, float]) -> li
     write(TIMINGS, Timing, rows)
     write(PRICES, Price, prices(rows, runs, rates))
     return rows
-
-
-def read_rates(path: Path = Path("params.yaml")) -> dict[str, float]:
-    """Read what an hour on a device costs, by its name.
-
-    Raises:
-        ValueError: a rate is not a price.
-    """
-    params = spec.read_yaml(path)
-    rates = (params.get("rates") if isinstance(params, dict) else None) or {}
-    if not isinstance(rates, dict):
-        raise ValueError(f"{path}: rates: {rates!r}; allowed: a mapping of devices to prices")
-    for device, rate in rates.items():
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0:
-            raise ValueError(f"{path}: rates.{device}: {rate!r} is no price of an hour; allowed: above 0")
-    return dict(rates)
 
 
 def main(*words: str) -> int:

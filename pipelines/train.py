@@ -25,13 +25,11 @@ from benchmark.data.pairs import AbsentError
 from benchmark.measure import finishing
 from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
-from benchmark.training import checkpoint, trainer
+from benchmark.training import checkpoint, planning, trainer
 from benchmark.training.fingerprint import fingerprint
 from benchmark.trouble import one_line, write_text
 from benchmark.weights import pretrained
 from pipelines import run_stage
-
-OVERHEAD = 1e9  # MACs in the time that a step of thin networks on small crops takes beside its arithmetic
 
 
 def current(training: spec.Training, profile: spec.Profile) -> str:
@@ -140,15 +138,6 @@ def forget_damaged(state: Path) -> None:
             state.unlink()
 
 
-def cost(training: spec.Training, macs: float) -> float:
-    """Estimate how long a run trains beside the others, from its network's MACs at 256x256: in MACs."""
-    if not training.run.train:
-        return OVERHEAD
-    recipe, steps = training.profile.cut(training.run.train)
-    images = recipe.batch * (recipe.crop / 256) ** 2
-    return steps * (macs * images / training.profile.thin**2 + OVERHEAD)
-
-
 def urgency(training: spec.Training, tables: Mapping[str, int], rungs: Sequence[str]) -> tuple[int, ...]:
     """Rank a training: every system once, the printed tables with all seeds, the ladder, and then the rest.
 
@@ -193,7 +182,7 @@ def main(*names: str) -> int:
     if older:
         print(f"train: final, though code or images changed since: {', '.join(older)}", flush=True)
     macs = {row.run: float(row.macs_256 or 0) for row in read_rows(COMPLEXITY, Complexity, optional=True)}
-    costs = {name: cost(chosen[name], macs.get(chosen[name].run.name, 0.0)) for name in stale}
+    costs = {name: planning.macs(chosen[name], macs.get(chosen[name].run.name, 0.0)) for name in stale}
     if profile.final:
         costs = in_order(costs, chosen, printed_tables(runs))
     for name in chosen.keys() - set(stale):  # of a training that was killed at its very end

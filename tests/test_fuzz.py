@@ -29,10 +29,10 @@ from benchmark.data import archives, examinations, fetch, listing
 from benchmark.data.pairs import image
 from benchmark.results import read_rows
 from benchmark.results.schema import Complexity, DatasetSplit, Measurement, Score
-from benchmark.timing import storage
+from benchmark.timing import prices, storage
 from benchmark.training import checkpoint
 from benchmark.weights import formats, pretrained
-from pipelines import authors, runtime
+from pipelines import authors
 from tests import project
 from tests.fuzzing import attempt, saved, write
 from tests.test_audit import CLAIMS, RESULTS
@@ -141,7 +141,7 @@ def test_params_runs_and_profiles(params, runs, profile):
         write(name, content)
     write("benchmark/profiles/embedded.yaml", profile)
     attempt(spec.load)
-    attempt(runtime.read_rates)
+    attempt(prices.read_rates)
     read = attempt(spec.read_yaml, Path("params.yaml"))
     if isinstance(read, dict):  # what is read is what another parser reads
         assert repr(yaml.safe_load(params.decode("utf-8"))) == repr(read)

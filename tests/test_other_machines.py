@@ -15,9 +15,10 @@ from PIL import Image
 from benchmark import trouble
 from benchmark.results import DATASETS, read_rows
 from benchmark.results.schema import DatasetSplit, Score
+from benchmark.timing import prices
 from benchmark.weights import published
 from benchmark.weights.published import Asset, Published
-from pipelines import authors, doctor, runtime
+from pipelines import authors, doctor
 from tests.people import (
     GOPRO,
     SEQUENCE,
@@ -233,7 +234,7 @@ def test_two_keys_in_params(capsys):
     assert "params.yaml, line 2: key 'profile' is also in line 1" in one_line(told("a", authors.main, capsys))
 
     Path("params.yaml").write_text(f"{text}rates: {{a: 1, a: 2}}\n")
-    assert "params.yaml, line 2: key 'a' is also in line 2" in one_line(told("a", runtime.read_rates, capsys))
+    assert "params.yaml, line 2: key 'a' is also in line 2" in one_line(told("a", prices.read_rates, capsys))
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])

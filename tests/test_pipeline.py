@@ -17,7 +17,7 @@ import yaml
 
 from benchmark import spec
 from benchmark.results import COMPLEXITY, DATASETS, RUNTIME, STRUCTURE, Results, provenance
-from pipelines import train
+from benchmark.training import planning
 from tests.invented import section
 from tests.project import ROOT, checkout
 
@@ -91,9 +91,9 @@ def test_estimated_cost_follows_what_a_profile_cuts():
     def arithmetic(**cuts):
         profile = replace(base, **cuts)
         training = spec.Training("dmphn_1", runs["dmphn_1"], profile)
-        return train.cost(training, 1e12) - profile.steps * train.OVERHEAD
+        return planning.macs(training, 1e12) - planning.START - profile.steps * planning.OVERHEAD
 
-    assert arithmetic() == pytest.approx(10 * 1e12 * 4 * (64 / 256) ** 2 / 4**2)
+    assert arithmetic() == pytest.approx(10 * 3 * 1e12 * 4 * (64 / 256) ** 2 / 4**2)
     assert arithmetic(steps=30) == pytest.approx(3 * arithmetic())
     assert arithmetic(crop=128) == pytest.approx(4 * arithmetic())
     assert arithmetic(thin=2) == pytest.approx(4 * arithmetic())

@@ -7,7 +7,7 @@ import pytest
 from benchmark import spec
 from benchmark.results import COMPLEXITY, PRICES, RUNTIME, TIMINGS, read_rows
 from benchmark.results.schema import Complexity
-from benchmark.timing import schedule, storage
+from benchmark.timing import prices, schedule, storage
 from benchmark.timing.verdicts import judge
 from pipelines import runtime
 from tests import project
@@ -25,9 +25,7 @@ def test_recordings_give_the_committed_tables(tmp_path, monkeypatch):
         copy.write_bytes(file.read_bytes())
     project.copy(tmp_path)
     monkeypatch.chdir(tmp_path)
-    rows = [
-        row for row in runtime.write_tables(spec.load()[1], runtime.read_rates()) if row.kind == "forward"
-    ]
+    rows = [row for row in runtime.write_tables(spec.load()[1], prices.read_rates()) if row.kind == "forward"]
 
     for table in (TIMINGS, PRICES):
         assert table.read_bytes() == (ROOT / table).read_bytes()

@@ -71,12 +71,16 @@ def test_one_motion_needs_no_second_kernel():
 
 
 def test_two_motions_are_told_apart():
-    """Of an object that moves down before a background that moves right, the kernels differ in weight."""
+    """Of an object that moves down before a background that moves right, the kernels differ in weight.
+
+    By 0.18 to 0.22 on a Xeon with and without its vector instructions; on the other picture by 0.03 to 0.08
+    there and by more than 0.1 on an EPYC: rounded otherwise, the alternation ends in another minimum.
+    """
     flow = torch.zeros(*SHAPE, 2)
     flow[..., 0] = 13
     inside = (torch.arange(SHAPE[1]) - 120).abs() < 60
     flow[:, inside] = torch.tensor([0.0, 11.0])
-    blurred = operator.lines(flow).forward(PICTURES[0])
+    blurred = operator.lines(flow).forward(PICTURES[1])
     grey = torch.einsum("c,chw->hw", torch.tensor(xu.LUMA), blurred)
     kernels, weights = hyun_kim.estimate(grey, hyun_kim.Config(kernel=17))
     share = weights[:, :, inside].mean((1, 2)) - weights[:, :, ~inside].mean((1, 2))

@@ -15,6 +15,12 @@ from benchmark.results.schema import Score
 from benchmark.training import checkpoint
 
 
+def available_metrics(profile: spec.Profile) -> dict[str, Metric]:
+    """Return every metric by name, and those of pyiqa that the profile has and that are available."""
+    metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
+    return metrics | _pyiqa.available(profile.perceptual, device=nets.device())[0]
+
+
 def restore_and_score(
     training: spec.Training, results: Results, tick: Callable[[float], None]
 ) -> list[Score]:
@@ -33,8 +39,7 @@ def restore_and_score(
     if run.train:
         weights, _ = checkpoint.load(results.train(training.name) / "weights.safetensors")
         net.load_state_dict(weights)
-    metrics: dict[str, Metric] = {key: plugins.load("metrics", key) for key in plugins.names("metrics")}
-    metrics |= _pyiqa.available(profile.perceptual, device=nets.device())[0]
+    metrics = available_metrics(profile)
     rows = []
     for dataset in [profile.data] if profile.data else run.test_on:
         pairs = selection.pairs(profile, dataset, "test")

@@ -86,16 +86,16 @@ def arithmetic(networks: Networks, recipe: Recipe) -> tuple[int, tuple[str, ...]
     return flops.get_total_flops() // 2, ()
 
 
-def images(recipe: Recipe) -> Pairs:
-    """Draw pairs of 720x1280 with the extras that the recipe needs, always the same."""
+def images(recipe: Recipe, height: int = HEIGHT, width: int = WIDTH) -> Pairs:
+    """Draw pairs of height x width pixels with the extras that the recipe needs, always the same."""
     rng = np.random.default_rng(0)
-    grains = (HEIGHT // GRAIN, WIDTH // GRAIN, 3)
+    grains = (height // GRAIN, width // GRAIN, 3)
     colours = [Image.fromarray(rng.integers(256, size=grains, dtype=np.uint8)) for _ in range(IMAGES)]
-    sharp = [np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)) for image in colours]
+    sharp = [np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in colours]
     blurry = [image // 2 + np.roll(image, SHIFT, axis=1) // 2 for image in sharp]
     drawn: dict[str, list[NDArray[np.generic]]] = {
-        "motion": [np.full((HEIGHT, WIDTH, 2), (SHIFT, 0), np.float16)] * IMAGES,
-        "moving": [rng.random((HEIGHT, WIDTH, 1)) < 0.5 for _ in range(IMAGES)],
+        "motion": [np.full((height, width, 2), (SHIFT, 0), np.float16)] * IMAGES,
+        "moving": [rng.random((height, width, 1)) < 0.5 for _ in range(IMAGES)],
     }
     extras = {name: drawn.get(name, [*blurry]) for name in recipe.extras if name != UNPAIRED}
     return Pairs([f"drawn/{number}" for number in range(IMAGES)], blurry, sharp, extras)

@@ -15,6 +15,7 @@ WHOLE = {"name", "about", "data", "images", "perceptual", "runs", "overrides", "
     "seeds",
     "ladder",
     "final",
+    "cut_from",
 }
 
 

@@ -139,6 +139,7 @@ class Profile:
     # Smaller trainings of each run beside the full one, each as a change of cuts, such as {steps: 100}.
     ladder: tuple[dict[str, int], ...] = ()
     final: bool = False  # finished trainings are committed and never done again; see results/finished.py
+    cut_from: str = ""  # the profile that a budget of time was cut from; see pipelines/plan.py
     settings: dict[str, Any] = field(default_factory=dict)  # of a solver's Config, in place of its run's
     runs: tuple[str, ...] = ()  # empty: every run; see `of`
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model or run; see `at`

@@ -1,9 +1,10 @@
 """Rows of prices.csv: what a recipe takes on a device, from the time of one training step."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from benchmark.results.schema import Price, Timing
-from benchmark.spec import Run
+from benchmark.spec import Run, read_yaml
 
 HOUR = 3.6e6  # ms; and J in a kWh
 NO_RATE = "no price per hour is given for this device: params.yaml, rates"
@@ -40,3 +41,19 @@ def price(step: Timing, steps: int, rate: float | None) -> Price:
     key = step.device, step.run, step.mode, step.batch, step.height
     times = step.median_ms, step.ci_low_ms, step.ci_high_ms
     return Price(*key, steps, *times, hours, rate, cost, kwh, step.verdict, reason)
+
+
+def read_rates(path: Path = Path("params.yaml")) -> dict[str, float]:
+    """Read what an hour on a device costs, by its name.
+
+    Raises:
+        ValueError: a rate is not a price.
+    """
+    params = read_yaml(path)
+    rates = (params.get("rates") if isinstance(params, dict) else None) or {}
+    if not isinstance(rates, dict):
+        raise ValueError(f"{path}: rates: {rates!r}; allowed: a mapping of devices to prices")
+    for device, rate in rates.items():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0:
+            raise ValueError(f"{path}: rates.{device}: {rate!r} is no price of an hour; allowed: above 0")
+    return dict(rates)
