@@ -7,6 +7,7 @@ again; the lock of a run, in that folder, keeps them from being worked on twice 
 import os
 import platform
 import signal
+import threading
 import time
 from dataclasses import asdict
 from functools import cache
@@ -40,6 +41,7 @@ def connect() -> Any:
             f"RAY_ADDRESS is {address!r}, but Ray is not installed; install 'ray==2.60.*', or unset it"
         ) from None
     if not ray.is_initialized():
+        before = signal.getsignal(signal.SIGTERM)
         started = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
         try:
             ray.init(address, logging_level="error", **(started if address == "local" else {}))
@@ -48,6 +50,8 @@ def connect() -> Any:
                 f"RAY_ADDRESS: no cluster answers at {address!r} ({one_line(error)}); "
                 "start one (docs/scale.md), or unset it"
             ) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray's own handler would exit without saving anything
     return ray
 
 
