@@ -28,7 +28,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"data", "engine", "losses", "metrics", "nets", "plugins", "results", "spec", "trouble"},
     "measure": {
         "data",
-        "engine",
         "losses",
         "metrics",
         "nets",

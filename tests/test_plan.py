@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark import claims, spec
+from benchmark import claims, engine, spec
 from benchmark.compare import differences, physics
 from benchmark.measure import rates
 from benchmark.training import planning
@@ -158,8 +158,8 @@ def timed(monkeypatch, tmp_path):
             (folder / f"{name}.json").write_text(json.dumps({"step": 0.2, "image": 0.1}))
         return 0
 
-    monkeypatch.setattr(budget.engine, "each", each)
-    monkeypatch.setattr(budget.engine, "workers", lambda count: 2)
+    monkeypatch.setattr(engine, "each", each)
+    monkeypatch.setattr(engine, "workers", lambda count: 2)
 
 
 def test_a_budget_becomes_a_profile(timed, tmp_path):

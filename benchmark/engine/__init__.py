@@ -70,9 +70,9 @@ def workers(runs: int) -> int:
 
 def on_whole_node(title: str, module: str, words: tuple[str, ...]) -> int:
     """Run a module with these words on a node of the cluster that does nothing else; return its status."""
-    from benchmark.engine import cluster
+    from benchmark.engine import whole_node
 
-    return cluster.on_whole_node(title, module, words)
+    return whole_node.on_whole_node(title, module, words)
 
 
 def choose(title: str, work: Work, runs: int) -> Engine:

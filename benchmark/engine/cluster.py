@@ -7,10 +7,8 @@ again; the lock of a run, in that folder, keeps them from being worked on twice 
 import os
 import platform
 import signal
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
@@ -21,7 +19,7 @@ from filelock import FileLock
 
 from benchmark.engine.local import GRACE, KILLED
 from benchmark.engine.progress import FOLDER
-from benchmark.engine.worker import Ended, Task, Work, do, end_with_parent, place
+from benchmark.engine.worker import Ended, Task, Work, do, place
 from benchmark.trouble import one_line
 
 ROOT = str(Path(__file__).parents[2])  # of the imports `benchmark.*`
@@ -43,6 +41,7 @@ def connect() -> Any:
             f"RAY_ADDRESS is {address!r}, but Ray is not installed; install 'ray==2.60.*', or unset it"
         ) from None
     if not ray.is_initialized():
+        before = signal.getsignal(signal.SIGTERM)
         started = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
         try:
             ray.init(address, logging_level="error", **(started if address == "local" else {}))
@@ -51,6 +50,8 @@ def connect() -> Any:
                 f"RAY_ADDRESS: no cluster answers at {address!r} ({one_line(error)}); "
                 "start one (docs/scale.md), or unset it"
             ) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray's own handler would exit without saving anything
     return ray
 
 
@@ -241,78 +242,3 @@ def reason(error: Exception) -> str:
         "TaskCancelledError": "it was cancelled",
     }
     return words.get(type(error).__name__, f"{type(error).__name__}: {one_line(error)}")
-
-
-def on_whole_node(title: str, module: str, words: tuple[str, ...]) -> int:
-    """Run `python -m <module> <words>` on a node that does nothing else meanwhile; return its status.
-
-    It is the node with most GPUs, of equal ones that with most CPUs, and takes all that Ray knows of.
-    What the command prints is printed here.
-
-    Raises:
-        ValueError: there is no cluster, a node does not see this folder, or the node was lost.
-    """
-    ray = connect()
-    node = max(nodes(ray), key=lambda node: [node["Resources"].get(kind, 0) for kind in ("GPU", "CPU")])
-    check_folder(ray, [node])
-    cpus, gpus = int(node["Resources"]["CPU"]), int(node["Resources"].get("GPU", 0))
-    print(
-        f"{title}: waits until {node['NodeManagerHostname']} is free ({cpus} CPUs, {gpus} GPUs)", flush=True
-    )
-
-    def call(root: str, *arguments: Any) -> Iterator[str | int]:  # travels as code
-        import sys
-
-        if root not in sys.path:
-            sys.path.insert(0, root)
-        from benchmark.engine.cluster import lines
-
-        yield from lines(*arguments)
-
-    options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": on(ray, node), "max_retries": 0}
-    remote = ray.remote(num_returns="streaming", **options)(call)
-    said = remote.remote(ROOT, os.getcwd(), module, words, passed_on(), os.environ.get("OMP_NUM_THREADS"))
-    status = 1
-    try:
-        for reference in said:
-            line = ray.get(reference)
-            if isinstance(line, int):
-                status = line
-            else:
-                print(line, end="", flush=True)
-    except KeyboardInterrupt:
-        ray.cancel(said, force=False)
-        raise
-    except ray.exceptions.RayError as error:
-        raise ValueError(
-            f"{title}: {reason(error)}; what is finished is kept, start again to go on"
-        ) from None
-    return status
-
-
-def lines(
-    folder: str, module: str, words: tuple[str, ...], environment: dict[str, str], threads: str | None
-) -> Iterator[str | int]:
-    """Run a module as a command in a folder, without Ray; yield the lines that it prints, and its status."""
-    own = {
-        name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "OMP_NUM_THREADS")
-    }
-    own |= environment | {"PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "1"}
-    own |= {} if threads is None else {"OMP_NUM_THREADS": threads}
-    command = [sys.executable, "-m", module, *words]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=end_with_parent,
-    ) as process:
-        assert process.stdout
-        try:
-            yield from process.stdout
-        except BaseException:  # cancelled
-            process.terminate()
-            raise
-        yield process.wait()

@@ -58,7 +58,7 @@ def seconds(text: str) -> int:
 
 
 def schedule(costs: Mapping[str, float], devices: int) -> list[Slot]:
-    """Give each training, the longest first, to the device that is free first, as the pool does.
+    """Give each training, the longest first, to the device that is free first, as the engine does.
 
     Graham (1969): the last one ends at most 4/3 - 1/(3 devices) times as late as in the best schedule.
 
