@@ -15,7 +15,8 @@ Theirs are their network, loader, augmentation, loss, optimiser and their sequen
 the host included; no log, schedule, checkpoint or validation. Changed: the device, the size of the crop where
 it is not 256, and what today's torch does not have (MIMO-UNet: `torch.rfft` is `torch.fft.fft2`; MPRNet:
 `torch.sum` of a list is `sum`). On a CPU crops are smaller than the papers', so that a step takes seconds.
-"cpu" is the ratio of processor seconds of the two training processes, without theirs of loading.
+`ratio` is theirs over ours by the clock, `ratio_cpu` by the processor seconds of the two training processes,
+without those of their loader's workers: beside other work on the machine it is the steadier of the two.
 """
 
 import argparse
@@ -294,8 +295,11 @@ def measured(name: str, case: Case, given: argparse.Namespace) -> Iterator[dict[
         worker.end()
     hardware = torch.cuda.get_device_name() if given.device != "cpu" else processor()
     for at, side in enumerate(sides[1:], start=1):
-        ratios = [visit[0][0] / visit[at][0] for visit in visits]
-        low, high = median_interval(ratios)
+        found: dict[str, str] = {}
+        for clock, what in enumerate(("ratio", "ratio_cpu")):
+            ratios = [visit[0][clock] / visit[at][clock] for visit in visits]
+            ends = zip(("", "_low", "_high"), (median(ratios), *median_interval(ratios)), strict=True)
+            found |= {what + end: f"{value:.3f}" for end, value in ends}
         yield {
             "network": name,
             "batch": case.batch,
@@ -305,10 +309,7 @@ def measured(name: str, case: Case, given: argparse.Namespace) -> Iterator[dict[
             "precision": "strict float32" if side == "none" else side,
             "theirs_ms": f"{1e3 * median(visit[0][0] for visit in visits) / steps:.0f}",
             "ours_ms": f"{1e3 * median(visit[at][0] for visit in visits) / steps:.0f}",
-            "ratio": f"{median(ratios):.3f}",
-            "ratio_low": f"{low:.3f}",
-            "ratio_high": f"{high:.3f}",
-            "ratio_cpu": f"{median(visit[0][1] / visit[at][1] for visit in visits):.3f}",
+            **found,
             "pairs": len(visits),
             "torch": torch.__version__,
         }
