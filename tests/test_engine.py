@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import engine
-from benchmark.engine import quiet
+from benchmark.engine import progress, quiet
 from benchmark.training import checkpoint
 from tests import engine_work
 from tests.engine_log import at_work, lines, runs_on
@@ -120,6 +120,12 @@ def until(condition):
     return value
 
 
+def training():
+    """List the runs that have made a step, of those at work: (run, process)."""
+    notes = {name: progress.read_note(progress.note_path("train", name)) for name in at_work()}
+    return [(name, note.process) for name, note in notes.items() if note and note.share > 0]
+
+
 def saved_at(name):
     """Return when a run saved its state, in s since 1970."""
     return state(name).stat().st_mtime if state(name).exists() else 0
@@ -175,8 +181,7 @@ def test_a_terminated_command_saves_first(command, expected, monkeypatch):
     monkeypatch.setenv("DEBLUR_TEST_STEP", "0.1")
     monkeypatch.setenv("DEBLUR_TEST_SAVE", NEVER)
     process = command()
-    until(lambda: len(at_work()) == 2)
-    time.sleep(1)
+    until(lambda: len(training()) == 2)
     process.send_signal(signal.SIGTERM)
     process.wait(SECONDS)
     saved = [checkpoint.load(state(name))[1]["step"] for name in RUNS if state(name).exists()]
@@ -224,8 +229,7 @@ def test_a_preempted_worker_saves_first(kind, share_out, expected, monkeypatch, 
     monkeypatch.setenv("DEBLUR_TEST_SAVE", NEVER)
 
     def disturb():
-        name, (number, _) = until(lambda: next(iter(at_work().items()), None))
-        time.sleep(1)
+        name, number = until(training)[0]
         os.kill(number, signal.SIGTERM)
         until(state(name).exists)
         if kind == "ray":
