@@ -1,6 +1,7 @@
 """Thresholds of the timing protocol for each kind of device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ RULES = {
         max_seconds=15.0,
         burst_seconds=1.0,
     ),
+}
+# Of a pair: `samples` are pairs of turns, and half-widths and drift are those of the ratio. Times need not be
+# steady for a ratio to be, so the warm-up has no slope to wait for.
+PAIR_RULES = {
+    "cuda": replace(RULES["cuda"], warm_slope=inf, max_samples=1000),
+    "cpu": replace(RULES["cpu"], warm_slope=inf, min_samples=20, max_samples=400, max_seconds=90.0),
 }
 # Bits of nvmlClocksEventReasons (NVML API reference, "Clocks Event Reasons") during which samples are
 # rejected. The software power cap (0x4) is not among them: a card at its power limit is the card as sold,

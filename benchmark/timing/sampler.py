@@ -142,6 +142,13 @@ def sample(
             if over or len(calls) >= check:
                 check = next_check(len(calls))
                 stopped = "narrow" if certain(calls, monitor, rules) else "time" if over else ""
+    return all_samples(warm, settled, calls, monitor, stopped)
+
+
+def all_samples(
+    warm: Sequence[float], settled: bool, calls: Sequence[TimedCall], monitor: Monitor, stopped: str
+) -> Samples:
+    """Return the samples of these calls by every clock, and their warm-up, thinned."""
     return Samples(
         warm=tuple(warm[:: -(-len(warm) // MAX_WARM_KEPT)]),
         settled=settled,
