@@ -46,11 +46,11 @@ def paper(*prose):
     return Paper("p", "", "", None, [table], list(prose))
 
 
-def row(ratio, device=CARD, size=FULL, width=0.01, run="new", anchor="old", **more):
-    """Make a sound ratio."""
+def row(ratio, device=CARD, size=FULL, run="new", anchor="old", verdict="sound", batch=1):
+    """Make a ratio that is known to 1 %."""
     kind = "cuda" if "NVIDIA" in device else "cpu"
-    ends = {"ratio": ratio, "ci_low": ratio * (1 - width), "ci_high": ratio * (1 + width)}
-    return PairedRatio(device, kind, run, anchor, "strict", *size, 1, "sound", "", "wall", **ends | more)
+    ends = {"ratio": ratio, "ci_low": 0.99 * ratio, "ci_high": 1.01 * ratio}
+    return PairedRatio(device, kind, run, anchor, "strict", *size, batch, verdict, "", "wall", **ends)
 
 
 def judged(claim, *rows):
@@ -83,7 +83,7 @@ def test_nothing_else_decides_and_all_of_it_says_what_it_measured(place):
         (found,) = judged(claim, row(1.5, *place))
 
         assert found.outcome == "undecided"
-        assert f"on {place[0]} (strict, {place[1][0]}x{place[1][1]}): New 1.5 (1.48 to 1.51)" in found.reason
+        assert f"on {place[0]} (strict, {place[1][0]}x{place[1][1]}): New 1.5 (1.48 to 1.52)" in found.reason
         assert "decides nothing on the paper's card" in found.reason
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -9,7 +10,7 @@ from benchmark.results import read_rows, write
 from benchmark.results.ratios import PairedRatio
 from benchmark.timing import storage
 from benchmark.timing.pairing import ratios_of
-from benchmark.timing.ratios import ratios
+from benchmark.timing.ratios import enough, ratios
 from benchmark.timing.stats import median_interval
 from benchmark.timing.timings import timings
 from tests.recordings import pair, recording
@@ -28,16 +29,19 @@ def row(*recordings, itself=ITSELF):
     return next(row for row in ratios([*itself, *recordings]) if row.run == "small")
 
 
-def test_a_row_has_the_ratio_and_the_hull_of_both_intervals():
-    """From the lowest end of either round to the highest; both are pairs, not calls."""
-    both = rounds(0.5, apart=0.008)
-    found, intervals = row(*both), [median_interval(ratios_of(each)) for each in both]
+def test_a_row_has_the_ratio_of_all_pairs_with_an_interval_around_all_rounds():
+    """That of all pairs, wide enough for the median of each round."""
+    both = rounds(0.5, apart=0.015)
+    found, by_round = row(*both), [ratios_of(each) for each in both]
+    pooled, medians = [*by_round[0], *by_round[1]], [median(each) for each in by_round]
+    low, high = median_interval(pooled)
 
     assert (found.verdict, found.rounds, found.pairs, found.dropped) == ("sound", 2, 120, 0)
-    assert found.ratio == pytest.approx(0.502, rel=0.005)
-    assert found.ci_low == pytest.approx(min(low for low, _ in intervals), rel=1e-5)
-    assert found.ci_high == pytest.approx(max(high for _, high in intervals), rel=1e-5)
-    assert found.ci_high / found.ci_low > 1.008
+    assert found.ratio == pytest.approx(median(pooled), rel=1e-5)
+    assert found.ci_low == pytest.approx(min(low, *medians), rel=1e-5)
+    assert found.ci_high == pytest.approx(max(high, *medians), rel=1e-5)
+    assert max(medians) > high
+    assert found.rounds_apart == pytest.approx(max(medians) / min(medians) - 1, rel=1e-4)
     assert (found.run_ms, found.anchor_ms) == (pytest.approx(5, rel=0.01), 10)
     assert found.itself == pytest.approx(1, rel=0.01)
 
@@ -47,8 +51,8 @@ def test_a_row_has_the_ratio_and_the_hull_of_both_intervals():
     [
         (rounds(apart=0.05), "ratios of rounds differ by 5"),
         (rounds()[:1], "one round"),
-        (rounds(noise=0.1), "the ratio is known to"),
-        (rounds(count=10), "10 pairs count; 20 are needed"),
+        (rounds(noise=0.2), "the ratio is known to"),
+        (rounds(count=4), "8 pairs count; 10 are needed"),
     ],
     ids=["rounds apart", "one round", "noise", "few pairs"],
 )
@@ -98,3 +102,16 @@ def test_recordings_and_rows_are_read_as_they_were_written(tmp_path):
     rows = ratios([*ITSELF, *rounds()])
     write(tmp_path / "ratios.csv", PairedRatio, rows)
     assert read_rows(tmp_path / "ratios.csv", PairedRatio) == rows
+
+
+def test_a_process_whose_ratio_drifted_is_left_out_where_two_others_did_not():
+    """It is named; with one other it counts, and the row is drifting."""
+    drifting = pair(number=3, ratios=[0.5 + 0.002 * i for i in range(60)])
+    with_two, with_one = row(*rounds(), drifting), row(rounds()[0], drifting)
+
+    assert (with_two.verdict, with_two.rounds) == ("sound", 2)
+    assert "round 3 left out: drifting" in with_two.reason
+    assert with_one.rounds == 2
+    assert with_one.verdict in ("drifting", "inconclusive")
+    assert enough(rounds())
+    assert not enough([rounds()[0], drifting])

@@ -111,8 +111,6 @@ def record_pair(
         started=started,
         position=position,
         samples=replace(samples, asynchronous=()) if device.kind == "cpu" else samples,
-        macs=network.macs,
-        traffic=network.traffic,
         first_call_ms=first_call_ms,
         memory=memory,
         machine=device.machine(),

@@ -13,6 +13,7 @@ from benchmark.results import COMPLEXITY, RUNTIME, provenance, read_rows, write
 from benchmark.results.schema import Complexity, Unmeasured
 from benchmark.timing import storage
 from benchmark.timing.pairing import ratios_of
+from benchmark.timing.ratios import MINIMUM_ROUNDS, enough
 from benchmark.timing.recording import MODES, Recording, timing_key
 from benchmark.timing.schedule import Host, Job, Options, call_seconds, mean_seconds, plan, process_seconds
 from benchmark.timing.stats import median, median_interval
@@ -155,7 +156,10 @@ class Session:
             self.write_unmeasured()
 
     def measure_job(self, job: Job, position: int) -> None:
-        """Run one job, or keep the reason why not; a timing that failed once is not tried again."""
+        """Run one job, or keep the reason why not; a timing that failed once is not tried again.
+
+        A third and further process of a pair is started only where those before it do not give a sound ratio.
+        """
         key = timing_key(job)
         seconds = call_seconds(job, self.host, self.latest, self.macs)
         needed = process_seconds(seconds, self.host, job.kind == "pair")
@@ -163,6 +167,8 @@ class Session:
         if job.kind == "step" and seconds > MAX_STEP_SECONDS:
             reason = f"a training step would take about {seconds:.0f} s on this device"
             self.reasons.setdefault(key, reason)
+        elif job.kind == "pair" and job.round > MINIMUM_ROUNDS and enough(self.tries(key)):
+            return
         elif needed > left:
             self.reasons.setdefault(key, "not measured within the time budget")
         elif key not in self.reasons:
@@ -196,6 +202,11 @@ class Session:
         if tries > 1 and judge(recording)[0] == "inconclusive":
             return self.record(job, position, tries - 1)
         return recording
+
+    def tries(self, key: Key) -> list[Recording]:
+        """Return what was recorded of a timing, by the current code."""
+        recordings = (each for each in self.recordings[key[1]] if timing_key(each) == key)
+        return [each for each in recordings if each.fingerprint == self.fingerprints[key]]
 
     def write_unmeasured(self) -> None:
         """Write what could not be measured; reasons for what was not requested now stay."""

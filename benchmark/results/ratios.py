@@ -26,8 +26,8 @@ class PairedRatio:
     rounds: Count | None = None
     pairs: Count | None = None  # that count, of all rounds
     dropped: Count | None = None
-    ratio: Ratio | None = None  # geometric mean of the rounds' medians
-    ci_low: Ratio | None = None  # the lowest and the highest end of the rounds' 95 % intervals
+    ratio: Ratio | None = None  # median of the ratios of all pairs
+    ci_low: Ratio | None = None  # its 95 % interval, widened where it leaves out the median of a round
     ci_high: Ratio | None = None
     rounds_apart: Ratio | None = None  # largest ratio of two rounds' medians, minus 1
     wall_ratio: Ratio | None = None  # by the synchronised wall clock

@@ -12,10 +12,12 @@ from benchmark.results.schema import TimingVerdict
 from benchmark.timing.comparison import spread
 from benchmark.timing.pairing import carry_over, own_clock, parts, ratios_of
 from benchmark.timing.recording import MODES, Recording
-from benchmark.timing.rules import PAIR_RULES
+from benchmark.timing.rules import PAIR_RULES, RULES
 from benchmark.timing.stats import median, median_interval
 from benchmark.timing.timings import judge_rounds, last_tries, six_digits
-from benchmark.timing.verdicts import VERDICTS
+from benchmark.timing.verdicts import VERDICTS, judge, too_uncertain
+
+MINIMUM_ROUNDS = 2  # processes that must agree
 
 
 def ratios(recordings: Iterable[Recording]) -> list[PairedRatio]:
@@ -41,24 +43,24 @@ def setting(row: PairedRatio) -> tuple[str, str, str, int, int, int]:
 
 def summarise(tries: Sequence[Recording]) -> PairedRatio:
     """Make the row of all tries of one pair, before it is held against the anchor's own."""
-    rounds = last_tries(tries)
+    rounds, left_out = counting_rounds(tries)
     last = rounds[-1]
     by_round = [ratios_of(each) for each in rounds]
     levels = [level for values in by_round if (level := median(values))]
-    verdict, reasons = judge_rounds(tries, levels, "ratios")
-    if len(rounds) == 1:
-        verdict = max(verdict, "inconclusive", key=VERDICTS.index)
+    verdict, reasons = judge_rounds(rounds, levels, "ratios")
+    pooled = [ratio for values in by_round for ratio in values]
+    vague = [words for _, words in unsure(pooled, last)]
+    if vague or len(rounds) < MINIMUM_ROUNDS:
+        verdict, reasons = max(verdict, "inconclusive", key=VERDICTS.index), [*vague, *reasons]
     total = sum(len(each.turns) // 2 for each in rounds)
-    counted = sum(map(len, by_round))
     own = all(own_clock(each.samples, each.kind_of_device) is not each.samples.wall for each in rounds)
     cells: dict[str, Any] = {"clock": "processor time" if own else "wall", "rounds": len(rounds)}
-    cells |= {"pairs": counted, "dropped": total - counted}
+    cells |= {"pairs": len(pooled), "dropped": total - len(pooled)}
     if levels:
-        intervals = [median_interval(values) for values in by_round if values]
-        low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
-        known = high < inf
-        cells |= {"ratio": geometric_mean(levels)}
-        cells |= {"ci_low": low if known else None, "ci_high": high if known else None}
+        low, high = median_interval(pooled)
+        cells |= {"ratio": median(pooled)}
+        if high < inf:
+            cells |= {"ci_low": min(low, *levels), "ci_high": max(high, *levels)}
         cells |= {"rounds_apart": spread(levels) if len(levels) > 1 else None}
         cells |= {"wall_ratio": by_clock(rounds, "wall"), "async_ratio": by_clock(rounds, "asynchronous")}
         cells |= {"carry_over": median([each for each in map(carry_over, rounds) if each is not None])}
@@ -74,11 +76,42 @@ def summarise(tries: Sequence[Recording]) -> PairedRatio:
         last.width,
         last.batch,
         verdict,
-        "; ".join(reasons),
+        "; ".join([*reasons, *left_out]),
         torch=last.machine.get("torch", ""),
         fingerprint=last.fingerprint,
         **cells,
     )
+
+
+def counting_rounds(tries: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
+    """Return the rounds that count, and in words those that are left out.
+
+    Where two processes have no flaw of their own, such as a ratio that drifted, others are left out; and
+    where two of these know the ratio well enough, those that do not.
+    """
+    counting, left_out = last_tries(tries), []
+    verdicts = {each.round: judge(each)[0] for each in counting}
+    vague = {each.round: [words for _, words in unsure(ratios_of(each), each)] for each in counting}
+    for flaw in (
+        {r: v for r, v in verdicts.items() if v != "sound"},
+        {r: w[0] for r, w in vague.items() if w},
+    ):
+        better = [each for each in counting if each.round not in flaw]
+        if len(better) >= MINIMUM_ROUNDS:
+            worse = [each.round for each in counting if each.round in flaw]
+            left_out += [f"round {number} left out: {flaw[number]}" for number in worse]
+            counting = better
+    return counting, left_out
+
+
+def unsure(values: Sequence[float], recording: Recording) -> list[tuple[TimingVerdict, str]]:
+    """Return why a ratio is not known well enough from these ratios of pairs; empty where it is."""
+    return list(too_uncertain(values, PAIR_RULES[recording.kind_of_device], "pairs", "the ratio"))
+
+
+def enough(tries: Sequence[Recording]) -> bool:
+    """Decide whether the rounds of a pair need no further one, the anchor's ratio to itself aside."""
+    return bool(tries) and summarise(tries).verdict == "sound"
 
 
 def by_clock(rounds: Sequence[Recording], clock: str) -> float | None:
@@ -100,10 +133,10 @@ def call_times(rounds: Sequence[Recording]) -> tuple[list[float], list[float]]:
 
 
 def not_itself(row: PairedRatio) -> str:
-    """Say why an anchor is not as fast as itself: 1 is outside of the interval and of the width asked for."""
+    """Say why an anchor is not as fast as itself: 1 is outside of the interval, widened by 0.5 %."""
     if row.ratio is None or row.ci_low is None or row.ci_high is None:
         return ""
-    tolerance = PAIR_RULES[row.kind_of_device].target_half_width
+    tolerance = RULES[row.kind_of_device].target_half_width
     if row.ci_low - tolerance <= 1 <= row.ci_high + tolerance:
         return ""
     interval = f"{row.ratio:.4f} ({row.ci_low:.4f} to {row.ci_high:.4f})"

@@ -51,11 +51,23 @@ RULES = {
         burst_seconds=1.0,
     ),
 }
-# Of a pair: `samples` are pairs of turns, and half-widths and drift are those of the ratio. Times need not be
-# steady for a ratio to be, so the warm-up has no slope to wait for.
+# Of a pair: `samples` are pairs of turns, half-widths and drift are those of the ratio, and `max_half_width`
+# is for all rounds together. Times need not be steady for a ratio to be, so the warm-up has no slope to wait
+# for; before it each network has been called once. On a processor a ratio may be off by 2 %, as that of two
+# times may be that are known to 1 % each.
 PAIR_RULES = {
     "cuda": replace(RULES["cuda"], warm_slope=inf, max_samples=1000),
-    "cpu": replace(RULES["cpu"], warm_slope=inf, min_samples=20, max_samples=400, max_seconds=90.0),
+    "cpu": replace(
+        RULES["cpu"],
+        warm_slope=inf,
+        warm_calls=1,
+        warm_max_seconds=30.0,
+        max_samples=400,
+        target_half_width=0.02,
+        max_half_width=0.02,
+        drift=0.02,
+        max_seconds=45.0,
+    ),
 }
 # Bits of nvmlClocksEventReasons (NVML API reference, "Clocks Event Reasons") during which samples are
 # rejected. The software power cap (0x4) is not among them: a card at its power limit is the card as sold,

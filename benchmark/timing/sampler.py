@@ -150,7 +150,7 @@ def all_samples(
 ) -> Samples:
     """Return the samples of these calls by every clock, and their warm-up, thinned."""
     return Samples(
-        warm=tuple(warm[:: -(-len(warm) // MAX_WARM_KEPT)]),
+        warm=tuple(warm[:: max(1, -(-len(warm) // MAX_WARM_KEPT))]),
         settled=settled,
         at=tuple(timed.begin - monitor.begin for timed in calls),
         wall=tuple(timed.wall for timed in calls),

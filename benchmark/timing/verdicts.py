@@ -40,16 +40,22 @@ def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, s
     samples = recording.samples
     wall = accepted(recording, samples.wall, rules)
     yield from read_early(samples)
-    yield from too_uncertain(wall, len(samples.wall), rules, "samples", "the median")
+    yield from rejected(len(wall), len(samples.wall), rules, "samples")
+    yield from too_uncertain(wall, rules, "samples", "the median")
+    yield from drift(wall, rules)
     if not samples.settled:
         yield "unsettled", f"times had not settled after {rules.warm_max_seconds:g} s of warm-up"
 
 
 def pair_flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, str]]:
-    """Yield what is wrong with a recording of a pair, whose samples are the ratios of its pairs of turns."""
+    """Yield what is wrong with a recording of a pair, whose samples are the ratios of its pairs of turns.
+
+    How well the ratio is known is judged over all rounds (`ratios`).
+    """
     ratios, samples = ratios_of(recording, rules=rules), recording.samples
     yield from read_early(samples)
-    yield from too_uncertain(ratios, len(recording.turns) // 2, rules, "pairs", "the ratio")
+    yield from rejected(len(ratios), len(recording.turns) // 2, rules, "pairs")
+    yield from drift(ratios, rules)
     if not samples.settled:
         yield "unsettled", f"the device had not settled after {rules.warm_max_seconds:g} s of warm-up"
 
@@ -65,12 +71,16 @@ def read_early(samples: Samples) -> Iterator[tuple[TimingVerdict, str]]:
             yield "unsynchronised", f"the wall clock says {times[0]} ms, but {what} {times[1]} ms"
 
 
-def too_uncertain(
-    values: Sequence[float], taken: int, rules: Rules, name: str, center: str
-) -> Iterator[tuple[TimingVerdict, str]]:
-    """Yield why the median of values is not known well enough, of so many that were taken."""
-    if taken - len(values) > rules.max_rejected * taken:
+def rejected(count: int, taken: int, rules: Rules, name: str) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield that too few of what was taken counts."""
+    if taken - count > rules.max_rejected * taken:
         yield "throttled", f"more than {percent(rules.max_rejected)} of the {name} are rejected"
+
+
+def too_uncertain(
+    values: Sequence[float], rules: Rules, name: str, center: str
+) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield why the median of values is not known well enough."""
     if len(values) < rules.min_samples:
         yield "inconclusive", f"{len(values)} {name} count; {rules.min_samples} are needed"
     elif (width := relative_half_width(values)) > rules.max_half_width:
@@ -78,6 +88,10 @@ def too_uncertain(
             "inconclusive",
             f"{center} is known to {percent(width)} instead of {percent(rules.max_half_width)}",
         )
+
+
+def drift(values: Sequence[float], rules: Rules) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield that values change in the order they came."""
     change, p = trend(values)
     if abs(change) > rules.drift and p < rules.drift_p:
         yield "drifting", f"the last third's median is {change:+.1%} off the first third's (p {p:.1g})"
