@@ -146,7 +146,10 @@ def not_itself(row: PairedRatio) -> str:
 def check_anchor(row: PairedRatio, against_itself: Mapping[tuple[Any, ...], PairedRatio]) -> PairedRatio:
     """Add the ratio of the anchor to itself; where that is not 1, no ratio to it is sound."""
     own = against_itself.get(setting(row))
-    flaw = not_itself(own) if own else "the anchor is not held against itself"
+    flaw = "the anchor is not held against itself"
+    if own:
+        vague = own.verdict != "sound" and row.run != row.anchor
+        flaw = not_itself(own) or (f"the anchor against itself is {own.verdict}" if vague else "")
     verdict: TimingVerdict = max(row.verdict, "inconclusive", key=VERDICTS.index) if flaw else row.verdict
     reason = "; ".join(filter(None, (flaw, row.reason)))
     return replace(row, verdict=verdict, reason=reason, itself=own.ratio if own else None)
