@@ -4,7 +4,7 @@ Each timing is a process of its own; rounds are interleaved in a random order, s
 affects every network. Recordings are written after every process, and are not made again. Recordings of
 devices that this machine does not have are judged again, like all others.
 
-    python -m pipelines.runtime [RUN ...] [--paired] [--budget SECONDS] [--modes A,B] [--size HxW] [--batches 1,2] ...
+    python -m pipelines.runtime [RUN ...] [--paired] [--budget SECONDS] [--modes A,B] [--size HxW] ...
 
 needs no DVC, fvcore or pyiqa.
 """

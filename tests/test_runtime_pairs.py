@@ -1,16 +1,18 @@
 """Stage runtime with --paired: which pairs, in which order, kept and judged; and a real pair."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark import spec
-from benchmark.measure import session
+from benchmark.measure import recorder, session
 from benchmark.results import COMPLEXITY, RATIOS, TIMINGS, read_rows, write
 from benchmark.results.ratios import PairedRatio
 from benchmark.results.schema import Complexity, Timing
 from benchmark.timing import schedule, storage
+from benchmark.timing.rules import PAIR_RULES
 from benchmark.timing.schedule import Host
 from pipelines import runtime
 from tests import project as project_files
@@ -135,12 +137,16 @@ def test_the_pairs_of_the_papers_tables():
     assert len(pairs) == len(set(pairs))
 
 
-def test_a_real_process_times_a_real_pair(project, monkeypatch):
-    """From the command line to the table: the wider network takes longer than the narrow one."""
+def test_real_networks_are_timed_in_turn(project, monkeypatch):
+    """From the command line to the table, without a process of its own: the wider network takes longer."""
+    quick = {"cpu": replace(PAIR_RULES["cpu"], warm_seconds=0.1, max_seconds=1.0)}
+    monkeypatch.setattr(recorder, "PAIR_RULES", quick)
     monkeypatch.setattr(schedule, "table_pairs", lambda: [("large", "small")])
+    monkeypatch.setattr(session, "run_in_process", lambda job, position=0: session.run(job, position))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     runtime.main("--paired", "--size", "64x64", "--rounds", "1")
 
     found = rows()["large"]
     assert found.ratio > 1
     assert found.reason.startswith("the anchor is not held against itself")
-    assert found.kind_of_device == "cpu"
+    assert found.clock == ("processor time" if torch.get_num_threads() == 1 else "wall")
