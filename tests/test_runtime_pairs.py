@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark import spec
-from benchmark.measure import recorder, session
+from benchmark.measure import devices, recorder, session
 from benchmark.results import COMPLEXITY, RATIOS, TIMINGS, read_rows, write
 from benchmark.results.ratios import PairedRatio
 from benchmark.results.schema import Complexity, Timing
@@ -142,7 +142,9 @@ def test_real_networks_are_timed_in_turn(project, monkeypatch):
     quick = {"cpu": replace(PAIR_RULES["cpu"], warm_seconds=0.1, max_seconds=1.0)}
     monkeypatch.setattr(recorder, "PAIR_RULES", quick)
     monkeypatch.setattr(schedule, "table_pairs", lambda: [("large", "small")])
-    monkeypatch.setattr(session, "run_in_process", lambda job, position=0: session.run(job, position))
+    host = Host("cpu", devices.Core().name, torch.__version__, {})
+    process = lambda job, position=0: session.run_pair(job, position) if job else host  # noqa: E731
+    monkeypatch.setattr(session, "run_in_process", process)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     runtime.main("--paired", "--size", "64x64", "--rounds", "1")
 
