@@ -1,24 +1,27 @@
-"""Stage runtime: time what has no recording yet on this device, within a budget -> recordings, two tables.
+"""Stage runtime: time what has no recording yet on this device, within a budget -> recordings, three tables.
 
 Each timing is a process of its own; rounds are interleaved in a random order, so that a drift of the machine
 affects every network. Recordings are written after every process, and are not made again. Recordings of
 devices that this machine does not have are judged again, like all others.
 
-    python -m pipelines.runtime [RUN ...] [--budget SECONDS] [--modes A,B] [--size HxW] [--batches 1,2] ...
+    python -m pipelines.runtime [RUN ...] [--paired] [--budget SECONDS] [--modes A,B] [--size HxW] ...
 
 needs no DVC, fvcore or pyiqa.
 """
 
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from benchmark import engine, spec
 from benchmark.engine import quiet
 from benchmark.measure.session import Session, read_unmeasured
-from benchmark.results import PRICES, TIMINGS, write
-from benchmark.results.schema import Price, Timing
+from benchmark.results import PRICES, RATIOS, TIMINGS, write
+from benchmark.results.ratios import PairedRatio
+from benchmark.results.schema import Price, Timing, Unmeasured
 from benchmark.timing import storage
 from benchmark.timing.prices import prices, read_rates
+from benchmark.timing.ratios import ratios
 from benchmark.timing.recording import timing_key
 from benchmark.timing.schedule import parse
 from benchmark.timing.timings import timings
@@ -27,17 +30,35 @@ from pipelines import run_stage
 
 
 def write_tables(runs: Mapping[str, spec.Run], rates: Mapping[str, float]) -> list[Timing]:
-    """Judge every recording of any device, and write both tables."""
+    """Judge every recording of a network, a step or a ceiling on any device, and write both tables."""
     rows = timings(storage.read())
     measured = {(row.device, timing_key(row)) for row in rows}
     rows += [
-        Timing(row.device, *timing_key(row), "unmeasured", row.reason)
+        Timing(row.device, *timing_key(row)[:-1], "unmeasured", row.reason)
         for row in read_unmeasured()
-        if (row.device, timing_key(row)) not in measured
+        if row.kind != "pair" and (row.device, timing_key(row)) not in measured
     ]
     write(TIMINGS, Timing, rows)
     write(PRICES, Price, prices(rows, runs, rates))
     return rows
+
+
+def write_ratios() -> list[PairedRatio]:
+    """Judge every recording of a pair on any device, and write their table."""
+    rows = ratios(storage.read())
+    measured = {pair(row) for row in rows}
+    rows += [
+        PairedRatio(row.device, "", *pair(row)[1:], "unmeasured", row.reason)
+        for row in read_unmeasured()
+        if row.kind == "pair" and pair(row) not in measured
+    ]
+    write(RATIOS, PairedRatio, rows)
+    return rows
+
+
+def pair(row: PairedRatio | Unmeasured) -> tuple[str, str, str, str, int, int, int]:
+    """Return what the rounds of one pair share."""
+    return row.device, row.run, row.anchor, row.mode, row.height, row.width, row.batch
 
 
 def main(*words: str) -> int:
@@ -57,9 +78,13 @@ def main(*words: str) -> int:
                 Session(options, runs).measure()
         except KeyboardInterrupt:
             interrupted = True
-    rows = write_tables(runs, read_rates())
-    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in VERDICTS}
-    print("runtime: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    judged: dict[str, Sequence[Timing | PairedRatio]]
+    judged = {"": write_tables(runs, read_rates()), " of pairs": write_ratios()}
+    for what, rows in judged.items():
+        counts = Counter(row.verdict for row in rows)
+        parts = (f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        if rows or not what:
+            print(f"runtime{what}: {', '.join(parts)}")
     if interrupted:
         print("runtime: interrupted; what is finished is kept, start again to go on", file=sys.stderr)
     return 130 if interrupted else 0

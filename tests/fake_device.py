@@ -74,6 +74,29 @@ class FakeCpu(Device):
 
 
 @dataclass
+class FakeCore(FakeCpu):
+    """A processor that others use too; its own clock leaves out what the scheduler gave to them."""
+
+    share: OverTime = lambda now: 1.0  # of the processor, that this process gets
+    own: float = 0.0  # s
+
+    def call(self) -> None:
+        """Do one call; the host's clock goes on while others work."""
+        self.note("call")
+        seconds = self.noisy_seconds(self.busy_ms) * self.slow(self.host)
+        self.own += seconds
+        self.host += seconds / self.share(self.host)
+
+    def mark(self) -> float:
+        """Return the own clock (s)."""
+        return self.own
+
+    def between(self, first: float, last: float) -> float:
+        """Return the milliseconds between two readings."""
+        return (last - first) * 1000
+
+
+@dataclass
 class FakeGpu(FakeCpu):
     """A device with a queue, events, a clock that can be slow, and a counter of energy."""
 

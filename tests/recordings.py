@@ -47,6 +47,15 @@ def recording(wall=None, number=1, mode="strict", run="small", states=None, **mo
     return Recording(run=run, mode=mode, round=number, samples=samples, **values | more)
 
 
+def pair(ratio=0.5, number=1, count=60, noise=0.01, run="small", anchor="large", ratios=None, **more):
+    """Make a processor's recording of a network in turn with its anchor, which takes 10 ms."""
+    draw = random.Random(f"{number} {run}")
+    ratios = [ratio * exp(draw.gauss(0, noise)) for _ in range(count)] if ratios is None else ratios
+    wall = [ms for i, each in enumerate(ratios) for ms in ((10.0, 10 * each) if i % 2 else (10 * each, 10.0))]
+    cells = {"kind": "pair", "anchor": anchor, "turns": "ABBA" * (len(ratios) // 2), "states": ()}
+    return recording(wall, number, run=run, **CPU | cells | more)
+
+
 def with_samples(recording, **changes):
     """Replace some of the recording's samples."""
     return replace(recording, samples=replace(recording.samples, **changes))

@@ -75,7 +75,7 @@ def test_a_recording_describes_its_job_and_survives_its_line():
     again = load(dump(recording), "place")
 
     assert dump(again) == dump(recording)
-    assert timing_key(again) == ("forward", "small", "strict", 64, 64, 4)
+    assert timing_key(again) == ("forward", "small", "strict", 64, 64, 4, "")
     device = again.device, again.kind_of_device, again.machine
     assert device == ("Fake GPU", "cuda", {"driver": "imaginary"})
     numbers = again.round, again.fingerprint, again.position, again.macs, again.traffic
@@ -175,7 +175,7 @@ def test_a_real_network_is_recorded_on_the_processor(name, mode):
     timed = job(mode, name)
     recording = record(timed, forward.prepare(timed, run, "cpu"), Cpu())
 
-    assert timing_key(load(dump(recording), "place")) == ("forward", name, mode, 64, 64, 1)
+    assert timing_key(load(dump(recording), "place")) == ("forward", name, mode, 64, 64, 1, "")
     assert min(recording.samples.wall) > 0
     assert recording.samples.events == recording.samples.graph == ()
     assert recording.burst.calls > 0

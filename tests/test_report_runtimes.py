@@ -126,6 +126,16 @@ def test_published_pairs_have_their_factor(text):
     assert "has 31 ms asynchronous and 394 ms synchronised; printed 50 ms" in shown
 
 
+def test_ratios_measured_in_turn_stand_beside_printed_ones(whole, text):
+    """With the interval, the device and what it may say; those without one are left out."""
+    ((paper, row),) = whole.times.in_turn
+    shown = visible(part(text))
+
+    assert (paper, row.row, row.printed) == ("SGENet", "MIMO-UNet [4]", "0.018")
+    assert re.search(r"0\.018 MPRNet \[27\] \S+ \S+ 0\.570? 0\.561 to 0\.583", shown)
+    assert f"{CPU} (strict, 128x128) a processor" in shown
+
+
 def test_a_device_with_one_clock_says_so(whole):
     """Where only a processor was measured, one sentence takes the place of its factors."""
     only = tuple(device for device in whole.times.devices if device.name == CPU)

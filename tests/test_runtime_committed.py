@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import spec
-from benchmark.results import COMPLEXITY, PRICES, RUNTIME, TIMINGS, read_rows
+from benchmark.results import COMPLEXITY, PRICES, RATIOS, RUNTIME, TIMINGS, read_rows
 from benchmark.results.schema import Complexity
 from benchmark.timing import prices, schedule, storage
 from benchmark.timing.verdicts import judge
@@ -27,7 +27,9 @@ def test_recordings_give_the_committed_tables(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [row for row in runtime.write_tables(spec.load()[1], prices.read_rates()) if row.kind == "forward"]
 
-    for table in (TIMINGS, PRICES):
+    runtime.write_ratios()
+
+    for table in (TIMINGS, PRICES, RATIOS):
         assert table.read_bytes() == (ROOT / table).read_bytes()
     timed = {name for name in schedule.runs_with_printed_time() if COUNTS[name].macs_720p is not None}
     assert timed <= {row.run for row in rows}  # others solve an optimisation problem: minutes an image

@@ -12,7 +12,7 @@ that round to it, so an expression has a lowest and a highest value. Nothing but
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -234,8 +234,14 @@ def describe(name: str, value: Any, parts: list[tuple[Any, str]]) -> str:
 class Formula:
     """Evaluate one expression over the cells of a paper, and write its arithmetic."""
 
-    def __init__(self, paper: Paper, units: Fraction = Fraction(1, 2)) -> None:
+    def __init__(
+        self,
+        paper: Paper,
+        units: Fraction = Fraction(1, 2),
+        measured: Mapping[Claim, Number] | None = None,  # in place of what these cells print
+    ) -> None:
         self.paper, self.units, self.used = paper, units, dict[Claim, None]()
+        self.measured = measured or {}
 
     def visit(self, node: ast.expr) -> tuple[Any, str]:
         """Return the value of a node and its text with printed numbers in place of names.
@@ -300,7 +306,9 @@ class Formula:
             raise ValueError(f"{ast.unparse(node)!r} is not allowed; a cell is Table1[row, column]")
         table, parts = node.value.id, node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         found = self.sentences(parts) if table == "Prose" else self.table(table, parts)
-        numbers = [number for claim in found if (number := read(claim, self.units))]
+        numbers = [
+            number for claim in found if (number := self.measured.get(claim) or read(claim, self.units))
+        ]
         if not numbers:
             raise ValueError(f"{ast.unparse(node)}: no number is printed there")
         self.used |= dict.fromkeys(number.claim for number in numbers if number.claim)

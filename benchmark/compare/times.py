@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.claims import Claim, Paper
-from benchmark.compare import physics
+from benchmark.compare import paired, physics
 from benchmark.compare.physics import Card, Clocked, Judgement, Load
-from benchmark.results import TIMINGS, read_rows
+from benchmark.results import RATIOS, TIMINGS, read_rows
+from benchmark.results.ratios import PairedRatio
 from benchmark.results.schema import Clock, Complexity, PrintedTime, Timing
 from benchmark.timing.timings import ratio
 
 NEAR = 2.0  # a time or ratio further than this factor from both clocks resembles neither
 ALIKE = 1.5  # clocks nearer to each other than this factor cannot be distinguished
-FULL_SIZE = (720, 1280)
+FULL_SIZE = paired.FULL_SIZE
+EAGER = ("strict", "tf32")  # modes in float32
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Sources:
     cards: Mapping[str, Card]
     clocked: Sequence[Clocked]
     measured: Sequence[Timing]  # sound eager float32 forward times of single images
+    paired: Sequence[PairedRatio] = ()  # sound, of the same
 
     def card(self, claim: Claim) -> Card | None:
         """Return the paper's card; None where it names none.
@@ -53,8 +56,8 @@ def all_macs(row: Complexity | None) -> float | None:
     return float(row.macs_720p + (row.macs_720p_deformable or 0))
 
 
-def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS) -> Sources:
-    """Collect cards, counts and measured times.
+def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS, ratios: Path = RATIOS) -> Sources:
+    """Collect cards, counts, measured times and ratios.
 
     Raises:
         ValueError: a file is malformed.
@@ -63,9 +66,14 @@ def sources(complexity: Iterable[Complexity], timings: Path = TIMINGS) -> Source
     measured = [
         row
         for row in read_rows(timings, Timing, optional=True)
-        if (row.kind, row.verdict, row.batch) == ("forward", "sound", 1) and row.mode in ("strict", "tf32")
+        if (row.kind, row.verdict, row.batch) == ("forward", "sound", 1) and row.mode in EAGER
     ]
-    return Sources({row.run: row for row in complexity}, cards, clocked, measured)
+    pairs = [
+        row
+        for row in read_rows(ratios, PairedRatio, optional=True)
+        if (row.verdict, row.batch) == ("sound", 1) and row.mode in EAGER
+    ]
+    return Sources({row.run: row for row in complexity}, cards, clocked, measured, pairs)
 
 
 def times(papers: Iterable[Paper], sources: Sources) -> Iterator[tuple[Claim, PrintedTime]]:
@@ -205,6 +213,7 @@ def ratio_cells(claim: Claim, card: Card | None, anchor: Claim | None, sources: 
                 asynchronous = ratio(best.async_ms, row.async_ms)
     ratios = claimed, asynchronous, synchronised
     clock, reason = likely_clock(claim, anchor, ratios, cells.get("measured_on", ""), sources.clocked)
+    cells |= paired.cells(run, anchor_run, card, sources.paired)
     return cells | {
         "anchor": anchor.row if anchor else "",
         "claimed_ratio": claimed,

@@ -4,6 +4,7 @@ import platform
 import re
 import resource
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,6 +58,22 @@ class Cpu(Device):
         """
         unit = 1 if sys.platform == "darwin" else 1 << 10  # bytes there, KiB elsewhere (getrusage(2))
         return {"device": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB}
+
+
+class Core(Cpu):
+    """One core of the processor, with a clock of its own: the time that it works for this process.
+
+    Time that the scheduler gives to others is not in it. With several threads there is no such clock: their
+    times add up.
+    """
+
+    def mark(self) -> float | None:
+        """Read the process's own time, s; None with several threads."""
+        return time.process_time() if torch.get_num_threads() == 1 else None
+
+    def between(self, first: float, last: float) -> float:
+        """Return the ms between two readings."""
+        return (last - first) * 1000
 
 
 class Cuda(Device):

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
 from benchmark.measure.devices import applied
-from benchmark.timing import sampler
+from benchmark.timing import pairing, sampler
 from benchmark.timing.recording import MODES, Recording
-from benchmark.timing.rules import RULES, Rules
+from benchmark.timing.rules import PAIR_RULES, RULES, Rules
 from benchmark.timing.sampler import Device
 from benchmark.timing.schedule import Job
 
@@ -75,6 +75,49 @@ def record(
         machine=device.machine(),
         other_processes=max(other_processes, device.other_processes()),
         notes=tuple(notes),
+    )
+
+
+def record_pair(
+    job: Job,
+    network: Work,
+    anchor: Work,
+    device: Device,
+    fingerprint: str = "",
+    position: int = 0,
+    rules: Rules | None = None,
+) -> Recording:
+    """Time a network and its anchor in turn, both in this process and on this device.
+
+    Peaks of memory are those of both. Processors keep the time until a call returns nowhere: it is all of it.
+
+    Raises:
+        ValueError: the device has too little memory for both, or does not support the mode.
+    """
+    rules = rules or PAIR_RULES[device.kind]
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with memory_error(job, device), applied(MODES[job.mode], device.kind):
+        other_processes = device.other_processes()
+        device.reset_peaks()
+        first_call_ms = wall_ms(device, network.call)
+        wall_ms(device, anchor.call)
+        memory = device.memory()
+        samples, turns, calls = pairing.sample_pair(device, network.call, anchor.call, rules, str(job))
+    return Recording(
+        **asdict(job),
+        device=device.name,
+        kind_of_device=device.kind,
+        fingerprint=fingerprint,
+        started=started,
+        position=position,
+        samples=replace(samples, asynchronous=()) if device.kind == "cpu" else samples,
+        first_call_ms=first_call_ms,
+        memory=memory,
+        machine=device.machine(),
+        other_processes=max(other_processes, device.other_processes()),
+        notes=(*network.notes, *anchor.notes),
+        turns=turns,
+        calls=calls,
     )
 
 

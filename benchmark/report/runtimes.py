@@ -103,6 +103,7 @@ class Times:
     dots: tuple[Dot, ...]
     clocked: tuple[Clocked, ...]
     clock_evidence: tuple[tuple[str, PrintedTime], ...]  # paper, printed time
+    in_turn: tuple[tuple[str, PrintedTime], ...]  # those whose network was measured in turn with the anchor
     devices: tuple[Device, ...]
     prices: tuple[PriceList, ...]
 
@@ -263,6 +264,7 @@ def times(inputs: Inputs) -> Times:
         tuple(dots(papers)),
         inputs.clocked,
         tuple((paper, row) for paper, rows in papers.items() for row in rows if has_clock_evidence(row)),
+        tuple((paper, row) for paper, rows in papers.items() for row in rows if row.paired_ratio),
         tuple(device(name, number, inputs.timings) for number, name in enumerate(names, 1)),
         tuple(prices(inputs)),
     )

@@ -2,6 +2,7 @@
 
 paths        of the tables; dvc.yaml names the same ones
 schema       the row of each table as a dataclass: columns, types, units, allowed values
+ratios       the row of ratios.csv
 tables       CSV to checked rows or pandas frames and back
 provenance   fingerprints: whether a result still holds
 """
@@ -11,6 +12,7 @@ from benchmark.results.paths import (
     COMPLEXITY,
     DATASETS,
     PRICES,
+    RATIOS,
     RUNTIME,
     STRUCTURE,
     TIMINGS,
@@ -24,6 +26,7 @@ __all__ = [
     "COMPLEXITY",
     "DATASETS",
     "PRICES",
+    "RATIOS",
     "RUNTIME",
     "STRUCTURE",
     "TIMINGS",

@@ -8,9 +8,10 @@ from benchmark.trouble import reading
 COMPLEXITY = Path("results/complexity.csv")  # schema.Complexity
 STRUCTURE = Path("results/structure.csv")  # schema.Structure
 DATASETS = Path("results/datasets.csv")  # schema.DatasetSplit
-RUNTIME = Path("results/runtime")  # one folder of recordings per device, and two tables over all devices
+RUNTIME = Path("results/runtime")  # one folder of recordings per device, and three tables over all devices
 TIMINGS = RUNTIME / "timings.csv"  # schema.Timing
 PRICES = RUNTIME / "prices.csv"  # schema.Price
+RATIOS = RUNTIME / "ratios.csv"  # ratios.PairedRatio
 
 
 class Results:

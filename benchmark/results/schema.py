@@ -86,7 +86,13 @@ TimingVerdict = Literal[
     "unsynchronised",  # the wall clock is below the device's own clock: it was read too early
     "unmeasured",  # `reason` says why
 ]
-TimingKind = Literal["forward", "step", "ceiling"]
+TimingKind = Literal["forward", "step", "ceiling", "pair"]  # a pair is a row of ratios.csv
+RatioScope = Literal[
+    "the paper's card",  # at 720x1280: it decides
+    "another GPU or size",
+    "a processor",
+    "",
+]
 Versus = Literal["faster", "slower", "same", "ambiguous", ""]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PictureKind = Literal[
@@ -304,6 +310,7 @@ class Unmeasured:
     width: Count
     batch: Count
     reason: str
+    anchor: str = ""  # of a pair
 
 
 @dataclass(frozen=True)
@@ -381,6 +388,11 @@ class PrintedTime:
     async_ratio: Share | None = None  # of times until the call returns
     likely_clock: Clock = ""
     likely_clock_reason: str = ""
+    paired_ratio: Ratio | None = None  # measured in turn with the anchor (ratios.csv), where that is sound
+    paired_low: Ratio | None = None  # its interval
+    paired_high: Ratio | None = None
+    paired_on: str = ""  # device, mode and size
+    paired_scope: RatioScope = ""
 
 
 @dataclass(frozen=True)

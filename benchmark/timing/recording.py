@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from benchmark.timing.rules import RULES
 
-KINDS = ("forward", "step", "ceiling")  # a network restores; a recipe trains; the device alone
+# A network restores; a recipe trains; the device alone; a network and its table's anchor in turn.
+KINDS = ("forward", "step", "ceiling", "pair")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class Recording:
     """One process: one network (or ceiling, or training step) in one mode at one size.
 
     Raises:
-        ValueError: kind, mode or kind of device is unknown, or a number is negative.
+        ValueError: kind, mode or kind of device is unknown, a number is negative, or the samples of a pair
+            are not those of its turns.
     """
 
     kind: str  # one of KINDS
@@ -130,6 +132,10 @@ class Recording:
     machine: dict[str, str] = field(default_factory=dict)  # versions, driver, threads
     other_processes: int = 0  # on the device, before or after
     notes: tuple[str, ...] = ()  # what could not be measured, with the reason
+    # Of a pair alone; its samples are those of both networks in the order in which they were taken.
+    anchor: str = ""  # the run that `run` is compared with
+    turns: str = ""  # whose turn it was: A of `run`, B of `anchor`; two turns are a pair
+    calls: tuple[int, int] = (1, 1)  # samples of a turn of A, and of B
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", KINDS), ("mode", MODES), ("kind_of_device", RULES)):
@@ -142,8 +148,29 @@ class Recording:
         for name in ("error", "psnr_change"):
             if not isinstance(self.accuracy.get(name, 0.0), int | float):
                 raise ValueError(f"accuracy.{name} {self.accuracy[name]!r}; allowed: numbers")
+        if self.kind == "pair":
+            self.check_turns()
+
+    def check_turns(self) -> None:
+        """Check that every two turns are one of each network, and that all their samples are there.
+
+        Raises:
+            ValueError: they are not.
+        """
+        pairs = {self.turns[start : start + 2] for start in range(0, len(self.turns), 2)}
+        if not pairs <= {"AB", "BA"}:
+            raise ValueError(f"turns {self.turns!r}; allowed: AB and BA, any number of times")
+        if min(self.calls) < 1:
+            raise ValueError(f"calls {min(self.calls)}; allowed: whole numbers from 1 on")
+        expected = len(self.turns) // 2 * sum(self.calls)
+        if len(self.samples.wall) != expected:
+            raise ValueError(f"wall: {len(self.samples.wall)} numbers for {expected} samples of the turns")
 
 
-def timing_key(row: Any) -> tuple[Any, str, str, int, int, int]:
-    """Return what all rounds of one timing on one device share: of a Recording, a Job or a row of a table."""
-    return row.kind, row.run, row.mode, row.height, row.width, row.batch
+def timing_key(row: Any) -> tuple[Any, str, str, int, int, int, str]:
+    """Return what all rounds of one timing on one device share: of a Recording, a Job or a row of a table.
+
+    The last is the anchor, empty for all but pairs; a table of other kinds has no such column.
+    """
+    anchor = getattr(row, "anchor", "")
+    return row.kind, row.run, row.mode, row.height, row.width, row.batch, anchor

@@ -1,6 +1,7 @@
 """Thresholds of the timing protocol for each kind of device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,24 @@ RULES = {
         min_samples=10,
         max_seconds=15.0,
         burst_seconds=1.0,
+    ),
+}
+# Of a pair: `samples` are pairs of turns, half-widths and drift are those of the ratio, and `max_half_width`
+# is for all rounds together. Times need not be steady for a ratio to be, so the warm-up has no slope to wait
+# for; before it each network has been called once. On a processor a ratio may be off by 2 %, as that of two
+# times may be that are known to 1 % each.
+PAIR_RULES = {
+    "cuda": replace(RULES["cuda"], warm_slope=inf, max_samples=1000),
+    "cpu": replace(
+        RULES["cpu"],
+        warm_slope=inf,
+        warm_calls=1,
+        warm_max_seconds=30.0,
+        max_samples=400,
+        target_half_width=0.02,
+        max_half_width=0.02,
+        drift=0.02,
+        max_seconds=45.0,
     ),
 }
 # Bits of nvmlClocksEventReasons (NVML API reference, "Clocks Event Reasons") during which samples are

@@ -142,8 +142,15 @@ def sample(
             if over or len(calls) >= check:
                 check = next_check(len(calls))
                 stopped = "narrow" if certain(calls, monitor, rules) else "time" if over else ""
+    return all_samples(warm, settled, calls, monitor, stopped)
+
+
+def all_samples(
+    warm: Sequence[float], settled: bool, calls: Sequence[TimedCall], monitor: Monitor, stopped: str
+) -> Samples:
+    """Return the samples of these calls by every clock, and their warm-up, thinned."""
     return Samples(
-        warm=tuple(warm[:: -(-len(warm) // MAX_WARM_KEPT)]),
+        warm=tuple(warm[:: max(1, -(-len(warm) // MAX_WARM_KEPT))]),
         settled=settled,
         at=tuple(timed.begin - monitor.begin for timed in calls),
         wall=tuple(timed.wall for timed in calls),

@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmark import claims, spec
 from benchmark.timing.recording import DEFAULT_MODES, KINDS, MODES, Recording, timing_key
-from benchmark.timing.rules import RULES
+from benchmark.timing.rules import PAIR_RULES, RULES
+from benchmark.timing.sampler import FEWEST
 
 SIZES = {"cuda": (720, 1280), "cpu": (128, 128)}  # the papers'; the smallest that every network accepts
 BATCHES = {"cuda": (1, 2, 4, 8), "cpu": (1,)}
@@ -32,12 +33,14 @@ class Job:
     width: int
     batch: int
     round: int
+    anchor: str = ""  # of a pair: the run that `run` is compared with
 
     def __str__(self) -> str:
         """Describe the job for the progress line."""
-        size = f" {self.height}x{self.width}" if self.kind == "forward" else ""
+        size = f" {self.height}x{self.width}" if self.kind in ("forward", "pair") else ""
         batch = f" batch {self.batch}" if self.batch > 1 else ""
-        return f"{self.kind} {self.run} {self.mode}{size}{batch}, round {self.round}"
+        over = f" over {self.anchor}" if self.anchor else ""
+        return f"{self.kind} {self.run}{over} {self.mode}{size}{batch}, round {self.round}"
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,26 @@ def runs_with_printed_time() -> set[str]:
     return {claim.run for claim in printed if claim.run}
 
 
+def table_pairs() -> list[tuple[str, str]]:
+    """Return each system of a table with run times and its table's anchor, as runs; first anchors themselves.
+
+    A cell without a number counts too. A system of several tables has a pair for each of their anchors.
+    """
+    pairs = []
+    for paper in claims.read():
+        for table in paper.tables:
+            cells = [claim for claim in table.claims.values() if claim.quantity == "seconds" and claim.run]
+            anchor = next((claim.run for claim in cells if claim.row == table.anchor), None)
+            pairs += [(claim.run or "", anchor) for claim in cells if anchor]
+    return sorted(dict.fromkeys(pairs), key=lambda pair: pair[0] != pair[1])
+
+
 def plan(options: Options, host: Host, runs: Mapping[str, spec.Run]) -> list[Job]:
     """List every requested job in the order of execution.
 
     Ceilings first, because later timings are checked against them; then systems with a printed time, other
-    systems, batches of several, training steps. Within each of these, a round is shuffled, and the second
-    follows the first.
+    systems, batches of several, training steps, pairs. Within each of these, a round is shuffled, and the
+    second follows the first. Without names, pairs are all of the tables; without modes, eager.
     """
     systems = [name for name, run in runs.items() if not run.ablates]
     chosen, printed = list(options.runs) or systems, runs_with_printed_time()
@@ -101,10 +118,23 @@ def plan(options: Options, host: Host, runs: Mapping[str, spec.Run]) -> list[Job
             if recipe := runs[name].train:
                 yield Job("step", name, eager, recipe.crop, recipe.crop, recipe.batch, number)
 
+    def pairs(number: int) -> Iterator[Job]:
+        of_tables = [pair for pair in table_pairs() if runs.keys() >= {*pair}]
+        anchors = {anchor for name, anchor in of_tables if not options.runs or name in options.runs}
+        for name, anchor in of_tables:
+            if not options.runs or name in options.runs or (name == anchor and anchor in anchors):
+                for mode in options.modes or (eager,):
+                    yield Job("pair", name, mode, height, width, 1, number, anchor)
+
     first = partial(forwards, [name for name in chosen if name in printed])
     others = partial(forwards, [name for name in chosen if name not in printed])
     tiers: dict[str, list[Callable[[int], Iterator[Job]]]]
-    tiers = {"ceiling": [ceilings], "forward": [first, others, larger_batches], "step": [steps]}
+    tiers = {
+        "ceiling": [ceilings],
+        "forward": [first, others, larger_batches],
+        "step": [steps],
+        "pair": [pairs],
+    }
     shuffle, jobs = random.Random(options.seed), []
     for kind in options.kinds:
         for tier in tiers[kind]:
@@ -121,12 +151,16 @@ def call_seconds(job: Job, host: Host, latest: Mapping[Any, Recording], macs: Ma
         return mean_seconds(before)
     passes = 3 if job.kind == "step" else 1  # forward, and twice as much backward
     images = job.batch * job.height * job.width / SQUARE**2
-    return passes * macs.get(job.run, 0.0) * images / MACS_PER_SECOND[host.kind]
+    slowest = max(macs.get(name, 0.0) for name in (job.run, job.anchor))
+    return passes * slowest * images / MACS_PER_SECOND[host.kind]
 
 
-def process_seconds(seconds: float, host: Host) -> float:
-    """Estimate the seconds of a process whose calls take so many, its start included."""
-    rules = RULES[host.kind]
+def process_seconds(seconds: float, host: Host, pair: bool = False) -> float:
+    """Estimate the seconds of a process whose calls take so many, its start included; of a pair at most."""
+    rules = (PAIR_RULES if pair else RULES)[host.kind]
+    if pair:  # turns of both take about as long
+        warm = 2 * max(rules.warm_seconds, rules.warm_calls * seconds)
+        return START_SECONDS[host.kind] + warm + max(2 * FEWEST * seconds, rules.max_seconds)
     warm = min(max(rules.warm_seconds, rules.warm_calls * seconds), rules.warm_max_seconds + seconds)
     return START_SECONDS[host.kind] + warm + min(2 * rules.min_samples * seconds, rules.max_seconds + seconds)
 
@@ -162,7 +196,16 @@ def parse(words: Sequence[str], profile: spec.Profile, runs: Mapping[str, spec.R
     parser.add_argument(
         "--budget", type=float, default=profile.timing, metavar="SECONDS", help="0: judge only"
     )
-    parser.add_argument("--kinds", default="ceiling,forward,step")
+    parser.add_argument(
+        "--kinds", default="ceiling,forward,step", metavar="A,B", help=f"of {', '.join(KINDS)}"
+    )
+    parser.add_argument(
+        "--paired",
+        action="store_const",
+        const="pair",
+        dest="kinds",
+        help="time each system and its table's anchor in turn, as --kinds pair",
+    )
     parser.add_argument("--modes", default="", help=f"of {', '.join(MODES)}")
     parser.add_argument("--size", default="", metavar="HEIGHTxWIDTH")
     parser.add_argument("--batches", default="", metavar="1,2,...")

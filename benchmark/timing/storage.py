@@ -23,6 +23,7 @@ ON_DISK = {
     "accuracy": "answer",
     "other_processes": "others",
 }
+OF_PAIRS = ("anchor", "turns", "calls")  # fields that only recordings of pairs have on disk
 
 
 def slug(device: str) -> str:
@@ -42,6 +43,8 @@ def path(device: str, run: str, folder: Path = RUNTIME) -> Path:
 def dump(recording: Recording) -> str:
     """Write one line of JSON; times are kept to 0.1 microseconds, errors of restored images exactly."""
     entry = rounded(asdict(recording)) | {"accuracy": recording.accuracy}
+    if recording.kind != "pair":
+        entry = {name: value for name, value in entry.items() if name not in OF_PAIRS}
     entry = {ON_DISK.get(name, name): value for name, value in entry.items()}
     return json.dumps({"version": VERSION, **entry}, separators=(",", ":"))
 

@@ -21,14 +21,14 @@ TAIL_SAMPLES = 300  # from which on the 99th percentile is not just the slowest 
 
 
 def timings(recordings: Iterable[Recording]) -> list[Timing]:
-    """Summarise all rounds of each timing in one row.
+    """Summarise all rounds of each timing in one row; pairs are left out, which `ratios` summarises.
 
     Ceilings are rows too; a network faster than its device's measured maximum is unsynchronised. Of a
     repeated round the last recording counts. Rows come by device, kind, run, size and batch, modes in the
     order of MODES.
     """
     tries = defaultdict(list)
-    for each in recordings:
+    for each in (each for each in recordings if each.kind != "pair"):
         size = (each.height, each.width, each.batch)
         tries[each.device, each.kind, each.run, size, list(MODES).index(each.mode)].append(each)
     groups = [tries[key] for key in sorted(tries)]
@@ -74,8 +74,8 @@ def summarise(tries: Sequence[Recording]) -> Timing:
     before and after it was written.
     """
     rounds = last_tries(tries)
-    verdict, reasons = judge_rounds(tries)
     last, levels = rounds[-1], round_medians(rounds)
+    verdict, reasons = judge_rounds(tries, levels)
     cells: dict[str, Any] = {
         "rounds": len(rounds),
         "aa_spread": spread(levels) if len(levels) > 1 else None,
@@ -91,7 +91,7 @@ def summarise(tries: Sequence[Recording]) -> Timing:
         peaks = [each.memory[name] for each in rounds if name in each.memory]
         cells[f"{name}_mib"] = max(peaks, default=None)
     cells = {name: six_digits(cell) if isinstance(cell, float) else cell for name, cell in cells.items()}
-    return Timing(last.device, *timing_key(last), verdict, "; ".join(reasons), **cells)
+    return Timing(last.device, *timing_key(last)[:-1], verdict, "; ".join(reasons), **cells)
 
 
 def six_digits(value: float) -> float | None:
@@ -99,8 +99,16 @@ def six_digits(value: float) -> float | None:
     return None if finite(value) is None else float(significant(value))
 
 
-def judge_rounds(tries: Sequence[Recording]) -> tuple[TimingVerdict, list[str]]:
-    """Judge all rounds of one timing; each reason names the rounds that it holds for."""
+def judge_rounds(
+    tries: Sequence[Recording], levels: Sequence[float], what: str = "medians"
+) -> tuple[TimingVerdict, list[str]]:
+    """Judge all rounds of one timing; each reason names the rounds that it holds for.
+
+    Args:
+        tries: of one timing.
+        levels: what the rounds must agree in, of each round in which a sample counts.
+        what: names these levels.
+    """
     rounds = last_tries(tries)
     judged = {each.round: judge(each) for each in rounds}
     verdict = max((verdict for verdict, _ in judged.values()), key=VERDICTS.index)
@@ -109,11 +117,11 @@ def judge_rounds(tries: Sequence[Recording]) -> tuple[TimingVerdict, list[str]]:
         for reason in reasons:
             rounds_by_reason[reason].append(number)
     reasons_with_rounds = []
-    levels, limit = round_medians(rounds), RULES[rounds[-1].kind_of_device].same_within
+    limit = RULES[rounds[-1].kind_of_device].same_within
     if len(levels) > 1 and spread(levels) > limit:
         verdict = max(verdict, "inconclusive", key=VERDICTS.index)
         reasons_with_rounds.append(
-            f"medians of rounds differ by {percent(spread(levels))}, more than {percent(limit)}"
+            f"{what} of rounds differ by {percent(spread(levels))}, more than {percent(limit)}"
         )
     for reason, numbers in rounds_by_reason.items():
         where = "" if len(numbers) == len(rounds) else f"round {', '.join(map(str, numbers))}: "

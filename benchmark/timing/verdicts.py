@@ -1,16 +1,17 @@
 """The verdict on one recording, with its reasons in words."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import numpy as np
 
 from benchmark.results.schema import TimingVerdict
 from benchmark.results.tables import significant
-from benchmark.timing.recording import Recording
+from benchmark.timing.pairing import ratios_of
+from benchmark.timing.recording import Recording, Samples
 from benchmark.timing.rejection import accepted, recording_reasons
-from benchmark.timing.rules import POWER_CAP, RULES, Rules
+from benchmark.timing.rules import PAIR_RULES, POWER_CAP, RULES, Rules
 from benchmark.timing.stats import relative_half_width, trend
 
 VERDICTS: tuple[TimingVerdict, ...] = get_args(TimingVerdict)  # from mild to grave
@@ -23,8 +24,10 @@ def judge(recording: Recording, rules: Rules | None = None) -> tuple[TimingVerdi
     Returns:
         The gravest of VERDICTS that applies; and in words every flaw, the gravest first, then remarks.
     """
-    rules = rules or RULES[recording.kind_of_device]
-    ordered = sorted(flaws(recording, rules), key=lambda flaw: VERDICTS.index(flaw[0]), reverse=True)
+    pair = recording.kind == "pair"
+    rules = rules or (PAIR_RULES if pair else RULES)[recording.kind_of_device]
+    found = pair_flaws(recording, rules) if pair else flaws(recording, rules)
+    ordered = sorted(found, key=lambda flaw: VERDICTS.index(flaw[0]), reverse=True)
     verdict = ordered[0][0] if ordered else "sound"
     return verdict, [words for _, words in ordered] + list(remarks(recording, rules))
 
@@ -36,6 +39,29 @@ def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, s
     """
     samples = recording.samples
     wall = accepted(recording, samples.wall, rules)
+    yield from read_early(samples)
+    yield from rejected(len(wall), len(samples.wall), rules, "samples")
+    yield from too_uncertain(wall, rules, "samples", "the median")
+    yield from drift(wall, rules)
+    if not samples.settled:
+        yield "unsettled", f"times had not settled after {rules.warm_max_seconds:g} s of warm-up"
+
+
+def pair_flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield what is wrong with a recording of a pair, whose samples are the ratios of its pairs of turns.
+
+    How well the ratio is known is judged over all rounds (`ratios`).
+    """
+    ratios, samples = ratios_of(recording, rules=rules), recording.samples
+    yield from read_early(samples)
+    yield from rejected(len(ratios), len(recording.turns) // 2, rules, "pairs")
+    yield from drift(ratios, rules)
+    if not samples.settled:
+        yield "unsettled", f"the device had not settled after {rules.warm_max_seconds:g} s of warm-up"
+
+
+def read_early(samples: Samples) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield each clock that says that the wall clock was read before the device had finished."""
     for clock, what in (
         (samples.events, "the device took"),
         (samples.asynchronous, "the call returned after"),
@@ -43,20 +69,32 @@ def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, s
         if clock and (by_wall := np.median(samples.wall)) < READ_EARLY * (by_clock := np.median(clock)):
             times = significant(by_wall), significant(by_clock)
             yield "unsynchronised", f"the wall clock says {times[0]} ms, but {what} {times[1]} ms"
-    if len(samples.wall) - len(wall) > rules.max_rejected * len(samples.wall):
-        yield "throttled", f"more than {percent(rules.max_rejected)} of the samples are rejected"
-    if len(wall) < rules.min_samples:
-        yield "inconclusive", f"{len(wall)} samples count; {rules.min_samples} are needed"
-    elif (width := relative_half_width(wall)) > rules.max_half_width:
+
+
+def rejected(count: int, taken: int, rules: Rules, name: str) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield that too few of what was taken counts."""
+    if taken - count > rules.max_rejected * taken:
+        yield "throttled", f"more than {percent(rules.max_rejected)} of the {name} are rejected"
+
+
+def too_uncertain(
+    values: Sequence[float], rules: Rules, name: str, center: str
+) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield why the median of values is not known well enough."""
+    if len(values) < rules.min_samples:
+        yield "inconclusive", f"{len(values)} {name} count; {rules.min_samples} are needed"
+    elif (width := relative_half_width(values)) > rules.max_half_width:
         yield (
             "inconclusive",
-            f"the median is known to {percent(width)} instead of {percent(rules.max_half_width)}",
+            f"{center} is known to {percent(width)} instead of {percent(rules.max_half_width)}",
         )
-    change, p = trend(wall)
+
+
+def drift(values: Sequence[float], rules: Rules) -> Iterator[tuple[TimingVerdict, str]]:
+    """Yield that values change in the order they came."""
+    change, p = trend(values)
     if abs(change) > rules.drift and p < rules.drift_p:
         yield "drifting", f"the last third's median is {change:+.1%} off the first third's (p {p:.1g})"
-    if not samples.settled:
-        yield "unsettled", f"times had not settled after {rules.warm_max_seconds:g} s of warm-up"
 
 
 def remarks(recording: Recording, rules: Rules) -> Iterator[str]:

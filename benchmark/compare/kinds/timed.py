@@ -1,12 +1,12 @@
-"""Hold printed run times against the network timed on the paper's own card."""
+"""Hold printed run times, and sentences about them, against networks timed on the paper's own card."""
 
 from collections.abc import Iterable, Iterator
 
 from benchmark.claims import Claim
-from benchmark.compare import times
+from benchmark.compare import paired, times
 from benchmark.compare.bands import OWN_CARD, Band, compare
 from benchmark.compare.evidence import Evidence, found
-from benchmark.results import TIMINGS
+from benchmark.results import RATIOS, TIMINGS
 from benchmark.results.schema import Finding
 
 ABOUT = "the network as built, timed on the paper's own card"
@@ -14,7 +14,7 @@ BASIS = "independent"
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
-    """Yield a finding for each printed time whose network is timed on any device."""
+    """Yield a finding for each printed time and sentence whose networks are timed on any device."""
     for claim in claims:
         timed = evidence.times.get(claim)
         if timed is None or timed.measured_s is None or claim.value is None:
@@ -31,3 +31,5 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> Iterator[Finding]:
         size = "" if claim.size else "; the paper names no image size"
         outcome = compare(claim, timed.measured_s, {"seconds": Band(within, within, within)})
         yield found(claim, "timed", outcome, f"{place}{size}", str(TIMINGS), measured=timed.measured_s)
+    for each in paired.statements(evidence.papers, evidence.sources.cards, evidence.sources.paired):
+        yield found(each.claim, "timed", each.outcome, each.reason, str(RATIOS), measured=each.measured)

@@ -1,0 +1,42 @@
+"""The row of ratios.csv: a network's time over that of its table's anchor, measured in turn."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from benchmark.results.schema import Count, Milliseconds, Ratio, TimingVerdict, number
+
+Signed = Annotated[float, number("1", "significant")]
+
+
+@dataclass(frozen=True)
+class PairedRatio:
+    """One row of ratios.csv: all rounds of one pair; where `run` is `anchor` the ratio must be 1."""
+
+    device: str
+    kind_of_device: Literal["cuda", "cpu", ""]  # empty: not measured
+    run: str
+    anchor: str
+    mode: str
+    height: Count
+    width: Count
+    batch: Count
+    verdict: TimingVerdict
+    reason: str  # why it is not sound, what was dropped, what could not be measured
+    clock: Literal["wall", "processor time", ""] = ""  # what the ratio is formed from
+    rounds: Count | None = None
+    pairs: Count | None = None  # that count, of all rounds
+    dropped: Count | None = None
+    ratio: Ratio | None = None  # median of the ratios of all pairs
+    ci_low: Ratio | None = None  # its 95 % interval, widened where it leaves out the median of a round
+    ci_high: Ratio | None = None
+    rounds_apart: Ratio | None = None  # largest ratio of two rounds' medians, minus 1
+    wall_ratio: Ratio | None = None  # by the synchronised wall clock
+    async_ratio: Ratio | None = None  # of times until the call returns
+    itself: Ratio | None = None  # the anchor over itself, in its own row of the same setting
+    carry_over: Signed | None = None  # how much the ratio depends on which network was called before
+    run_ms: Milliseconds | None = (
+        None  # medians of the clock over all calls, on a machine that need not be quiet
+    )
+    anchor_ms: Milliseconds | None = None
+    torch: str = ""
+    fingerprint: str = ""  # of the code and settings that were timed
