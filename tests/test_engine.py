@@ -224,22 +224,22 @@ def test_one_that_dies_does_not_disturb_the_others(share_out):
 
 
 def test_a_preempted_worker_saves_first(kind, share_out, expected, monkeypatch, request):
-    """SIGTERM to a process: its run saves its last step and goes on. On Ray, a node is lost too."""
+    """SIGTERM to a process: its run saves its last step and goes on. On Ray, a node is lost before."""
     monkeypatch.setenv("DEBLUR_TEST_STEP", "0.2")
     monkeypatch.setenv("DEBLUR_TEST_SAVE", NEVER)
 
     def disturb():
-        name, number = until(training)[0]
-        os.kill(number, signal.SIGTERM)
-        until(state(name).exists)
         if kind == "ray":
-            until(lambda: len(at_work()) == 2)
+            until(lambda: len(training()) == 2)
             (node,) = request.getfixturevalue("nodes").worker_nodes
             os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+        name, number = until(lambda: [run for run in training() if at_work()[run[0]][1] != "b"])[0]
+        os.kill(number, signal.SIGTERM)
+        until(state(name).exists)
 
     status, out, err = share_out(disturb)
 
     assert status == 0, out + err
     assert "its process was asked to end, and what it had done was saved" in out
-    assert ("its node was lost" in out) == (kind == "ray")
+    assert kind == "local" or re.search("its node was lost|its process was killed", out)
     assert_same(expected)

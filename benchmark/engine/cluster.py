@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from benchmark.engine.local import GRACE, KILLED
 from benchmark.engine.progress import FOLDER
-from benchmark.engine.worker import Ended, Task, Work, do, place
+from benchmark.engine.worker import Ended, Task, Work, do, end_with_parent, place
 from benchmark.trouble import one_line
 
 ROOT = str(Path(__file__).parents[2])  # of the imports `benchmark.*`
@@ -145,6 +145,7 @@ def in_task(task: dict[str, Any], gpu: bool, environment: dict[str, str]) -> dic
     """Do a task in a process of Ray's."""
     import ray
 
+    end_with_parent()  # the node's raylet; Ray lets a task of a node that is lost go on to its end
     os.environ.update(environment)
     os.environ.pop("RAY_ADDRESS", None)  # what is done here is done on this node
     if not gpu:  # Ray hides none from a task that asks for none
