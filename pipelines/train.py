@@ -25,6 +25,7 @@ from benchmark.compare import differences
 from benchmark.data import selection
 from benchmark.data.fetch import locked
 from benchmark.data.pairs import AbsentError
+from benchmark.engine import quiet
 from benchmark.measure import finishing
 from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
@@ -211,10 +212,11 @@ def together(chosen: Mapping[str, spec.Training], profile: spec.Profile, results
         stale, recipe = recorded(training, results) != current(training, profile), training.run.train
         message = "is trained"
         if parallel.of_first(stale):
-            if parallel.rank() == 0:
-                message = train(name, lambda share: None)
-            elif recipe:
-                trainer.train(training.run, recipe, training.profile, Path(), Path())
+            with quiet.working(f"train {name}"):
+                if parallel.rank() == 0:
+                    message = train(name, lambda share: None)
+                elif recipe:
+                    trainer.train(training.run, recipe, training.profile, Path(), Path())
         if parallel.rank() == 0:
             print(f"train {name}: {message}", flush=True)
     return 0
