@@ -171,8 +171,10 @@ def measure(
 ) -> tuple[list[Score], float | None]:
     """Restore and score every image; the restored ones are kept beside the tables.
 
-    Of a solver, which the stage runtime does not time, the mean seconds per image come with the scores.
+    Of a solver, which the stage runtime does not time, the mean seconds per image come with the scores: of
+    processors, as other work on the machine takes none of these, or of a GPU.
     """
+    clock = time.monotonic if nets.device() == "cuda" else time.process_time
     net = here.network(run) if here else nets.build(run)
     if entry:
         published.fill(net, published.read(entry, run.model, files), entry)
@@ -181,10 +183,10 @@ def measure(
     times = list[float]()
 
     def restore(net: torch.nn.Module, blurry: torch.Tensor) -> torch.Tensor:
-        begun = time.monotonic()
+        begun = clock()
         with progress.told(bar.set_postfix_str):  # a solver takes minutes for one image
             restored = nets.restore(net, blurry, input_range)
-        times.append(time.monotonic() - begun)
+        times.append(clock() - begun)
         return restored
 
     bar = tqdm(None, f"{run.name} {dataset}", len(pairs), unit="image", disable=None, leave=False)
@@ -219,7 +221,8 @@ def measurements(record: Record) -> Iterator[Measurement]:
             part = "; ".join(filter(None, parts))
             origin = {key: entry.get(key, "") for key in ("device", "torch")}
             if each := entry.get("seconds_per_image"):
-                more = {"n": n, "profile": AUTHORS.profile, "note": part, **origin}
+                note = "; ".join(filter(None, ["of processors" if origin["device"] == "cpu" else "", part]))
+                more = {"n": n, "profile": AUTHORS.profile, "note": note, **origin}
                 yield Measurement(name, dataset, "seconds", each, "s", **more)
             for quantity in protocols:
                 if row := pooled.get((name, dataset, quantity)):
