@@ -1,6 +1,8 @@
 """Stage authors: restore and score the real test sets with the authors' weights, under every protocol.
 
 The blurred images themselves (a run without training) are measured on every real set that has sharp ones.
+Solvers need no weights, and those whose first half is a network that the authors did not publish have weights
+that were trained here (benchmark/measure/trained_here.py).
 What is not available is not measured, and what was measured is kept: the tables are the same for every
 profile, and grow where data, weights or a GPU are available. A run is measured on a dataset again when its
 network, its weights or a protocol have changed, or when other images are available, unless they are fewer.
@@ -26,7 +28,8 @@ from benchmark.data.health import examine_dataset, real_set
 from benchmark.data.pairs import Pairs
 from benchmark.data.realset import RealSet
 from benchmark.deconvolution import progress
-from benchmark.measure import aggregate, scoring
+from benchmark.measure import aggregate, scoring, trained_here
+from benchmark.measure.trained_here import TrainedHere
 from benchmark.results import AUTHORS, COMPLEXITY, Measurement, provenance, read_frame, read_rows, write
 from benchmark.results.schema import Complexity, Score
 from benchmark.weights import published
@@ -104,10 +107,15 @@ def find_images(real: RealSet) -> TestImages:
     return TestImages(total, len(shots), provenance.digest(sums))
 
 
-def keys_to_measure(runs: Mapping[str, spec.Run], datasets: Collection[str]) -> Iterator[Key]:
-    """Yield runs that name weights or need none with their test sets, the blurred images with all."""
+def keys_to_measure(
+    runs: Mapping[str, spec.Run], datasets: Collection[str], here: Collection[str] = ()
+) -> Iterator[Key]:
+    """Yield runs that name weights, need none, or were trained `here` with their test sets.
+
+    The blurred images come with all sets.
+    """
     for name, run in runs.items():
-        own = run.test_on if run.weights or not run.train else ()
+        own = run.test_on if run.weights or not run.train or name in here else ()
         test_on = dict.fromkeys((*run.test_on, *datasets)) if run.is_input else own
         yield from ((name, dataset) for dataset in test_on if dataset in datasets)
 
@@ -133,21 +141,40 @@ def normalise(run: spec.Run) -> spec.Normalise:
     return run.train.normalise if run.train else spec.Normalise()
 
 
-def up_to_date(record: Mapping[str, Any], run: spec.Run, entry: Published | None, images: TestImages) -> bool:
+def up_to_date(
+    record: Mapping[str, Any],
+    run: spec.Run,
+    entry: Published | None,
+    images: TestImages,
+    here: TrainedHere | None = None,
+) -> bool:
     """Say whether recorded values are still those that would be measured, and of no fewer images."""
-    if record.get("fingerprint") != fingerprint(run, entry, record.get("weights", {})):
+    sums = checksums([here.path]) if here else record.get("weights", {})
+    if record.get("fingerprint") != fingerprint(run, entry, sums):
         return False
     return bool(record.get("digest") == images.digest or record["images"] > images.count)
 
 
+def checksums(files: list[Path]) -> dict[str, str]:
+    """Compute the checksum of each file of weights, by its name."""
+    return {path.name: fetch.digest(path) for path in files}
+
+
 def measure(
-    run: spec.Run, entry: Published | None, files: list[Path], dataset: str, pairs: Pairs
+    run: spec.Run,
+    entry: Published | None,
+    files: list[Path],
+    dataset: str,
+    pairs: Pairs,
+    here: TrainedHere | None = None,
 ) -> tuple[list[Score], float | None]:
     """Restore and score every image; the restored ones are kept beside the tables.
 
-    Of a solver, which the stage runtime does not time, the mean seconds per image come with the scores.
+    Of a solver, which the stage runtime does not time, the mean seconds per image come with the scores: of
+    processors, as other work on the machine takes none of these, or of a GPU.
     """
-    net = nets.build(run)
+    clock = time.monotonic if nets.device() == "cuda" else time.process_time
+    net = here.network(run) if here else nets.build(run)
     if entry:
         published.fill(net, published.read(entry, run.model, files), entry)
     metrics: Mapping[str, Any] = {name: plugins.load("metrics", name) for name in plugins.names("metrics")}
@@ -155,10 +182,10 @@ def measure(
     times = list[float]()
 
     def restore(net: torch.nn.Module, blurry: torch.Tensor) -> torch.Tensor:
-        begun = time.monotonic()
+        begun = clock()
         with progress.told(bar.set_postfix_str):  # a solver takes minutes for one image
             restored = nets.restore(net, blurry, input_range)
-        times.append(time.monotonic() - begun)
+        times.append(clock() - begun)
         return restored
 
     bar = tqdm(None, f"{run.name} {dataset}", len(pairs), unit="image", disable=None, leave=False)
@@ -189,10 +216,12 @@ def measurements(record: Record) -> Iterator[Measurement]:
                     reason = entry["lacks"]
                     yield Measurement(name, dataset, family, None, unit, 0, "", "", AUTHORS.profile, reason)
                 continue
-            part = f"{n:,} of {total:,} images" if n < total else ""
+            parts = [entry.get("trained_here", ""), f"{n:,} of {total:,} images" if n < total else ""]
+            part = "; ".join(filter(None, parts))
             origin = {key: entry.get(key, "") for key in ("device", "torch")}
             if each := entry.get("seconds_per_image"):
-                more = {"n": n, "profile": AUTHORS.profile, "note": part, **origin}
+                note = "; ".join(filter(None, ["of processors" if origin["device"] == "cpu" else "", part]))
+                more = {"n": n, "profile": AUTHORS.profile, "note": note, **origin}
                 yield Measurement(name, dataset, "seconds", each, "s", **more)
             for quantity in protocols:
                 if row := pooled.get((name, dataset, quantity)):
@@ -237,7 +266,7 @@ def measured(
     images: TestImages, run: spec.Run, entry: Published | None, files: list[Path], seconds: float
 ) -> dict[str, Any]:
     """Record that a run was measured on a dataset."""
-    sums = {path.name: fetch.digest(path) for path in files}
+    sums = checksums(files)
     return {
         "fingerprint": fingerprint(run, entry, sums),
         "weights": sums,
@@ -254,12 +283,13 @@ def main() -> int:
     """Measure what is missing or changed; the tables are written after every run and dataset."""
     runs, datasets = spec.load()[1], paired_datasets()
     entries, weights = entries_by_run(runs), Weights()
+    here = {name: found for name, run in runs.items() if (found := trained_here.find(run))}
     images = {name: find_images(real) for name, real in datasets.items()}
     for reason in folders.unusable_folders():
         print(f"authors: {reason}", file=sys.stderr)
     for name, available in images.items():
         print(f"authors: {available.reason or f'{name}: {available.count:,} of {available.total:,} images'}")
-    scores: dict[Key, list[Score]] = {key: [] for key in keys_to_measure(runs, datasets)}
+    scores: dict[Key, list[Score]] = {key: [] for key in keys_to_measure(runs, datasets, here)}
     for row in read_rows(AUTHORS.quality, Score, optional=True):
         scores.get((row.run, row.dataset), []).append(row)
     old = read_record()
@@ -272,7 +302,8 @@ def main() -> int:
         if rows and before.get("images"):
             kept[key] = before
         reason = (entry and entry.missing) or images[dataset].reason
-        if not reason and not (key in kept and up_to_date(before, runs[name], entry, images[dataset])):
+        current = (runs[name], entry, images[dataset], here.get(name))
+        if not reason and not (key in kept and up_to_date(before, *current)):
             reason = weights.obtain(entry) if entry else ""
             todo += [] if reason else [key]
         if key in kept:
@@ -291,13 +322,15 @@ def main() -> int:
     for number, key in enumerate(todo, start=1):
         name, dataset = key
         run, entry, start = runs[name], entries[name], time.monotonic()
-        files = weights.files[run.weights]
+        own = here.get(name)
+        files = [own.path] if own else weights.files[run.weights]
         try:
             pairs = datasets[dataset].pairs(Path("data"), "test")
-            scores[key], each = measure(run, entry, files, dataset, pairs)
+            scores[key], each = measure(run, entry, files, dataset, pairs, own)
             seconds = time.monotonic() - start
             record[name][dataset] = measured(images[dataset], run, entry, files, seconds)
             record[name][dataset] |= {"seconds_per_image": round(each, 2)} if each is not None else {}
+            record[name][dataset] |= {"trained_here": own.note} if own else {}
             message = f"{images[dataset].count:,} images in {engine.clock(seconds)}"
         except Exception as error:
             message = trouble.line(error)

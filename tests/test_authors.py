@@ -79,9 +79,9 @@ def measured(tmp_path, monkeypatch):
     scored = []
     score = authors.measure
 
-    def measure(run, entry, files, dataset, pairs):
+    def measure(run, entry, files, dataset, pairs, here):
         scored.append((run.name, dataset, len(pairs)))
-        return score(run, entry, files, dataset, pairs)
+        return score(run, entry, files, dataset, pairs, here)
 
     monkeypatch.setattr(authors, "measure", measure)
     return scored

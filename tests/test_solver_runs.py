@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from benchmark import nets, spec
-from benchmark.compare import dvc_metrics, formula, times
+from benchmark.claims import Claim
+from benchmark.compare import decode, dvc_metrics, formula, times
+from benchmark.compare.kinds import authors_weights
 from benchmark.data.pairs import Pairs
-from benchmark.measure import counting
+from benchmark.measure import counting, trained_here
 from benchmark.metrics import psnr
-from benchmark.results import COMPLEXITY, write
+from benchmark.results import COMPLEXITY, Results, finished, write
 from benchmark.results.schema import Complexity
+from benchmark.training import checkpoint
 from pipelines import authors, collect
 from tests.test_times import OLD, SOURCES
 
@@ -111,3 +114,49 @@ def test_an_image_that_cannot_be_restored_is_named():
     assert next(scored).name == "good/1"
     with pytest.raises(ValueError, match="flat/2: xu: image 1 of 1 has one level, 7: no edge shows a blur"):
         next(scored)
+
+
+def finish(root, name, thin):
+    """Write the record of a finished training, with weights as drawn; return these."""
+    results = Results("invented", root)
+    weights = nets.build(RUNS[name], thin, seed=3).state_dict()
+    facts = {"seed": 0, "rung": "", "fingerprint": "", "cut": "", "hours": 0.5, "machine": {}}
+    finished.save(results.finished(name), finished.Finished(training=name, run=name, steps=1500, **facts))
+    checkpoint.save(results.finished(name, ".safetensors"), weights, {"run": name, "thin": thin})
+    return weights
+
+
+def test_motion_is_estimated_on_real_pairs_with_weights_trained_here(tmp_path):
+    """A network that only estimates motion has such weights; rows say of what training."""
+    weights = finish(tmp_path, "gong", 32)
+    finish(tmp_path, "srn", 32)
+    found = {name: trained_here.find(RUNS[name], tmp_path) for name in ("gong", "sun", "srn", "xu")}
+    own = found["gong"]
+
+    assert [name for name, file in found.items() if file] == ["gong"]
+    assert own.note == "weights trained here for 1,500 steps on simulated blur, widths divided by 32"
+    kept = own.network(RUNS["gong"]).state_dict()
+    assert kept.keys() == weights.keys()
+    assert all(kept[key].equal(weights[key]) for key in weights)
+    keys = authors.keys_to_measure({name: RUNS[name] for name in ("gong", "sun")}, ["gopro"], {"gong": own})
+    assert list(keys) == [("gong", "gopro")]
+
+
+def test_weights_trained_here_confirm_and_refute_nothing():
+    """Their value stands beside the print with the number of images, even of the whole set."""
+    row = SimpleNamespace(value=25.9, n=1111, note="weights trained here for 9 steps")
+    evidence = SimpleNamespace(
+        runs=RUNS, theirs=lambda *key: row, protocol=lambda claim: ("psnr", ""), part=lambda *key: ""
+    )
+    claim = Claim("saphnet", "Table1", "Gong et al.", "PSNR", "gong", "gopro", "psnr", "26.4")
+    finding = authors_weights.judge_one(claim, evidence)
+
+    assert (finding.outcome, finding.measured, finding.images) == ("undecided", 25.9, 1111)
+    assert finding.reason == row.note
+
+
+def test_only_published_weights_decode_tables():
+    """The blurred input and runs with their authors' weights; no solver, and nothing trained here."""
+    scores = pd.DataFrame({"run": ["identity", "dmphn_1_2_4", "xu", "gong"], "value": 1.0})
+
+    assert list(decode.published(scores, RUNS)["run"]) == ["identity", "dmphn_1_2_4"]

@@ -1,4 +1,4 @@
-"""Starts near the input: what a network gives before any training."""
+"""Starts: what a network gives before any training."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from torch import nn
 from benchmark import nets, spec
 from benchmark.datasets.simulation import photographs
 from benchmark.training import start
+from benchmark.training.edges import at_edges
 
 _, RUNS = spec.load()
 MOTION = ("flow_classes", "kernel_classes")  # losses of networks that estimate motion and give no image
@@ -76,3 +77,23 @@ def test_a_residual_branch_is_found_and_emptied() -> None:
     found = start.residual_branches(nn.Sequential(branch, plain), photograph())
 
     assert found == [[branch.body[0], branch.body[2]]]
+
+
+@pytest.mark.parametrize("name", ["gong", "sun"])
+def test_a_classifier_starts_at_edges_and_not_at_brightness(name: str) -> None:
+    """Its first layer gives nothing of a flat image, signals keep their size, and no class is preferred."""
+    run = RUNS[name]
+    net = nets.build(run, thin=4)
+    at_edges(net, spec.Normalise())
+    first, *_, last = (layer for layer in start.convolutions(net) if layer.weight.any())
+    seen: dict[nn.Module, torch.Tensor] = {}
+    for layer in (first, last):
+        layer.register_forward_hook(lambda layer, args, output: seen.update({layer: output}))
+    with torch.no_grad():
+        (scores,) = net(photograph())
+        size = float(seen[first].std())
+        net(torch.full((1, 3, 128, 128), 0.7))
+
+    assert 0.1 < size < 10
+    assert float(seen[first][..., 40:-40, 40:-40].abs().max()) < 1e-4
+    assert 0 < float(scores.std()) < 1

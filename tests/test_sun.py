@@ -27,8 +27,8 @@ class Fake(nn.Module):
         self.score = score
 
     def forward(self, x):
-        """(1, 3, H, W) in 0 to 255 -> (1, 73, h, w)."""
-        return self.score(x / 255)
+        """(1, 3, H, W), grey levels less 128 and over 64 -> (1, 73, h, w)."""
+        return self.score((64 * x + 128) / 255)
 
 
 def patches(x):

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from benchmark import spec
 from benchmark.claims import Claim, Paper
 from benchmark.results.schema import DecodedColumn, DecodedVerdict
 
@@ -91,6 +92,15 @@ def normal_deviate(t: float, freedom: float) -> float:
     """
     # The smaller of both, as beyond 38 standard errors the tail of the normal distribution underflows.
     return min(abs(t), float(stats.norm.isf(stats.t.sf(abs(t), freedom))))
+
+
+def published(scores: pd.DataFrame, runs: Mapping[str, spec.Run]) -> pd.DataFrame:
+    """Keep the rows of the blurred input and of runs with their authors' weights, of results/authors.
+
+    Solvers are measured there too, and systems whose networks were trained here: no print has their numbers.
+    """
+    kept = [name for name, run in runs.items() if run.weights or run.is_input]
+    return scores[scores["run"].isin(kept)]
 
 
 def scores_by_image(scores: pd.DataFrame) -> Scores:

@@ -18,7 +18,7 @@ import pandas as pd
 from benchmark import spec
 from benchmark.claims import Claim, Paper, Table
 from benchmark.compare import statistics
-from benchmark.compare.decode import POOLED
+from benchmark.compare.decode import POOLED, published
 from benchmark.results import Results, finished, read_frame, write
 from benchmark.results.schema import AblationStep, Detectable, Direction, Order, Score
 from benchmark.results.tables import finite
@@ -248,6 +248,7 @@ def write_tables(
     """
     tables = Results(profile.name, root)
     own, theirs = (read_frame(of.quality, Score, optional=True) for of in (tables, Results("authors", root)))
+    theirs = published(theirs, runs)
     values = frames(own) | finished.by_seed(finished.read_all(tables, profile.trainings(runs)), QUANTITY)
     write(tables.steps, AblationStep, steps(papers, Measured(profile, runs, values)))
     ordered = [*orders(papers, values, RETRAINED, profile.data), *orders(papers, frames(theirs), AUTHORS, "")]

@@ -123,7 +123,8 @@ def gather(papers: list[Paper], profile: str = "") -> Evidence:
     sources = times.sources(read_rows(COMPLEXITY, Complexity))
     splits = read_rows(DATASETS, DatasetSplit, optional=True)
     totals = {row.dataset: row.expected for row in splits if row.split == "test"}
-    scores = decode.scores_by_image(read_frame(results.AUTHORS.quality, Score, optional=True))
+    theirs = decode.published(read_frame(results.AUTHORS.quality, Score, optional=True), runs)
+    scores = decode.scores_by_image(theirs)
     qualities = read_frame(Results(active.name).measurements, Measurement, optional=True)
     return Evidence(
         papers,

@@ -12,6 +12,9 @@ Unstated  labels: their files are not published. 39 + 73 classes, and a generato
           u >= 0, make u 0 to 38 and v -36 to 36
           the three enlarging layers have no filler in the definition; as in every such network, whose layers
           never learn, they hold a bilinear filter on the diagonal. Only the diagonal is computed
+          scale of the input: the first layer sees grey levels over 64 and is drawn 64 times as wide, which is
+          the same network. With grey levels themselves a step of Adam, which is as long for every weight,
+          throws this layer about before it moves the others
           solver: see benchmark/deconvolution/epll.py
           sizes: an image needs as many rows as the crops take (`smallest_side`)
 Shapes    B batch, H W image. While it is trained the network returns scores alone, (B, 39 + 73, h, w), of the
@@ -30,6 +33,7 @@ from benchmark.models._layers import thinned
 CLASSES = (39, 73)  # of u, 0 to 38 pixels to the right, and of v, -36 to 36 pixels down
 FIRST = (0, -36)  # the flow of the first class of each
 MEAN = (111.64, 113.53, 93.96)  # of blue, green and red
+SCALE = 64  # grey levels: one for the first layer, and so for Adam
 PAD = 30  # around the image, in pixels
 SCALES = (0.01, 0.0001)  # of the third and the second pooled features before their scores
 CROPS = (2, 4, 9)  # where the sizes meet: rows and columns cut off above and on the left
@@ -90,12 +94,14 @@ class Net(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.convs[0].weight.mul_(SCALE)
         for weights in self.skips.parameters():  # without a filler Caffe's are zero
             nn.init.zeros_(weights)
 
     def coarse(self, blurry: Tensor) -> Tensor:
         """Score the classes for every fourth pixel, and some around: (B, 3, H, W) -> (B, 39 + 73, h, w)."""
-        x, pooled = 255 * blurry.flip(1) - self.mean, []
+        x, pooled = (255 * blurry.flip(1) - self.mean) / SCALE, []
         *convs, last = self.convs
         for layer in convs:
             x = max_pool2d(relu(layer(x)), 2, ceil_mode=True)

@@ -14,6 +14,8 @@ Unstated  widths and filters of the layers: not in the code; recalled from the p
           runs over the whole turned image once, which gives every fourth patch, and probabilities are
           interpolated between them
           initialisation: N(0, 0.01), as in the examples of MatConvNet, with which it was trained
+          input: grey levels in the code. Here less 128 and over 64, and the first layer is drawn 64 times as
+          wide: the same functions, whose first layer Adam trains at the pace of the others
           orientation: from the right towards below
           the chosen field: see `_sun_mrf.min_sum`; the code takes that of the last iteration
           solver: see benchmark/deconvolution/epll.py
@@ -37,6 +39,7 @@ ANGLES = tuple(range(0, 180, 30))  # degrees
 KERNELS = [(1, 0), *((length, angle) for angle in ANGLES for length in LENGTHS)]  # what is classified
 TURNS = (0, 6, 12, 18, 24)  # degrees
 SPACING, STEP, NODES = 4, 6, 3  # pixels between patches of the network, of the field, between its nodes
+MIDDLE, SCALE = 128, 64  # grey levels: zero and one for the first layer
 FALL = 0.005  # of a patch's weight with the squared distance to its middle
 TOP, LABELS = 20, 50  # candidates: the most probable ones, and all
 SMOOTH = 100.0  # per pixel of difference between neighbours, squared
@@ -94,6 +97,11 @@ def middle(shape: torch.Size, like: Tensor) -> Tensor:
     )
 
 
+def levels(image: Tensor) -> Tensor:
+    """Convert an image in [0, 1] to what the network sees."""
+    return (255 * image - MIDDLE) / SCALE
+
+
 class Net(nn.Module):
     """Classify patches, choose a motion for each pixel, and remove its blur."""
 
@@ -116,6 +124,8 @@ class Net(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.layers[0].weight.mul_(SCALE)
         reach = max(math.sin(math.radians(t)) + math.cos(math.radians(t)) for t in TURNS)
         self.margin = math.ceil(config.patch / 2 * reach)  # of the middles of patches that fit when turned
         self.smallest_side = config.patch + LENGTHS[-1] - 1  # of the training's crops; a field needs less
@@ -128,7 +138,7 @@ class Net(nn.Module):
         """
         check("sun", blurry, self.patch if self.training else self.smallest_side)
         if self.training:
-            return [self.layers(255 * blurry)]
+            return [self.layers(levels(blurry))]
         return [remove_motion(blurry, self.flow(blurry))]
 
     def flow(self, blurry: Tensor) -> Tensor:
@@ -171,7 +181,7 @@ class Net(nn.Module):
     def classify(self, blurry: Tensor, turn: int, places: list[Tensor]) -> Tensor:
         """Return the probabilities of the 73 kernels for each patch, turned: (73, rows, columns)."""
         image = turned(blurry, turn)
-        scores = self.layers(255 * image).softmax(dim=1)
+        scores = self.layers(levels(image)).softmax(dim=1)
         y, x = (
             (p.to(blurry) - side / 2) for p, side in zip(places, blurry.shape[-2:], strict=True)
         )  # of the middles of patches from that of the image

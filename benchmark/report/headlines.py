@@ -215,6 +215,7 @@ def published(tables: Sequence[QualityTable], inputs: Inputs) -> str:
         for table in tables
         if "psnr" in table.gain
         for run, value in table.gain["psnr"].dropna().items()
+        if inputs.runs[str(run)].weights
     ]
     if not gains:
         return ""

@@ -128,7 +128,7 @@ class Profile:
     lr_times: int | float = 1.0  # factor of the learning rate, to compensate for fewer steps
     beta2: float = 0.0  # of Adam: the recipe's may remember longer than a short run lasts
     schedule: dict[str, Any] = field(default_factory=dict)  # in place of the recipe's
-    start: str = ""  # how weights are drawn, a key of training.start.STARTS; empty: as the model does
+    start: str = ""  # how weights are drawn, a key of training.trainer.STARTS; empty: as the model does
     amp: str = "none"  # none or bfloat16: networks under autocast, losses in single precision
     parts: int = 1  # of a batch that is too large for the device, one after another; the batch stays whole
     pretrained: str = "fetch"  # or leave: download no pretrained weights (760 MB)
@@ -237,6 +237,7 @@ class Profile:
         if recipe is None:
             return [f"{name}: {value}" for name, value in self.settings.items()]
         shorter, steps = self.cut(recipe)
+        start = "at edges" if self.start == "edges" else f"near the {self.start}"
         cuts = {
             f"{steps:,} of {recipe.steps:,} steps": steps < recipe.steps,
             f"batch {shorter.batch} in place of {recipe.batch}": shorter.batch != recipe.batch,
@@ -246,7 +247,7 @@ class Profile:
             f"Adam's beta2 {self.beta2:g} in place of {recipe.optimiser.beta2:g}": shorter.optimiser
             != replace(recipe.optimiser, lr=shorter.optimiser.lr),
             f"{shorter.schedule.get('name')} schedule": shorter.schedule != recipe.schedule,
-            f"weights that start near the {self.start}": bool(self.start),
+            f"weights that start {start}": bool(self.start),
             f"{self.data} data in place of the real set": bool(self.data),
         }
         return [words for words, applies in cuts.items() if applies]

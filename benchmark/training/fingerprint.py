@@ -55,6 +55,7 @@ def unseen(run: Run, profile: Profile, pretrained: Collection[str]) -> list[Path
         return versions.code(run)
     files = [HERE / "images.py"]
     files += [HERE / "start.py"] if profile.start else []
+    files += [HERE / "edges.py"] if profile.start == "edges" else []
     if pretrained:
         files += [HERE.parent / "models" / f"{run.model}.py"]
         files += [HERE.parent / "losses" / f"{run.train.loss['name']}.py"]

@@ -11,7 +11,10 @@ from benchmark.data import selection
 from benchmark.data.pairs import Pairs
 from benchmark.spec import Profile, Recipe, Run
 from benchmark.training import Settings, adversary_networks, fit, images, parallel, start
+from benchmark.training.edges import at_edges
 from benchmark.training.validation import Validator
+
+STARTS = start.STARTS | {"edges": at_edges}  # by `start` of a profile
 
 
 def train(
@@ -62,7 +65,7 @@ def train_on(
     """
     net = nets.build(run, profile.thin, profile.seed)
     if profile.start:
-        start.STARTS[profile.start](net, recipe.normalise)
+        STARTS[profile.start](net, recipe.normalise)
     parts = max(1, profile.parts)
     if why := parallel.refusal(run, parts):
         raise ValueError(why)

@@ -38,6 +38,8 @@ def judge_one(claim: Claim, evidence: Evidence) -> Finding:
         reason = measured.note if measured else absent
         return found(claim, "authors_weights", "undecided", reason, source, **more)
     more |= {"measured": measured.value, "images": measured.n}
+    if evidence.runs[name].train and not evidence.runs[name].weights:  # of no authors: trained here
+        return found(claim, "authors_weights", "undecided", measured.note, source, **more)
     if part := evidence.part(dataset, measured.n):
         return found(claim, "authors_weights", "undecided", part, source, **more)
     outcome = compare(claim, measured.value, AUTHORS)
