@@ -94,8 +94,10 @@ class Net(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
+        first = self.convs[0]
+        assert isinstance(first, nn.Conv2d)
         with torch.no_grad():
-            self.convs[0].weight.mul_(SCALE)
+            first.weight.mul_(SCALE)
         for weights in self.skips.parameters():  # without a filler Caffe's are zero
             nn.init.zeros_(weights)
 
