@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.results import read_frame, read_rows, write
 from benchmark.results import schema as rows
+from benchmark.results.ratios import PairedRatio, Throughput
 
 ROOT = Path(__file__).parents[1]
 TABLES = {
@@ -27,7 +28,9 @@ TABLES = {
     "prices.csv": rows.Price,
     "psnr_over_macs.csv": rows.PsnrOverMacs,
     "quality.csv": rows.Score,
+    "ratios.csv": PairedRatio,
     "steps.csv": rows.AblationStep,
+    "throughput.csv": Throughput,
     "times.csv": rows.PrintedTime,
     "timings.csv": rows.Timing,
     "unmeasured.csv": rows.Unmeasured,

@@ -94,13 +94,6 @@ class Net(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01 * (SCALE if layer.in_channels == 3 else 1))
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
-<<<<<<< HEAD
-        first = self.convs[0]
-        assert isinstance(first, nn.Conv2d)
-        with torch.no_grad():
-            first.weight.mul_(SCALE)
-=======
->>>>>>> motion
         for weights in self.skips.parameters():  # without a filler Caffe's are zero
             nn.init.zeros_(weights)
 

@@ -124,13 +124,6 @@ class Net(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01 * (SCALE if layer.in_channels == 3 else 1))
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
-<<<<<<< HEAD
-        sees = self.layers[0]
-        assert isinstance(sees, nn.Conv2d)
-        with torch.no_grad():
-            sees.weight.mul_(SCALE)
-=======
->>>>>>> motion
         reach = max(math.sin(math.radians(t)) + math.cos(math.radians(t)) for t in TURNS)
         self.margin = math.ceil(config.patch / 2 * reach)  # of the middles of patches that fit when turned
         self.smallest_side = config.patch + LENGTHS[-1] - 1  # of the training's crops; a field needs less

@@ -1,4 +1,4 @@
-"""The row of ratios.csv: a network's time over that of its table's anchor, measured in turn."""
+"""Rows of tables of ratios: of networks in turn (ratios.csv), of steps against others' (throughput.csv)."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -40,3 +40,25 @@ class PairedRatio:
     anchor_ms: Milliseconds | None = None
     torch: str = ""
     fingerprint: str = ""  # of the code and settings that were timed
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """One row of throughput.csv: a training step of the authors' own script over the same step here."""
+
+    network: str
+    batch: Count
+    crop: Count
+    device: str
+    threads: Count
+    precision: str  # of the step here
+    theirs_ms: Milliseconds
+    ours_ms: Milliseconds
+    ratio: Ratio  # median over pairs of theirs over ours, by the clock on the wall
+    ratio_low: Ratio  # its 95 % interval
+    ratio_high: Ratio
+    ratio_cpu: Ratio  # by processor seconds
+    ratio_cpu_low: Ratio | None
+    ratio_cpu_high: Ratio | None
+    pairs: Count
+    torch: str

@@ -20,7 +20,6 @@ without those of their loader's workers: beside other work on the machine it is 
 """
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -282,8 +281,9 @@ class Worker:
         self.process.wait()
 
 
-def measured(name: str, case: Case, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def measured(name: str, case: Case, given: argparse.Namespace) -> Iterator[Any]:
     """Measure one network; give a row for each precision of ours."""
+    from benchmark.results.ratios import Throughput
     from benchmark.timing.stats import median_interval
 
     sides = ["theirs", "none"] + (["bfloat16"] if given.device != "cpu" else [])
@@ -295,24 +295,25 @@ def measured(name: str, case: Case, given: argparse.Namespace) -> Iterator[dict[
         worker.end()
     hardware = torch.cuda.get_device_name() if given.device != "cpu" else processor()
     for at, side in enumerate(sides[1:], start=1):
-        found: dict[str, str] = {}
+        found: dict[str, float] = {}
         for clock, what in enumerate(("ratio", "ratio_cpu")):
             ratios = [visit[0][clock] / visit[at][clock] for visit in visits]
             ends = zip(("", "_low", "_high"), (median(ratios), *median_interval(ratios)), strict=True)
-            found |= {what + end: f"{value:.3f}" for end, value in ends}
-        yield {
-            "network": name,
-            "batch": case.batch,
-            "crop": case.crop,
-            "device": hardware,
-            "threads": given.threads,
-            "precision": "strict float32" if side == "none" else side,
-            "theirs_ms": f"{1e3 * median(visit[0][0] for visit in visits) / steps:.0f}",
-            "ours_ms": f"{1e3 * median(visit[at][0] for visit in visits) / steps:.0f}",
+            found |= {what + end: round(value, 3) for end, value in ends}
+        theirs, ours = (1e3 * median(visit[k][0] for visit in visits) / steps for k in (0, at))
+        yield Throughput(
+            name,
+            case.batch,
+            case.crop,
+            hardware,
+            given.threads,
+            "strict float32" if side == "none" else side,
+            round(theirs),
+            round(ours),
             **found,
-            "pairs": len(visits),
-            "torch": torch.__version__,
-        }
+            pairs=len(visits),
+            torch=torch.__version__,
+        )
 
 
 def processor() -> str:
@@ -323,7 +324,10 @@ def processor() -> str:
 
 def main(given: argparse.Namespace) -> None:
     """Measure the networks one after another; print and write a row for each."""
-    rows: list[dict[str, Any]] = []
+    from benchmark.results import write
+    from benchmark.results.ratios import Throughput
+
+    rows = list[Throughput]()
     for name in given.networks or CASES:
         case = CASES[name]
         if given.full:
@@ -334,15 +338,12 @@ def main(given: argparse.Namespace) -> None:
             continue
         for row in measured(name, case, given):
             if not rows:
-                print("|", *(f"{column} |" for column in row))
-                print("|", *("--- |" for _ in row))
-            print("|", *(f"{value} |" for value in row.values()), flush=True)
+                print("|", *(f"{column} |" for column in vars(row)))
+                print("|", *("--- |" for _ in vars(row)))
+            print("|", *(f"{value} |" for value in vars(row).values()), flush=True)
             rows.append(row)
     if given.out and rows:
-        with given.out.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, rows[0], lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
+        write(given.out, Throughput, rows)
 
 
 if __name__ == "__main__":
