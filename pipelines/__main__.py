@@ -50,9 +50,7 @@ def main(arguments: list[str]) -> int:
     if budget := os.environ.get("BUDGET", "").strip():
         if status := plan.main("--budget", budget):
             return status
-    elif (
-        not arguments and Path("params.yaml").exists() and not plan.consent()
-    ):  # else DVC says what is missing
+    elif not arguments and Path("params.yaml").exists() and not plan.consent():
         return 2
     advice = ""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs would ignore it

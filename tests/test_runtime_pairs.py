@@ -56,7 +56,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the folder has a `benchmark` too
     project_files.write(Path(), PARAMS)
-    monkeypatch.setattr(runtime, "LOCK", tmp_path / "lock")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # other tests work on this machine
     monkeypatch.setattr(schedule, "table_pairs", lambda: PAIRS)
     counts = [(name, 10**9) for name in ("small", "large")] + [("solver", None)]
     write(COMPLEXITY, Complexity, [Complexity(name, 1, macs, macs, "", 0, 0, 0) for name, macs in counts])
