@@ -204,6 +204,7 @@ def test_no_worker_outlives_its_command(command, monkeypatch):
     process.kill()
 
     until(lambda: not any(map(runs_on, numbers)))
+    assert not any(weights(name).exists() for name in RUNS)
 
 
 @pytest.mark.parametrize("kind", ["local"], indirect=True)

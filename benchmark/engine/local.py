@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from pickle import UnpicklingError
 from typing import Any
 
-from benchmark.engine.worker import Ended, Task, Work, do, end_with_parent, place
+from benchmark.engine.worker import Ended, Task, Work, do, place
 
 KILLED = "was killed, which also happens when memory runs out"
 GRACE = 30.0  # s from a request to end to the kill: a step, a validation, and saving
@@ -39,9 +40,25 @@ def places(runs: int) -> list[str]:
     return (gpus() or [""] * len(os.sched_getaffinity(0)))[:runs]
 
 
+def end_with_command() -> None:
+    """Let this process be killed when the one that shares out work ends, however that ends.
+
+    The kernel's word for that (`worker.end_with_parent`) is about the server that forked this process, which
+    lives as long as any process that it forked.
+    """
+    command = multiprocessing.parent_process()
+
+    def wait() -> None:
+        assert command
+        command.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def work_on(task: Task, gpu: str, environment: Mapping[str, str], sender: Connection) -> None:
     """Do a task in a fresh process, and send how it ended."""
-    end_with_parent()
+    end_with_command()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks for the end
     os.environ.clear()
     os.environ.update(environment)

@@ -78,7 +78,7 @@ def lines(
     ) as process:
         assert process.stdout
         try:
-            yield from process.stdout
+            yield from iter(process.stdout.readline, "")  # of the file itself Ray would call `send`
         except BaseException:  # cancelled
             process.terminate()
             raise
