@@ -23,8 +23,8 @@ from benchmark.measure import rates
 from benchmark.training import planning, validation
 from benchmark.trouble import write_text
 
-# s of all stages but data, train and quality, the page included, on two cores: an estimate, as no budget has been
-# timed to its end yet.
+# s of all stages but data, train and quality, the page included, on two cores: an estimate, as no budget has
+# been timed to its end yet.
 OTHER_STAGES = 100.0
 RESERVE = 0.05  # of the budget, for what runs slower than it was timed
 FEWEST_IMAGES = 4  # one of each test photograph
