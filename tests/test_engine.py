@@ -52,8 +52,11 @@ def nodes(tmp_path_factory):
     machines = [{"num_cpus": 1, "num_gpus": 1, "env_vars": {"TMPDIR": str(folder / name)}} for name in "ab"]
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as temporary:  # a short path, for sockets
         head = machines[0] | {"include_dashboard": False, "temp_dir": temporary}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        cluster.add_node(**machines[1])
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args=head)
+            cluster.add_node(**machines[1])
+        except Exception as error:  # of Ray's own start, which needs ports and shared memory
+            pytest.skip(f"Ray does not start on this machine: {error}")
         yield cluster
         ray.shutdown()
         cluster.shutdown()
