@@ -158,8 +158,10 @@ def test_workers_killed_at_random_moments(kind, share_out, expected, monkeypatch
 
     def disturb():
         until(at_work)
+        if kind == "local":  # while somebody is at work, and not just killed
+            said.append(timing())
         with ThreadPoolExecutor(1) as thread:
-            timed = thread.submit(timing)
+            timed = thread.submit(timing if kind == "ray" else lambda: said[0])
             while len(kills) < count:
                 time.sleep(draws.uniform(0.02, 0.6))
                 victim = until(
