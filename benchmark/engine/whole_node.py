@@ -78,7 +78,8 @@ def lines(
     ) as process:
         assert process.stdout
         try:
-            yield from iter(process.stdout.readline, "")  # of the file itself Ray would call `send`
+            for line in process.stdout:  # noqa: UP028 (Ray calls `send`, which a file does not have)
+                yield line
         except BaseException:  # cancelled
             process.terminate()
             raise
