@@ -1,4 +1,4 @@
-"""Run the pipeline: `python -m pipelines [ARGUMENTS OF dvc repro]`; with BUDGET=10m it ends in ten minutes.
+"""Run the pipeline: `python -m pipelines [ARGUMENTS OF dvc repro]`; BUDGET=10m cuts it to ten minutes.
 
 `dvc repro --quiet` hides its errors, and without --quiet it prints a line for every stage that it skips. This
 checks DVC's preconditions first, then filters its log.

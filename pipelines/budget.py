@@ -1,6 +1,6 @@
 """Cut a profile to a budget of time: `BUDGET=10m make repro`, or `python -m pipelines.plan --budget 10m`.
 
-A step and a test image of every run are timed on this device. Steps are cut so that everything ends in time,
+A step and a test image of every run are timed on this device. Steps are cut so that everything should end in time,
 equally for all variants of a table, and test images where scoring them would take more than half of it.
 The result is a profile like any other, `<profile>_10m`, which params.yaml then names, so that every row says
 what was cut.
@@ -33,7 +33,7 @@ RATES = Path("checkpoints/rates")
 
 
 def measure(name: str, tick: engine.Progress) -> str:
-    """Time a step and a test image of a run, for `read_rates`; return a message."""
+    """Time a step and a test image of a run, for `cut`; return a message."""
     profile, runs = spec.load()
     training = base(profile).trainings(runs)[name]
     step = rates.step_seconds(training) if training.run.train else 0.0

@@ -178,6 +178,10 @@ def main(*words: str) -> int:
     """Print a plan, or write the profile of a budget."""
     begun, options = time.monotonic(), parse(words)
     profile, runs = spec.load(profile=options.profile)
+    if options.budget and options.profile:  # the processes that time its runs read params.yaml
+        raise ValueError(
+            "--budget cuts the profile that params.yaml names; --profile is not allowed beside it"
+        )
     if options.budget:
         path = budget.save(budget.cut(profile, runs, options.budget, begun))
         print(f"plan: {path} is written, and params.yaml names it")

@@ -194,6 +194,12 @@ def test_a_budget_of_a_budget_is_one_of_the_profile_that_it_was_cut_from(timed):
     assert budget.cut(short, runs, "20m", budget.time.monotonic()).name == "embedded_20m"
 
 
+def test_a_budget_is_of_the_profile_that_params_yaml_names():
+    """The processes that time its runs read that one."""
+    with pytest.raises(ValueError, match="params.yaml names"):
+        plan.main("--profile", "gpu", "--budget", "10m")
+
+
 def test_images_are_left_out_where_scoring_takes_longest(timed, monkeypatch):
     """With 1 s an image, so many are scored as fit into half of what the other stages leave."""
     profile, runs = spec.load(profile="embedded")

@@ -35,7 +35,7 @@ def step_seconds(training: spec.Training) -> float:
         "net": nets.build(run, profile.thin, profile.seed),
         **adversary_networks(recipe, profile.thin),
     }
-    settings = Settings(count, Path(), profile.seed, nets.device(), profile.amp)
+    settings = Settings(count, Path(), profile.seed, nets.device(), profile.amp, parts=max(1, profile.parts))
     pairs = steps.images(recipe, *(STAND_IN if profile.data else REAL))
     trainer = NetworkTrainer(networks, pairs, recipe, settings)
     trainer.step(0)
