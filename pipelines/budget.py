@@ -1,7 +1,7 @@
 """Cut a profile to a budget of time: `BUDGET=10m make repro`, or `python -m pipelines.plan --budget 10m`.
 
-A step and a test image of every run are timed on this device. Steps are cut so that everything should end in time,
-equally for all variants of a table, and test images where scoring them would take more than half of it.
+A step and a test image of every run are timed on this device. Steps are cut so that everything should end in
+time, equally for all variants of a table, and test images where scoring them would take more than half of it.
 The result is a profile like any other, `<profile>_10m`, which params.yaml then names, so that every row says
 what was cut.
 """

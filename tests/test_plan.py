@@ -196,7 +196,7 @@ def test_a_budget_of_a_budget_is_one_of_the_profile_that_it_was_cut_from(timed):
 
 def test_a_budget_is_of_the_profile_that_params_yaml_names():
     """The processes that time its runs read that one."""
-    with pytest.raises(ValueError, match="params.yaml names"):
+    with pytest.raises(ValueError, match=r"params\.yaml names"):
         plan.main("--profile", "gpu", "--budget", "10m")
 
 
