@@ -23,12 +23,11 @@ from benchmark.measure import rates
 from benchmark.training import planning, validation
 from benchmark.trouble import write_text
 
-# s of all stages but data, train and quality, the page included, on two cores: an estimate, as no budget has
-# been timed to its end yet.
-OTHER_STAGES = 100.0
+# s of all stages but data, train and quality, the page included: 66 on two cores, and what starting takes.
+OTHER_STAGES = 70.0
 RESERVE = 0.05  # of the budget, for what runs slower than it was timed
 FEWEST_IMAGES = 4  # one of each test photograph
-VALIDATIONS = 3  # of a training, at most, beside the one before it
+VALIDATIONS = 1  # of a training, beside the one before it: each takes as long as several test images
 RATES = Path("checkpoints/rates")
 
 

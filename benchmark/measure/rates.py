@@ -46,10 +46,7 @@ def step_seconds(training: spec.Training) -> float:
 
 
 def image_seconds(training: spec.Training) -> float:
-    """Time what restoring and scoring a test image takes, in s: the second one's, as the first loads metrics.
-
-    A solver, which may take minutes, restores and scores one, after the metrics have scored another.
-    """
+    """Time what restoring and scoring a test image takes, in s, after the metrics were loaded for another."""
     run, profile = training.run, training.profile
     if not run.train:
         run = replace(run, config=run.config | profile.settings)
@@ -62,9 +59,8 @@ def image_seconds(training: spec.Training) -> float:
     def work(restore: scoring.Restore) -> Callable[[], object]:
         return lambda: list(scoring.score(net, restore, pairs, metrics, nets.device()))
 
-    restore = work(lambda net, image: nets.restore(net, image, normalise))
-    timed(restore if run.train else work(lambda net, image: image))
-    return timed(restore)
+    timed(work(lambda net, image: image))
+    return timed(work(lambda net, image: nets.restore(net, image, normalise)))
 
 
 def timed(work: Callable[[], object]) -> float:
