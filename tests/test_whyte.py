@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage import data
 from sklearn.linear_model import Lasso
 
-from benchmark.deconvolution.filter_flow import FilterFlow
+from benchmark.deconvolution.filter_flow import FilterFlow, Tiles
 from benchmark.deconvolution.rotations import Camera
 from benchmark.models import _whyte_edges as edges
 from benchmark.models import _whyte_light as light
@@ -91,6 +91,18 @@ def test_normal_equations_come_near_exact_warps():
     np.testing.assert_allclose(gram, exact @ exact.T, atol=0.06 * scale)
     assert gram[0, 0] == pytest.approx((exact @ exact.T)[0, 0], rel=1e-4)  # no turn, no interpolation
     np.testing.assert_allclose(right, exact @ blurred.ravel(), atol=0.1 * np.abs(right).max())
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "half"), [(512, 512, 17), (25, 25, 1), (576, 1024, 14), (90, 60, 3)]
+)
+def test_in_a_tile_a_roll_is_nearly_a_shift(height, width, half):
+    """Points half a tile apart differ by their distance times the angle, at most 0.6 pixels."""
+    camera = Camera(2.0 * max(height, width), height, width)
+    layout = Tiles(height, width, 0, turns.tiles(turns.Grid(camera, half), 0.6))
+    angle = half * camera.steps[2]
+    for axis in (layout.y, layout.x):
+        assert angle * (axis.spacing - 1) / 2 <= 0.61  # tiles have whole pixels
 
 
 def test_least_angle_regression_reaches_the_lasso():

@@ -65,6 +65,18 @@ def half_size(size: float, scale: float) -> int:
     return math.ceil(scale * ((size - 1) // 2 + 0.5) - 0.5)
 
 
+def tiles(grid: Grid, apart: float) -> tuple[int, int]:
+    """Count the tiles along the shorter and the longer side in each of which rotations are like shifts.
+
+    The middle of a tile's border moves by at most `apart` pixels more or less than the tile's middle when the
+    camera rolls as far as the grid reaches. Where tiles are larger, the estimated rotations are too small, by
+    a little more in every iteration.
+    """
+    height, width = grid.camera.height, grid.camera.width
+    side = apart * math.hypot(height, width) / grid.half
+    return 1 + math.ceil(min(height, width) / side), 1 + math.ceil(max(height, width) / side)
+
+
 def neighbours(kernel: Floats) -> Mask:
     """Mark all cells that touch one whose weight is not 0, these included."""
     return ndimage.binary_dilation(kernel > 0, np.ones((3, 3, 3)))

@@ -11,6 +11,8 @@ Unstated  size of the blur, which users of the package type: 35 pixels for every
           which `response: none` would be right
           size of the output: the package restores images of at most 1024 pixels. Here rotations are estimated
           at that size, and the last deconvolution has all pixels
+          tiles: the package has 6x8, or none in its exact mode; while rotations are estimated there are as
+          many here as keep the parts of a tile within 0.6 pixels of moving alike: 6x8 make rotations shrink
           centre: after the last scale the mean rotation is subtracted, which the package does up to half a
           cell of its grid, and not at the last scale
           penalties: of the kernel 5, the package's default, as 0.01, its examples', gave wider kernels and
@@ -78,7 +80,8 @@ class Config:
     final: str = "krishnan"  # a key of FINAL
     scales: int = 9  # at most
     iterations: int = 5  # per scale
-    rows: int = 6  # tiles along the shorter side
+    apart: float = 0.6  # pixels that parts of a tile may move apart while rotations are estimated
+    rows: int = 6  # tiles along the shorter side in the last deconvolution
     columns: int = 8
     sparsity: float = 5.0  # penalty of the kernel
     smoothness: float = 0.005  # penalty of the image while the kernel is estimated
@@ -174,6 +177,7 @@ class Scale:
 
     def __init__(self, net: Net, grey: Tensor, known: Mask, grid: turns.Grid) -> None:
         self.net, self.config, self.grid, self.size = net, net.config, grid, 2 * grid.half + 1
+        self.tiles = turns.tiles(grid, net.config.apart)
         self.encoded, self.light = grey, net.decode(grey)
         inner = np.zeros(known.shape, bool)
         margin = grid.half + 1
@@ -202,7 +206,7 @@ class Scale:
                 kernel = self.grid.still
             active = turns.neighbours(kernel)
             found = kernel > 0
-            flow = FilterFlow(self.grid.camera, self.grid.rotations(found), kernel[found], self.config.tiles)
+            flow = FilterFlow(self.grid.camera, self.grid.rotations(found), kernel[found], self.tiles)
             image = tiled.wiener(self.filled[None], flow, self.config.smoothness)[0]
         return Estimate(self.net.encode(image), kernel / kernel.sum(), self.grid)
 
@@ -217,7 +221,7 @@ class Scale:
             self.inside,
             self.grid.camera,
             self.grid.rotations(active),
-            self.config.tiles,
+            self.tiles,
         )
         kernel[active] = turns.weights(gram, right, self.config.sparsity)
         return kernel

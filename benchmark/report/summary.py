@@ -102,11 +102,9 @@ class Summary:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Return the fewest and the most training steps of the profile's runs; zeros without any."""
-        profile = self.inputs.profile
-        runs = [run for run in self.inputs.chosen.values() if run.train]
-        counts = [profile.at(run).cut(run.train)[1] for run in runs if run.train]
-        return (min(counts), max(counts)) if counts else (0, 0)
+        """Return the fewest and the most training steps of the runs that were trained; zeros without any."""
+        counts = self.inputs.curves.groupby("run")["step"].max()
+        return (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
 
     @property
     def images(self) -> dict[str, int]:
