@@ -75,7 +75,7 @@ def test_settings_of_solvers_are_cut_and_described():
         settings = profile.at(run).settings
         assert not (run.train and settings)
         assert profile.at(run).cuts(None) == [f"{key}: {value}" for key, value in settings.items()]
-    assert profile.at(runs["whyte"]).cuts(runs["whyte"].train) == ["iterations: 2", "final: tiles", "apart: 2"]
+    assert profile.at(runs["whyte"]).cuts(None) == ["iterations: 2", "final: tiles", "apart: 2"]
     assert "steps: 4" in profile.at(runs["whyte_saturated"]).cuts(None)
 
 
