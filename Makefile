@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONWARNINGS := ignore::FutureWarning
-# Container images forbid Python to keep what it has compiled; then each of hundreds of processes compiles torch again, for 5 s.
+# Some container images forbid Python to keep what it has compiled; each of hundreds of processes would compile torch again, 5 s.
 unexport PYTHONDONTWRITEBYTECODE
 # A package that is already in uv's cache is linked, not copied: seven gigabytes of it.
 UV := $(shell grep -o '^uv==[0-9.]*' requirements.txt)

@@ -66,11 +66,13 @@ def half_size(size: float, scale: float) -> int:
 
 
 def tiles(grid: Grid, apart: float) -> tuple[int, int]:
-    """Count the tiles along the shorter and the longer side in each of which rotations are like shifts.
+    """Count the tiles along the shorter and the longer side that an image needs so that a turn shifts each.
 
-    The middle of a tile's border moves by at most `apart` pixels more or less than the tile's middle when the
-    camera rolls as far as the grid reaches. Where tiles are larger, the estimated rotations are too small, by
-    a little more in every iteration.
+    Where tiles are larger, estimated rotations are too small, a little more in every iteration.
+
+    Args:
+        grid: of the rotations; the greatest about z moves a corner of the image by `half` pixels.
+        apart: pixels by which that turn may move the middle of a tile's border otherwise than its own middle.
     """
     height, width = grid.camera.height, grid.camera.width
     side = apart * math.hypot(height, width) / grid.half
