@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from statistics import median
 
 import pytest
 
@@ -11,7 +10,7 @@ from benchmark.results.ratios import PairedRatio
 from benchmark.timing import storage
 from benchmark.timing.pairing import ratios_of
 from benchmark.timing.ratios import enough, ratios
-from benchmark.timing.stats import median_interval
+from benchmark.timing.stats import ratio_interval
 from benchmark.timing.timings import timings
 from tests.recordings import pair, recording
 
@@ -30,18 +29,18 @@ def row(*recordings, itself=ITSELF):
 
 
 def test_a_row_has_the_ratio_of_all_pairs_with_an_interval_around_all_rounds():
-    """That of all pairs, wide enough for the median of each round."""
+    """That of all pairs, wide enough for the ratio of each round."""
     both = rounds(0.5, apart=0.015)
     found, by_round = row(*both), [ratios_of(each) for each in both]
-    pooled, medians = [*by_round[0], *by_round[1]], [median(each) for each in by_round]
-    low, high = median_interval(pooled)
+    center, low, high = ratio_interval([*by_round[0], *by_round[1]])
+    levels = [ratio_interval(each).center for each in by_round]
 
     assert (found.verdict, found.rounds, found.pairs, found.dropped) == ("sound", 2, 120, 0)
-    assert found.ratio == pytest.approx(median(pooled), rel=1e-5)
-    assert found.ci_low == pytest.approx(min(low, *medians), rel=1e-5)
-    assert found.ci_high == pytest.approx(max(high, *medians), rel=1e-5)
-    assert max(medians) > high
-    assert found.rounds_apart == pytest.approx(max(medians) / min(medians) - 1, rel=1e-4)
+    assert found.ratio == pytest.approx(center, rel=1e-5)
+    assert found.ci_low == pytest.approx(min(low, *levels), rel=1e-5)
+    assert found.ci_high == pytest.approx(max(high, *levels), rel=1e-5)
+    assert max(levels) > high
+    assert found.rounds_apart == pytest.approx(max(levels) / min(levels) - 1, rel=1e-4)
     assert (found.run_ms, found.anchor_ms) == (pytest.approx(5, rel=0.01), 10)
     assert found.itself == pytest.approx(1, rel=0.01)
 

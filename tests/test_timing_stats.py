@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau, theilslopes
+from scipy.stats import kendalltau, theilslopes, wilcoxon
 
 from benchmark.timing import stats
 
@@ -26,6 +26,56 @@ def test_the_interval_is_that_of_the_tables(count, rank):
     values = random.Random(count).sample(range(1, count + 1), count)
 
     assert stats.median_interval(values) == (rank, count + 1 - rank)
+
+
+# Critical values of the signed-rank test, two-sided at 5 %, as its tables print them.
+SIGNED_RANKS = {6: 0, 7: 2, 8: 3, 9: 5, 10: 8, 12: 13, 15: 25, 20: 52, 25: 89, 30: 137, 40: 264, 50: 434}
+
+
+@pytest.mark.parametrize(("count", "critical"), SIGNED_RANKS.items())
+def test_the_interval_of_a_ratio_is_that_of_the_signed_rank_test(count, critical):
+    """Its ends are the means of two logarithms whose rank is one more than the critical value."""
+    ratios = skewed(count, count)
+    logs = np.log(ratios)
+    means = sorted((logs[i] + logs[j]) / 2 for i in range(count) for j in range(i + 1))
+
+    ends = [np.median(means), means[critical], means[-1 - critical]]
+    assert stats.ratio_interval(ratios) == pytest.approx(np.exp(ends))
+
+
+def test_the_interval_of_a_ratio_leaves_out_what_the_signed_rank_test_rejects():
+    """Ratios held against a value inside and one outside of either end, by SciPy."""
+    ratios = skewed(5, 80)
+    _, low, high = stats.ratio_interval(ratios)
+
+    for value, rejected in ((low, -1), (high, 1)):
+        inside, outside = value * 1.001**-rejected, value * 1.001**rejected
+        assert (
+            wilcoxon(np.log(ratios) - np.log(inside)).pvalue
+            > 0.05
+            > wilcoxon(np.log(ratios) - np.log(outside)).pvalue
+        )
+
+
+def test_the_interval_of_a_ratio_is_narrower_than_that_of_the_median_and_stands_outliers():
+    """With normal logarithms by about a fifth; a tenth of ten times the ratio moves it by 1 %."""
+    draw = random.Random(0)
+    ratios = [math.exp(draw.gauss(0, 0.05)) for _ in range(400)]
+    _, low, high = stats.ratio_interval(ratios)
+    by_median = stats.median_interval(ratios)
+    spoilt = [10 * ratio if i % 10 == 0 else ratio for i, ratio in enumerate(ratios)]
+
+    assert 0.7 < (high - low) / (by_median[1] - by_median[0]) < 0.9
+    assert stats.ratio_interval(spoilt).center == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize("ratios", [[], [1.0, 0.0], [1.0, -2.0], [math.nan]])
+def test_what_is_no_ratio_has_no_interval(ratios):
+    """It is refused; five ratios have an estimate alone."""
+    with pytest.raises(ValueError, match="positive numbers"):
+        stats.ratio_interval(ratios)
+    assert stats.ratio_interval([2.0] * 5) == (pytest.approx(2), -math.inf, math.inf)
+    assert stats.ratio_interval([2.0] * 5).half_width == math.inf
 
 
 def test_few_values_have_no_interval():

@@ -16,7 +16,7 @@ from benchmark.timing.pairing import ratios_of
 from benchmark.timing.ratios import MINIMUM_ROUNDS, enough
 from benchmark.timing.recording import MODES, Recording, timing_key
 from benchmark.timing.schedule import Host, Job, Options, call_seconds, mean_seconds, plan, process_seconds
-from benchmark.timing.stats import median, median_interval
+from benchmark.timing.stats import ratio_interval
 from benchmark.timing.verdicts import judge
 
 PRELOAD = tuple(f"benchmark.measure.{name}" for name in ("ceilings", "forward", "session", "steps"))
@@ -223,9 +223,9 @@ def in_words(recording: Recording) -> str:
     """Write what a recording has measured, for the progress line."""
     if recording.kind != "pair":
         return f"{1000 * mean_seconds(recording):.4g} ms, {len(recording.samples.wall)} samples"
-    ratios = ratios_of(recording)
-    center, (low, high) = median(ratios) or 0.0, median_interval(ratios)
-    return f"ratio {center:.4f} ({low:.4f} to {high:.4f}), {len(ratios)} pairs"
+    if not (ratios := ratios_of(recording)):
+        return "no pair counts"
+    return "ratio {:.4f} ({:.4f} to {:.4f})".format(*ratio_interval(ratios)) + f", {len(ratios)} pairs"
 
 
 def read_unmeasured() -> Sequence[Unmeasured]:

@@ -26,10 +26,10 @@ class PairedRatio:
     rounds: Count | None = None
     pairs: Count | None = None  # that count, of all rounds
     dropped: Count | None = None
-    ratio: Ratio | None = None  # median of the ratios of all pairs
-    ci_low: Ratio | None = None  # its 95 % interval, widened where it leaves out the median of a round
+    ratio: Ratio | None = None  # Hodges-Lehmann estimate from the ratios of all pairs
+    ci_low: Ratio | None = None  # its 95 % interval, widened where it leaves out the ratio of a round
     ci_high: Ratio | None = None
-    rounds_apart: Ratio | None = None  # largest ratio of two rounds' medians, minus 1
+    rounds_apart: Ratio | None = None  # largest ratio of two rounds' ratios, minus 1
     wall_ratio: Ratio | None = None  # by the synchronised wall clock
     async_ratio: Ratio | None = None  # of times until the call returns
     itself: Ratio | None = None  # the anchor over itself, in its own row of the same setting

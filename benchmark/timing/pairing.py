@@ -2,7 +2,7 @@
 
 Both are called in one process, in blocks ABBA or BAAB that a seed draws, so that whatever slows the machine
 down for longer than a block slows both, and a drift cancels. Two neighbouring turns are a pair; its ratio is
-one sample of what is measured, and the median of these ratios has an interval by order statistics.
+one sample of what is measured, and all of them give the ratio and its interval (`stats.ratio_interval`).
 """
 
 import random
@@ -80,8 +80,9 @@ def calls_per_turn(network_ms: float, anchor_ms: float) -> tuple[int, int]:
 
 
 def certain(ratios: Sequence[float], rules: Rules) -> bool:
-    """Decide whether enough pairs count, and the median of their ratios has a narrow interval."""
-    return len(ratios) >= rules.min_samples and stats.relative_half_width(ratios) <= rules.target_half_width
+    """Decide whether enough pairs count, and their ratio has a narrow interval."""
+    enough = len(ratios) >= rules.min_samples
+    return enough and stats.ratio_interval(ratios).half_width <= rules.target_half_width
 
 
 def own_clock(samples: Samples, kind_of_device: str) -> Sequence[float]:
@@ -123,7 +124,7 @@ def pair_ratios(
     for first, second in zip(means[::2], means[1::2], strict=True):
         pair = dict((first, second))
         network, anchor = pair["A"], pair["B"]
-        if network is not None and anchor:
+        if network and anchor:
             ratios.append(network / anchor)
     return ratios
 

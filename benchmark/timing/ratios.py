@@ -13,9 +13,9 @@ from benchmark.timing.comparison import spread
 from benchmark.timing.pairing import carry_over, own_clock, parts, ratios_of
 from benchmark.timing.recording import MODES, Recording
 from benchmark.timing.rules import PAIR_RULES, RULES
-from benchmark.timing.stats import median, median_interval
+from benchmark.timing.stats import Interval, median, ratio_interval
 from benchmark.timing.timings import judge_rounds, last_tries, six_digits
-from benchmark.timing.verdicts import VERDICTS, judge, too_uncertain
+from benchmark.timing.verdicts import VERDICTS, judge, percent, too_uncertain
 
 MINIMUM_ROUNDS = 2  # processes that must agree
 
@@ -45,22 +45,21 @@ def summarise(tries: Sequence[Recording]) -> PairedRatio:
     """Make the row of all tries of one pair, before it is held against the anchor's own."""
     rounds, left_out = counting_rounds(tries)
     last = rounds[-1]
-    by_round = [ratios_of(each) for each in rounds]
-    levels = [level for values in by_round if (level := median(values))]
-    verdict, reasons = judge_rounds(rounds, levels, "ratios")
-    pooled = [ratio for values in by_round for ratio in values]
-    vague = [words for _, words in unsure(pooled, last)]
+    levels = [ratio_interval(values).center for each in rounds if (values := ratios_of(each))]
+    verdict, reasons = judge_rounds(rounds)
+    count, ratio, vague = sum(len(ratios_of(each)) for each in rounds), all_rounds(rounds), unsure(rounds)
+    if vague and len(levels) > 1:
+        vague.append(f"ratios of rounds differ by {percent(spread(levels))}")
     if vague or len(rounds) < MINIMUM_ROUNDS:
         verdict, reasons = max(verdict, "inconclusive", key=VERDICTS.index), [*vague, *reasons]
     total = sum(len(each.turns) // 2 for each in rounds)
     own = all(own_clock(each.samples, each.kind_of_device) is not each.samples.wall for each in rounds)
     cells: dict[str, Any] = {"clock": "processor time" if own else "wall", "rounds": len(rounds)}
-    cells |= {"pairs": len(pooled), "dropped": total - len(pooled)}
-    if levels:
-        low, high = median_interval(pooled)
-        cells |= {"ratio": median(pooled)}
-        if high < inf:
-            cells |= {"ci_low": min(low, *levels), "ci_high": max(high, *levels)}
+    cells |= {"pairs": count, "dropped": total - count}
+    if ratio:
+        cells |= {"ratio": ratio.center}
+        if ratio.high < inf:
+            cells |= {"ci_low": ratio.low, "ci_high": ratio.high}
         cells |= {"rounds_apart": spread(levels) if len(levels) > 1 else None}
         cells |= {"wall_ratio": by_clock(rounds, "wall"), "async_ratio": by_clock(rounds, "asynchronous")}
         cells |= {"carry_over": median([each for each in map(carry_over, rounds) if each is not None])}
@@ -91,7 +90,7 @@ def counting_rounds(tries: Sequence[Recording]) -> tuple[list[Recording], list[s
     """
     counting, left_out = last_tries(tries), []
     verdicts = {each.round: judge(each)[0] for each in counting}
-    vague = {each.round: [words for _, words in unsure(ratios_of(each), each)] for each in counting}
+    vague = {each.round: unsure([each]) for each in counting}
     for flaw in (
         {r: v for r, v in verdicts.items() if v != "sound"},
         {r: w[0] for r, w in vague.items() if w},
@@ -104,9 +103,22 @@ def counting_rounds(tries: Sequence[Recording]) -> tuple[list[Recording], list[s
     return counting, left_out
 
 
-def unsure(values: Sequence[float], recording: Recording) -> list[tuple[TimingVerdict, str]]:
-    """Return why a ratio is not known well enough from these ratios of pairs; empty where it is."""
-    return list(too_uncertain(values, PAIR_RULES[recording.kind_of_device], "pairs", "the ratio"))
+def all_rounds(rounds: Sequence[Recording]) -> Interval | None:
+    """Return the ratio of all pairs with an interval wide enough for that of each round; None without one."""
+    by_round = [values for each in rounds if (values := ratios_of(each))]
+    if not by_round:
+        return None
+    center, low, high = ratio_interval([ratio for values in by_round for ratio in values])
+    levels = [ratio_interval(values).center for values in by_round]
+    return Interval(center, min(low, *levels), max(high, *levels))
+
+
+def unsure(rounds: Sequence[Recording]) -> list[str]:
+    """Return why these rounds do not know the ratio well enough; empty where they do."""
+    count, ratio = sum(len(ratios_of(each)) for each in rounds), all_rounds(rounds)
+    rules = PAIR_RULES[rounds[-1].kind_of_device]
+    found = too_uncertain(count, ratio.half_width if ratio else inf, rules, "pairs", "the ratio")
+    return [words for _, words in found]
 
 
 def enough(tries: Sequence[Recording]) -> bool:
@@ -115,11 +127,11 @@ def enough(tries: Sequence[Recording]) -> bool:
 
 
 def by_clock(rounds: Sequence[Recording], clock: str) -> float | None:
-    """Return the geometric mean of the rounds' median ratios by a clock; None where there is none."""
+    """Return the geometric mean of the rounds' ratios by a clock; None where there is none."""
     clocks = [(each, getattr(each.samples, clock)) for each in rounds]
-    levels = [median(ratios_of(each, times)) for each, times in clocks if times]
-    known = [level for level in levels if level]
-    return geometric_mean(known) if known else None
+    ratios = [ratios_of(each, times) for each, times in clocks if times]
+    levels = [ratio_interval(values).center for values in ratios if values]
+    return geometric_mean(levels) if levels else None
 
 
 def call_times(rounds: Sequence[Recording]) -> tuple[list[float], list[float]]:

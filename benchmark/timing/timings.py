@@ -100,14 +100,13 @@ def six_digits(value: float) -> float | None:
 
 
 def judge_rounds(
-    tries: Sequence[Recording], levels: Sequence[float], what: str = "medians"
+    tries: Sequence[Recording], medians: Sequence[float] = ()
 ) -> tuple[TimingVerdict, list[str]]:
     """Judge all rounds of one timing; each reason names the rounds that it holds for.
 
     Args:
         tries: of one timing.
-        levels: what the rounds must agree in, of each round in which a sample counts.
-        what: names these levels.
+        medians: of each round in which a sample counts; they must agree.
     """
     rounds = last_tries(tries)
     judged = {each.round: judge(each) for each in rounds}
@@ -118,10 +117,10 @@ def judge_rounds(
             rounds_by_reason[reason].append(number)
     reasons_with_rounds = []
     limit = RULES[rounds[-1].kind_of_device].same_within
-    if len(levels) > 1 and spread(levels) > limit:
+    if len(medians) > 1 and spread(medians) > limit:
         verdict = max(verdict, "inconclusive", key=VERDICTS.index)
         reasons_with_rounds.append(
-            f"{what} of rounds differ by {percent(spread(levels))}, more than {percent(limit)}"
+            f"medians of rounds differ by {percent(spread(medians))}, more than {percent(limit)}"
         )
     for reason, numbers in rounds_by_reason.items():
         where = "" if len(numbers) == len(rounds) else f"round {', '.join(map(str, numbers))}: "

@@ -41,7 +41,7 @@ def flaws(recording: Recording, rules: Rules) -> Iterator[tuple[TimingVerdict, s
     wall = accepted(recording, samples.wall, rules)
     yield from read_early(samples)
     yield from rejected(len(wall), len(samples.wall), rules, "samples")
-    yield from too_uncertain(wall, rules, "samples", "the median")
+    yield from too_uncertain(len(wall), relative_half_width(wall), rules, "samples", "the median")
     yield from drift(wall, rules)
     if not samples.settled:
         yield "unsettled", f"times had not settled after {rules.warm_max_seconds:g} s of warm-up"
@@ -78,15 +78,15 @@ def rejected(count: int, taken: int, rules: Rules, name: str) -> Iterator[tuple[
 
 
 def too_uncertain(
-    values: Sequence[float], rules: Rules, name: str, center: str
+    count: int, half_width: float, rules: Rules, name: str, center: str
 ) -> Iterator[tuple[TimingVerdict, str]]:
-    """Yield why the median of values is not known well enough."""
-    if len(values) < rules.min_samples:
-        yield "inconclusive", f"{len(values)} {name} count; {rules.min_samples} are needed"
-    elif (width := relative_half_width(values)) > rules.max_half_width:
+    """Yield why an estimate from so many values, with an interval so wide, is not known well enough."""
+    if count < rules.min_samples:
+        yield "inconclusive", f"{count} {name} count; {rules.min_samples} are needed"
+    elif half_width > rules.max_half_width:
         yield (
             "inconclusive",
-            f"{center} is known to {percent(width)} instead of {percent(rules.max_half_width)}",
+            f"{center} is known to {percent(half_width)} instead of {percent(rules.max_half_width)}",
         )
 
 
