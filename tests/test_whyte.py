@@ -73,6 +73,20 @@ def test_the_strongest_gradients_of_every_direction_are_kept():
     assert (more != 0).sum() > (x != 0).sum()
 
 
+def test_a_region_with_too_few_gradients_keeps_all_of_them():
+    """At the coarsest scales a blur of 35 pixels asks for more than there are, at the border too."""
+    image = data.camera()[::16, ::16] / 255
+    inside = np.zeros(image.shape, bool)
+    inside[3:-3, 3:-3] = True
+    strength = edges.Strength()
+    x, y = edges.strongest(image, inside, 5, strength)
+    corner = np.s_[:10, :10]  # of nine regions in 32x32 pixels; at its inner border some are lonely
+
+    assert strength.thresholds[0, 0] == 0 < strength.thresholds[1, 1]
+    np.testing.assert_array_equal(x[corner], edges.differences(image)[0][corner])
+    np.testing.assert_array_equal(y[corner], edges.differences(image)[1][corner])
+
+
 def test_normal_equations_come_near_exact_warps():
     """B's columns by the exact homographies: the tiles' correlations agree to a few per cent."""
     sharp = ndimage.gaussian_filter(np.random.default_rng(0).random((100, 120)), 1.5)

@@ -22,6 +22,7 @@ WINDOW = 5  # pixels, of the bilateral filter
 REGIONS = 3  # per side: strong gradients are kept in each
 DIRECTIONS = 4
 KEPT = 2  # times the squared kernel size: gradients kept of each direction (Cho and Lee's r)
+RING = np.pad(np.zeros((3, 3), int), 1, constant_values=1)  # without a gradient there, one is alone
 FLAT = 1e-12  # of a second derivative; less is rounding, whose sign says nothing
 DECREASE = 0.9  # of the filters' strengths and of the threshold, from one iteration to the next
 
@@ -87,7 +88,8 @@ def strongest(image: Floats, inside: Mask, size: int, strength: Strength) -> tup
     """Keep the strongest gradients of an image (H, W), set all others to 0.
 
     In the first iteration of a scale, thresholds are chosen so that each of the 3x3 regions keeps its share
-    of 2 size^2 gradients of each of four directions.
+    of 2 size^2 gradients of each of four directions. A region that has too few of one direction keeps all of
+    its gradients, as in the package: at the coarsest scales that is nearly the whole image.
 
     Args:
         image: with sharp edges.
@@ -114,19 +116,14 @@ def strongest(image: Floats, inside: Mask, size: int, strength: Strength) -> tup
         strength.thresholds = np.zeros((REGIONS, REGIONS))
         for i, j, place in regions:
             strength.thresholds[i, j] = _threshold(magnitude[place], direction[place], share)
-    kept = magnitude > 0
+    kept = np.zeros(magnitude.shape, bool)
     for i, j, place in regions:
-        kept[place] &= magnitude[place] >= strength.thresholds[i, j]
-    neighbours = ndimage.convolve(kept.astype(int), np.ones((3, 3), int), mode="constant")
-    kept &= neighbours > 1  # not alone
+        kept[place] = magnitude[place] >= strength.thresholds[i, j]
+    kept &= ndimage.convolve(kept.astype(int), RING, mode="constant") > 0  # not alone
     return x * kept, y * kept
 
 
 def _threshold(magnitude: Floats, direction: Floats, share: int) -> float:
-    """Return the greatest threshold that keeps `share` gradients of each direction, or all that it has."""
-    lowest = np.inf
-    for number in range(1, DIRECTIONS + 1):
-        found = np.sort(magnitude[direction == number])[::-1]
-        if len(found):
-            lowest = min(lowest, found[min(share, len(found)) - 1])
-    return float(lowest) if np.isfinite(lowest) else 0.0
+    """Return the greatest threshold that keeps `share` gradients of each direction; 0 where one has fewer."""
+    by_direction = (np.sort(magnitude[direction == number])[::-1] for number in range(1, DIRECTIONS + 1))
+    return min(float(found[share - 1]) if len(found) >= share else 0.0 for found in by_direction)

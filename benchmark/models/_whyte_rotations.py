@@ -65,6 +65,15 @@ def half_size(size: float, scale: float) -> int:
     return math.ceil(scale * ((size - 1) // 2 + 0.5) - 0.5)
 
 
+def blur_size(size: int, scale: float) -> int:
+    """Return the full size of a blur at a scale, which says how many gradients are kept: an odd number.
+
+    >>> [blur_size(35, 2 ** (-level / 2)) for level in range(9)]
+    [35, 27, 19, 15, 11, 9, 7, 5, 5]
+    """
+    return 2 * math.ceil(round((size - 1) / 2 * scale, 9)) + 1
+
+
 def tiles(grid: Grid, apart: float) -> tuple[int, int]:
     """Count the tiles along the shorter and the longer side that an image needs so that a turn shifts each.
 

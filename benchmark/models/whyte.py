@@ -155,7 +155,7 @@ class Net(nn.Module):
             size = (round(height * scale), round(width * scale))
             grid = turns.Grid(camera.resized(*size), turns.half_size(self.config.size, scale))
             known = resized(top.float(), size).numpy() > 254.5 / 255
-            level = Scale(self, resized(grey, size), known, grid)
+            level = Scale(self, resized(grey, size), known, grid, turns.blur_size(self.config.size, scale))
             estimate = level.estimate(estimate, full_range, last=scale == largest)
         assert estimate is not None
         found = estimate.kernel > 0
@@ -175,12 +175,12 @@ class Net(nn.Module):
 class Scale:
     """Alternate between the rotations and the image at one scale."""
 
-    def __init__(self, net: Net, grey: Tensor, known: Mask, grid: turns.Grid) -> None:
-        self.net, self.config, self.grid, self.size = net, net.config, grid, 2 * grid.half + 1
+    def __init__(self, net: Net, grey: Tensor, known: Mask, grid: turns.Grid, size: int) -> None:
+        self.net, self.config, self.grid, self.size = net, net.config, grid, size
         self.tiles = turns.tiles(grid, net.config.apart)
         self.encoded, self.light = grey, net.decode(grey)
         inner = np.zeros(known.shape, bool)
-        margin = grid.half + 1
+        margin = size // 2 + 1
         inner[margin:-margin, margin:-margin] = True
         self.inside = inner & ndimage.binary_erosion(known, np.ones((3, 3)), border_value=1)
         self.filled = filled(self.light, ndimage.binary_erosion(known, np.ones((5, 5)), border_value=1))
