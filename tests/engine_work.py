@@ -35,8 +35,8 @@ def train(name, progress):
     weights(name).parent.mkdir(exist_ok=True)
 
     def tick(done):
+        progress(done / STEPS)  # first: a step that is saved and not noted does not count as progress
         time.sleep(step)
-        progress(done / STEPS)
 
     with locked(weights(name)):
         begin(name)

@@ -48,6 +48,7 @@ def nodes(tmp_path_factory):
     import ray
     from ray.cluster_utils import Cluster
 
+    Path("/tmp/ray").mkdir(exist_ok=True)  # Ray notes its address there, whatever `temp_dir` is
     folder = tmp_path_factory.mktemp("nodes")
     machines = [{"num_cpus": 1, "num_gpus": 1, "env_vars": {"TMPDIR": str(folder / name)}} for name in "ab"]
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as temporary:  # a short path, for sockets
