@@ -11,6 +11,7 @@ from benchmark.data.pairs import read_pairs
 from benchmark.datasets import embedded
 from benchmark.datasets.simulation import camera, exposure
 from benchmark.datasets.simulation.camera import SIZE
+from benchmark.datasets.simulation.photographs import PHOTOGRAPHS
 
 # Over decoded pixels: a PNG with depth and an object, a JPEG, and leaves. Other pixels are another data set.
 # All have 11 frames, so that level_11 is blur.
@@ -84,6 +85,17 @@ def test_layout_is_read_pairs(prepared: Path) -> None:
         assert pairs.extras == {}
         gamma = read_pairs(prepared / split, "blur_gamma")
         assert gamma.blurry[0].mean() > pairs.blurry[0].mean()
+
+
+def test_more_images_are_trained_on_too(tmp_path: Path) -> None:
+    """They lie beside those of "train", show photographs of their own, and are no split."""
+    embedded.prepare(tmp_path / "set", {"train": 1, "more": 2})
+    names = [name.split("/")[0] for name in embedded.pairs(tmp_path / "set", "train").names]
+    of = [PHOTOGRAPHS[name].split for name in names]
+
+    assert sorted(of) == ["more", "more", "train"]
+    with pytest.raises(ValueError, match="unknown split 'more'"):
+        embedded.pairs(tmp_path / "set", "more")
 
 
 def test_extras_are_those_named(prepared: Path) -> None:
@@ -161,8 +173,8 @@ def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ({}, "images: empty; allowed: counts for train, validation, test"),
-        ({"val": 3}, "images: unknown split 'val'; allowed: train, validation, test"),
+        ({}, "images: empty; allowed: counts for train, validation, test, more"),
+        ({"val": 3}, "images: unknown split 'val'; allowed: train, validation, test, more"),
         ({"train": 0}, "images.train: 0 images; allowed: whole numbers from 1"),
         ({"test": 1.5}, "images.test: 1.5 images; allowed: whole numbers from 1"),
         ({"test": True}, "images.test: True images; allowed: whole numbers from 1"),

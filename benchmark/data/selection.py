@@ -26,13 +26,14 @@ def checks(profile: spec.Profile, dataset: str) -> dict[str, Pairs]:
 def identity(profile: spec.Profile, run: spec.Run) -> str:
     """Return the part of the manifest that identifies a run's images; empty before stage data has written it.
 
-    Of real sets, others than the run's make no difference to it.
+    Neither real sets other than the run's nor the code that rendered the same pixels make a difference to it.
     """
     path = manifest(profile)
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if profile.data or not text:
-        return text
-    entries = json.loads(text)
+    if not path.exists():
+        return ""
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    if profile.data:
+        return json.dumps(entries.get("pixels", entries))
     own = {run.train_on, *run.test_on, extras_of(run)}
     return json.dumps({name: entry for name, entry in entries.items() if name in own})
 

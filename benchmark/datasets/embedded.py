@@ -4,8 +4,9 @@ Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheel
 times as many dead-leaves pictures (`simulation.leaves`), are filmed by a simulated 240 fps camera
 (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth is
 known, and up to three objects, cut from pictures of the same split, on trajectories of their own. 7 to 13
-frames are averaged. Below `<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and
-what some systems need beside them:
+frames are averaged. MORE training images show the photographs in `benchmark/datasets/photographs`. Below
+`<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and what some systems need beside
+them:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
     blur_gamma/000001.png   mean in linear light, then encoded with the gamma 2.2 that approximates the camera
@@ -43,10 +44,11 @@ from benchmark.datasets.simulation.exposure import LEVELS, Exposure, expose
 from benchmark.datasets.simulation.photographs import PHOTOGRAPHS
 
 SOURCE = {
-    "what": "photographs in the scikit-image, scikit-learn and matplotlib wheels, filmed by a camera model",
+    "what": "photographs, of this project and of scikit-image, scikit-learn and matplotlib, filmed",
     "licence": "; ".join(f"{name}: {photograph.licence}" for name, photograph in PHOTOGRAPHS.items()),
 }
 SPLITS = ("train", "validation", "test")
+MORE = "more"  # training images of further photographs, in the folder of "train"
 SEED = 5
 LEAVES = "leaves"  # the name of dead-leaves pictures, in place of a photograph's
 LEAVES_PER_PHOTOGRAPH = 3  # among training images
@@ -65,7 +67,7 @@ _MANIFEST = "manifest.json"
 
 
 def prepare(folder: Path, images: dict[str, int]) -> None:
-    """Render the set, for instance {"train": 48, "test": 12}, unless the folder already holds it.
+    """Render the set, for instance {"train": 48, "more": 16, "test": 12}, unless the folder already holds it.
 
     The folder appears complete or not at all; an older set there is replaced.
 
@@ -124,7 +126,10 @@ def pairs(folder: Path, split: str, extras: tuple[str, ...] = ()) -> Pairs:
 
 
 def render(split: str, index: int) -> tuple[str, Exposure]:
-    """Render image `index` of a split; return its name `<photograph>/<frame>` too. Photographs take turns."""
+    """Render image `index` of a split or of MORE; return its name `<photograph>/<frame>` too.
+
+    Photographs take turns.
+    """
     names = [name for name, photograph in PHOTOGRAPHS.items() if photograph.split == split]
     if split == "train":
         turn, part = divmod(index, LEAVES_PER_PHOTOGRAPH + 1)
@@ -174,7 +179,7 @@ def _write(folder: Path, job: tuple[str, int]) -> dict[str, str]:
     sequence, frame = name.split("/")
     sums = {}
     for kind in asdict(exposure):
-        path = _path(folder / job[0] / sequence, frame, kind)
+        path = _path(folder / job[0].replace(MORE, "train") / sequence, frame, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = getattr(exposure, kind)
         if path.suffix == ".npy":
@@ -218,9 +223,9 @@ def _stored(path: Path) -> NDArray[Any]:
 
 def _check(images: dict[str, int]) -> None:
     if not images:
-        raise ValueError(f"images: empty; allowed: counts for {', '.join(SPLITS)}")
+        raise ValueError(f"images: empty; allowed: counts for {', '.join((*SPLITS, MORE))}")
     for split, count in images.items():
-        if split not in SPLITS:
-            raise ValueError(f"images: unknown split {split!r}; allowed: {', '.join(SPLITS)}")
+        if split not in (*SPLITS, MORE):
+            raise ValueError(f"images: unknown split {split!r}; allowed: {', '.join((*SPLITS, MORE))}")
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise ValueError(f"images.{split}: {count!r} images; allowed: whole numbers from 1")

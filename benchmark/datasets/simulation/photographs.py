@@ -1,7 +1,8 @@
-"""Read the photographs that the camera films from the wheels that ship them; nothing is downloaded.
+"""Read the photographs that the camera films, from wheels that ship them and from `datasets/photographs`.
 
-A photograph belongs to one split, and so does everything cut from it. Test photographs are PNG files, so the
-test set does not depend on a JPEG decoder; pillow's wheels carry their own, and pillow is pinned.
+Nothing is downloaded. A photograph belongs to one split, and so does everything cut from it. Test photographs
+are PNG files, so the test set does not depend on a JPEG or WebP decoder; pillow's wheels carry their own, and
+pillow is pinned.
 """
 
 from collections.abc import Collection
@@ -24,9 +25,9 @@ _SOFT = 1.0  # standard deviation of a cut edge, in pixels of the photograph
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture inside an installed wheel."""
+    """A picture inside an installed package, which may be this one."""
 
-    split: str  # train, validation or test
+    split: str  # train, validation or test; or "more", which are training images too (embedded.MORE)
     package: str
     file: str
     licence: str
@@ -52,6 +53,44 @@ class Piece:
     heights: tuple[float, float]  # least and greatest height in the view, in pixels
     cropped: bool = False  # cut off below, so its lower end must stay out of view
 
+
+# In datasets/photographs, whose README names the sources.
+OWN = {
+    "ajanta": "public domain (Jonathanawhite)",
+    "aqueduct": "public domain (Mimova)",
+    "arles": "public domain (OT Arles)",
+    "bee": "public domain (John Severns)",
+    "bridge": "public domain (Derek Jensen)",
+    "brushes": "CC BY 4.0 (Trevor 'Freespace')",
+    "carcassonne": "public domain (Petitemontagnedujura)",
+    "chambord": "public domain (BjörnT)",
+    "charminar": "public domain (Goutamkhandelwal)",
+    "chenonceau": "public domain (Alf van Beem)",
+    "citrus": "public domain (US Department of Agriculture)",
+    "colosseum": "public domain (Urse Ovidiu)",
+    "dandelions": "CC0 (Clemens Engelhardt)",
+    "dog": "CC BY 4.0 (Aitzol Berasategi)",
+    "eiffel": "public domain (Tognopop)",
+    "fig": "CC BY 4.0 (Trevor 'Freespace')",
+    "gateway": "public domain (Simon Steinberger)",
+    "hawa_mahal": "public domain (Janwiki)",
+    "konark": "public domain (Tetraktys)",
+    "machu_picchu": "public domain (Guillaume Pascal)",
+    "minaret": "public domain (pramadas)",
+    "mysore": "public domain (Shiva sg)",
+    "peaks": "CC BY 4.0 (Aitzol Berasategi)",
+    "petra": "public domain (Berthold Werner)",
+    "popes": "public domain (Tognopop)",
+    "rang_ghar": "public domain (Porikolpok Oxom)",
+    "reims": "public domain (Mattana)",
+    "ridge": "CC BY 4.0 (Aitzol Berasategi)",
+    "rocamadour": "public domain (François Darras)",
+    "saint_michel": "public domain (Ali Sabbagh)",
+    "stupa": "public domain (ArnoldBetten)",
+    "temple": "public domain (Jasdeep Singh)",
+    "wall": "public domain (Nicolas Perrault III)",
+    "wine": "CC BY 4.0 (Jakub Mede)",
+}
 
 PHOTOGRAPHS = {
     "astronaut": Photograph("test", "skimage", "data/astronaut.png", "public domain (NASA)"),
@@ -82,6 +121,10 @@ PHOTOGRAPHS = {
         "train", "skimage", "data/coins.png", "no known copyright restrictions (Brooklyn Museum)"
     ),
     "rocket": Photograph("train", "skimage", "data/rocket.jpg", "public domain (SpaceX)"),
+    **{
+        name: Photograph("more", "benchmark", f"datasets/photographs/{name}.webp", licence)
+        for name, licence in OWN.items()
+    },
 }
 
 # fmt: off

@@ -67,7 +67,7 @@ def draw(name: str, rng: np.random.Generator) -> Scene:
     if background is None:
         raise ValueError(f"photograph {name!r}: no view of {SIZE}x{SIZE} fits in {TRIES} tries")
     frames, layer, camera = background
-    split = PHOTOGRAPHS[name].split
+    split = PHOTOGRAPHS[name].split.replace("more", "train")  # both are for training
     others = [c for c in CUTOUTS if c.photograph != name and PHOTOGRAPHS[c.photograph].split == split]
     count = min(int(rng.choice(len(OBJECTS), p=OBJECTS)), len(others))
     chosen = rng.choice(len(others), count, replace=False)
