@@ -71,15 +71,21 @@ def test_operations_of_a_solver_are_not_defined(name):
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name in COUNTED and name not in SOLVERS])
 def test_counts_are_those_of_the_network(name):
-    """The committed counts are those of the network that is built: the tests below hold for the code."""
+    """The committed counts are those of the network that is built: the tests below hold for the code.
+
+    Where both counters agree at 720x1280, they do at 256x256, where SAPHNet takes 2 s in place of 30.
+    """
+    row = COUNTED[name]
+    small = row.macs_720p == row.macs_720p_torch
+    (height, width), macs = ((256, 256), row.macs_256) if small else ((720, 1280), row.macs_720p_torch)
     with torch.device("meta"):
         net = nets.build(RUNS[name]).eval()
-        blurry = torch.empty(1, 3, nets.round_up_side(net, 720), nets.round_up_side(net, 1280))
+        blurry = torch.empty(1, 3, nets.round_up_side(net, height), nets.round_up_side(net, width))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(blurry)
 
-    assert sum(p.numel() for p in net.parameters()) == COUNTED[name].params
-    assert counter.get_total_flops() // 2 == COUNTED[name].macs_720p_torch
+    assert sum(p.numel() for p in net.parameters()) == row.params
+    assert counter.get_total_flops() // 2 == macs
     assert sum(p.numel() for p in net.parameters() if not p.requires_grad) == FROZEN.get(name, 0)
 
 
