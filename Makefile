@@ -38,10 +38,11 @@ runtime: .venv/ready
 
 test: check pytest
 
-# A process per core, each with whole files of tests; more threads would only wait for each other.
+# A process per core, each with whole files of tests, the long ones in between and not at the end; more threads
+# would only wait for each other.
 # FUZZ: how many damaged files each reader is given, in place of a few; TESTS: the files of tests, in place of all.
 pytest: .venv/ready
-	@OMP_NUM_THREADS=1 $(FUZZ:%=DEBLUR_FUZZ=%) pytest -q -n logical --dist loadfile $(TESTS)
+	@OMP_NUM_THREADS=1 $(FUZZ:%=DEBLUR_FUZZ=%) pytest -q -n logical --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: .venv/ready
 	@ruff check

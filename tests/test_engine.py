@@ -147,7 +147,7 @@ def test_workers_killed_at_random_moments(kind, share_out, expected, monkeypatch
     A timing meanwhile is refused on this machine, with what trains; a cluster gives it a node of its own.
     """
     monkeypatch.setenv("DEBLUR_TEST_STEP", "0.15")
-    count = 7 if kind == "ray" else 13
+    count = 5 if kind == "ray" else 15
     draws, kills, said = random.Random(3), [], []
 
     def timing():
@@ -232,7 +232,7 @@ def test_one_that_dies_does_not_disturb_the_others(share_out):
 
 def test_a_preempted_worker_saves_first(kind, share_out, expected, monkeypatch, request):
     """SIGTERM to a process: its run saves its last step and goes on. On Ray, a node is lost before."""
-    monkeypatch.setenv("DEBLUR_TEST_STEP", "0.2")
+    monkeypatch.setenv("DEBLUR_TEST_STEP", "0.1")
     monkeypatch.setenv("DEBLUR_TEST_SAVE", NEVER)
 
     def disturb():
