@@ -4,9 +4,9 @@ Photographs that ship inside the scikit-image, scikit-learn and matplotlib wheel
 times as many dead-leaves pictures (`simulation.leaves`), are filmed by a simulated 240 fps camera
 (`benchmark.datasets.simulation`): a smooth trajectory with six degrees of freedom, parallax where depth is
 known, and up to three objects, cut from pictures of the same split, on trajectories of their own. 7 to 13
-frames are averaged. MORE training images show the photographs in `benchmark/datasets/photographs`. Below
-`<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and what some systems need beside
-them:
+frames are averaged. Images of MORE show the photographs in `benchmark/datasets/photographs`, and lie beside
+those of "train". Below `<folder>/<split>/<photograph or "leaves">/` are GoPro_Large's own folders, and what
+some systems need beside them:
 
     blur/000001.png         mean of the encoded frames ("linear CRF"), which DMPHN, MPRNet and others train on
     blur_gamma/000001.png   mean in linear light, then encoded with the gamma 2.2 that approximates the camera
@@ -41,14 +41,13 @@ from benchmark.data.pairs import Pairs, image, read_pairs
 from benchmark.datasets import simulation
 from benchmark.datasets.simulation import photographs, scene
 from benchmark.datasets.simulation.exposure import LEVELS, Exposure, expose
-from benchmark.datasets.simulation.photographs import PHOTOGRAPHS
+from benchmark.datasets.simulation.photographs import MORE, PHOTOGRAPHS
 
 SOURCE = {
     "what": "photographs, of this project and of scikit-image, scikit-learn and matplotlib, filmed",
     "licence": "; ".join(f"{name}: {photograph.licence}" for name, photograph in PHOTOGRAPHS.items()),
 }
 SPLITS = ("train", "validation", "test")
-MORE = "more"  # training images of further photographs, in the folder of "train"
 SEED = 5
 LEAVES = "leaves"  # the name of dead-leaves pictures, in place of a photograph's
 LEAVES_PER_PHOTOGRAPH = 3  # among training images

@@ -47,9 +47,10 @@ def picture(rng: Rng) -> Floats:
 
 
 def piece(light: Floats, rng: Rng) -> Piece:
-    """Cut a leaf out of a picture, as an object; of half of them red and blue change places."""
+    """Cut the shape of a leaf out of a picture (H, W, 3), as an object; half have red and blue exchanged."""
     half = rng.uniform(60, 120)
-    x, y = np.rint(rng.uniform(half, SIDE - half, 2)).astype(int) - int(half)
+    sides = np.array(light.shape[1::-1])
+    x, y = np.rint(rng.uniform(half, sides - half)).astype(int) - int(half)
     patch = light[y : y + int(2 * half), x : x + int(2 * half)]
     outline = _outline(half, rng)
     outline *= (half - 5) / np.abs(outline).max()

@@ -18,6 +18,7 @@ from scipy import ndimage, sparse
 
 from benchmark.datasets.simulation.camera import DENSITY, Floats, decode
 
+MORE = "more"  # the photographs that only some profiles train on, beside those of "train"
 LENS = 0.5  # standard deviation of the lens's point spread, in pixels of the view
 CONTRAST = 52  # greatest standard deviation of a photograph's levels
 _SOFT = 1.0  # standard deviation of a cut edge, in pixels of the photograph
@@ -27,7 +28,7 @@ _SOFT = 1.0  # standard deviation of a cut edge, in pixels of the photograph
 class Photograph:
     """A picture inside an installed package, which may be this one."""
 
-    split: str  # train, validation or test; or "more", which are training images too (embedded.MORE)
+    split: str  # train, validation or test; or MORE, for training too
     package: str
     file: str
     licence: str
@@ -62,18 +63,15 @@ OWN = {
     "bee": "public domain (John Severns)",
     "bridge": "public domain (Derek Jensen)",
     "brushes": "CC BY 4.0 (Trevor 'Freespace')",
-    "carcassonne": "public domain (Petitemontagnedujura)",
     "chambord": "public domain (BjörnT)",
     "charminar": "public domain (Goutamkhandelwal)",
     "chenonceau": "public domain (Alf van Beem)",
     "citrus": "public domain (US Department of Agriculture)",
-    "colosseum": "public domain (Urse Ovidiu)",
     "dandelions": "CC0 (Clemens Engelhardt)",
     "dog": "CC BY 4.0 (Aitzol Berasategi)",
     "eiffel": "public domain (Tognopop)",
     "fig": "CC BY 4.0 (Trevor 'Freespace')",
     "gateway": "public domain (Simon Steinberger)",
-    "hawa_mahal": "public domain (Janwiki)",
     "konark": "public domain (Tetraktys)",
     "machu_picchu": "public domain (Guillaume Pascal)",
     "minaret": "public domain (pramadas)",
@@ -122,7 +120,7 @@ PHOTOGRAPHS = {
     ),
     "rocket": Photograph("train", "skimage", "data/rocket.jpg", "public domain (SpaceX)"),
     **{
-        name: Photograph("more", "benchmark", f"datasets/photographs/{name}.webp", licence)
+        name: Photograph(MORE, "benchmark", f"datasets/photographs/{name}.webp", licence)
         for name, licence in OWN.items()
     },
 }

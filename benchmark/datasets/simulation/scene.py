@@ -23,7 +23,7 @@ from benchmark.datasets.simulation.camera import (
     transform,
     views,
 )
-from benchmark.datasets.simulation.photographs import CUTOUTS, PHOTOGRAPHS, Piece
+from benchmark.datasets.simulation.photographs import CUTOUTS, MORE, OWN, PHOTOGRAPHS, Piece
 
 FRAMES = (7, 9, 11, 13)  # averaged in one exposure; odd, so that there is a middle one
 SPEED = 1.3  # pixels per frame, the median over images
@@ -57,6 +57,9 @@ class Scene:
 def draw(name: str, rng: np.random.Generator) -> Scene:
     """Draw a scene with a photograph as background.
 
+    Its objects are cut out of other photographs of the split: the few things that CUTOUTS outlines or, of
+    MORE, any part.
+
     A view past the photograph's border, or of too much or too little detail, is drawn again.
 
     Raises:
@@ -67,11 +70,16 @@ def draw(name: str, rng: np.random.Generator) -> Scene:
     if background is None:
         raise ValueError(f"photograph {name!r}: no view of {SIZE}x{SIZE} fits in {TRIES} tries")
     frames, layer, camera = background
-    split = PHOTOGRAPHS[name].split.replace("more", "train")  # both are for training
-    others = [c for c in CUTOUTS if c.photograph != name and PHOTOGRAPHS[c.photograph].split == split]
-    count = min(int(rng.choice(len(OBJECTS), p=OBJECTS)), len(others))
-    chosen = rng.choice(len(others), count, replace=False)
-    objects = [_object(photographs.piece(others[k]), camera, frames, rng) for k in chosen]
+    split = PHOTOGRAPHS[name].split
+    count = int(rng.choice(len(OBJECTS), p=OBJECTS))
+    if split == MORE:
+        others = [other for other in OWN if other != name]
+        pieces = [leaves.piece(photographs.load(rng.choice(others)), rng) for _ in range(count)]
+    else:
+        cutouts = [c for c in CUTOUTS if c.photograph != name and PHOTOGRAPHS[c.photograph].split == split]
+        chosen = rng.choice(len(cutouts), min(count, len(cutouts)), replace=False)
+        pieces = [photographs.piece(cutouts[k]) for k in chosen]
+    objects = [_object(piece, camera, frames, rng) for piece in pieces]
     return Scene([layer, *sorted(objects, key=lambda o: o.plane[2])], camera, frames)
 
 
