@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmark import claims, spec
 from benchmark.compare import physics
+from benchmark.report import ladders
 from benchmark.results import (
     COMPLEXITY,
     DATASETS,
@@ -83,6 +84,7 @@ class Inputs:
     steps: list[schema.AblationStep]
     orders: list[schema.Order]
     detectable: list[schema.Detectable]
+    ladders: list[ladders.Ladder]  # of every profile that has one
     splits: list[schema.DatasetSplit]
     environment: dict[str, Any]
     times: list[schema.PrintedTime]
@@ -236,6 +238,7 @@ def read(
         steps=read_rows(own.steps, schema.AblationStep, optional=True),
         orders=read_rows(own.orders, schema.Order, optional=True),
         detectable=read_rows(own.detectable, schema.Detectable, optional=True),
+        ladders=ladders.read(root),
         splits=read_rows(splits, schema.DatasetSplit, optional=True),
         environment=read_environment(own.environment),
         times=read_rows(own.times, schema.PrintedTime, optional=True),

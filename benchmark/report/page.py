@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.report import figures, packing, plots
+from benchmark.report import figures, ladders, packing, plots
 from benchmark.report.cells import COLUMNS, MARKS
 from benchmark.report.entries import MEANINGS as GROUP_MEANINGS
 from benchmark.report.live import Progress
@@ -187,6 +187,7 @@ def environment() -> Environment:
         "bands": bands(),
         "judgements": PHYSICS_VERDICTS,
         "laws": LAWS,
+        "ladder_kinds": ladders.KINDS,
         "full": FULL,
         "data": packing.data,
         "large_data": packing.large_data,

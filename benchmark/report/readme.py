@@ -1,12 +1,20 @@
-"""Write the README's findings: the six sentences of the report and the verdicts per paper."""
+"""Write the README's findings: the six sentences of the report, the verdicts per paper, and the orders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.report.cells import COLUMNS
+from benchmark.report.headlines import plural
+from benchmark.report.ladders import KINDS, Agreement, share
 from benchmark.report.summary import Summary
 from benchmark.results.schema import OUTCOMES
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
+
+ORDERS = {  # what an order is held against, and the head of its table
+    "print": "pairs of runs in the printed order (95 % interval)",
+    "full": "pairs in the order of the profile's full trainings",
+}
 
 
 def section(summary: Summary) -> str:
@@ -26,7 +34,25 @@ def section(summary: Summary) -> str:
     for name, (about, found) in summary.kinds.items():
         decided = ", ".join(f"{found[o]} {o}" for o in OUTCOMES[:-1] if found[o]) or "none"
         lines.append(f"| `{name}`: {about} | {decided} | {found['undecided']} |")
+    for against, title in ORDERS.items():
+        lines += table_of_orders(summary.agreements(against), title)
     return "\n".join(lines)
+
+
+def table_of_orders(agreements: Sequence[Agreement], title: str) -> list[str]:
+    """Write a table of the pairs of runs that each profile and rung puts in an order; nothing without any."""
+    found = [kind for kind in KINDS if any(kind in entry.by_kind for entry in agreements)]
+    if not found:
+        return []
+    lines = [
+        "",
+        f"| {title} | {' | '.join(KINDS[kind] for kind in found)} |",
+        "|---" * (len(found) + 1) + "|",
+    ]
+    for entry in agreements:
+        name = f"`{entry.profile}`{entry.rung}, {plural(entry.seeds, 'seed')}"
+        lines.append(f"| {name} | {' | '.join(share(entry.by_kind.get(kind)) for kind in found)} |")
+    return lines
 
 
 def write(summary: Summary, path: Path) -> None:

@@ -15,6 +15,7 @@ from benchmark.report import (
     evidence,
     headlines,
     hero,
+    ladders,
     measured,
     pictures,
     plots,
@@ -72,6 +73,15 @@ class Summary:
             name: (kind.ABOUT, Counter(row.outcome for row in rows if row.kind == name))
             for name, kind in kinds().items()
         }
+
+    def agreements(self, against: str) -> list[ladders.Agreement]:
+        """Say how small trainings order the runs, beside the "print" or the "full" trainings of a profile."""
+        return list(ladders.agreements(self.inputs.ladders, against))
+
+    @property
+    def ladder_curves(self) -> list[ladders.Curves]:
+        """Say what the curves of small trainings foretell."""
+        return list(ladders.curves(self.inputs.ladders))
 
     @property
     def machine(self) -> dict[str, Any]:
