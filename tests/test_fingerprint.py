@@ -1,12 +1,14 @@
 """What repeats a training and what does not; where text counts, tried on a copy of the code."""
 
 import ast
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
 from benchmark import engine, spec
+from benchmark.data import selection
 from benchmark.results import provenance
 from benchmark.training import fingerprint, versions
 from tests.project import ROOT, checkout
@@ -148,6 +150,34 @@ def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):
     others.append(mark(GAN))
 
     assert len({first, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("run", "path", "repeats"),
+    [
+        (PLAIN, "train/leaves/sharp/000001.png", True),
+        (PLAIN, "test/coffee/blur/000001.png", True),
+        (PLAIN, "train/leaves/level_3/000001.png", False),
+        (PLAIN, "train/leaves/motion/000001.npy", False),
+        ("mtrnn", "train/leaves/level_3/000001.png", True),
+        ("svdn", "train/leaves/motion/000001.npy", True),
+        ("xu", "test/coffee/motion/000001.npy", False),
+    ],
+)
+def test_only_images_that_a_run_reads_are_its_images(tmp_path, monkeypatch, run, path, repeats):
+    """Other levels or motion beside the same blurred and sharp images train again who reads them."""
+    monkeypatch.chdir(tmp_path)
+    kinds = ("blur", "sharp", "level_3", "motion")
+    pixels = {"test/coffee/blur/000001.png": "b", "test/coffee/motion/000001.npy": "m"}
+    pixels |= {f"train/leaves/{k}/000001.{'npy' if k == 'motion' else 'png'}": k for k in kinds}
+
+    def identity(found):
+        place = selection.manifest(PROFILE)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps({"recipe": {}, "pixels": found}))
+        return selection.identity(PROFILE, RUNS[run])
+
+    assert (identity(pixels) != identity(pixels | {path: "changed"})) == repeats
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,18 @@ def checks(profile: spec.Profile, dataset: str) -> dict[str, Pairs]:
 def identity(profile: spec.Profile, run: spec.Run) -> str:
     """Return the part of the manifest that identifies a run's images; empty before stage data has written it.
 
-    Neither real sets other than the run's nor the code that rendered the same pixels make a difference to it.
+    Neither real sets other than the run's, nor the code that rendered the same pixels, nor images that its
+    recipe does not read make a difference to it.
     """
     path = manifest(profile)
     if not path.exists():
         return ""
     entries = json.loads(path.read_text(encoding="utf-8"))
     if profile.data:
-        return json.dumps(entries.get("pixels", entries))
+        pixels = entries.get("pixels", entries)
+        read = {"blur", "sharp", *(run.train.extras if run.train else ())}
+        chosen = {path: checksum for path, checksum in pixels.items() if Path(path).parent.name in read}
+        return json.dumps(chosen or pixels)
     own = {run.train_on, *run.test_on, extras_of(run)}
     return json.dumps({name: entry for name, entry in entries.items() if name in own})
 
