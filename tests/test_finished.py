@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark import engine, spec
+from benchmark.measure import finishing
 from benchmark.results import Results, finished, read_rows
 from benchmark.results.schema import CurvePoint, Measurement, Score
 from pipelines import collect, data, quality, train
@@ -159,6 +160,20 @@ def test_kills_at_random_moments_change_no_bit(clone, undisturbed):
                for f in (clone, undisturbed)]  # fmt: skip
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_git_keeps_no_large_weights(clone, undisturbed, monkeypatch):
+    """A training whose weights are too large for git has its record alone, which counts as well."""
+    kept = Results("mini", undisturbed / "results").finished("one", ".safetensors")
+    monkeypatch.setattr(finishing, "LARGEST", kept.stat().st_size - 1)
+
+    stage(clone, train, "one")
+
+    ours = Results("mini", clone / "results")
+    assert not ours.finished("one", ".safetensors").exists()
+    assert contents(clone)["one"] == contents(undisturbed)["one"]
+    shutil.rmtree(ours.train())
+    assert "one" not in stage(clone, train)
 
 
 def test_a_fresh_clone_trains_only_what_is_missing(clone, undisturbed):

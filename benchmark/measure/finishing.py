@@ -20,6 +20,7 @@ from benchmark.results.schema import TrainingStep
 from benchmark.trouble import write_text
 
 EVERY = 30.0  # s of processor time between two notes of it
+LARGEST = 4_000_000  # bytes of weights that git keeps; without them a clone has no images of the run
 
 
 class Watch:
@@ -46,12 +47,16 @@ def half(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def finish(training: spec.Training, results: Results, record: Mapping[str, Any], hours: float) -> None:
-    """Score a training and write its committed record, with the weights where the report shows images."""
+    """Score a training and write its committed record, with the weights where the report shows images.
+
+    Weights larger than LARGEST are left out.
+    """
     missing = record.get("missing", "")
     rows = [] if missing else restore_and_score(training, results, lambda share: None)
     weights, recipe = results.train(training.name) / "weights.safetensors", training.run.train
     points = results.train(training.name) / "curve.csv"
-    if training.main and recipe and not training.run.ablates and not missing:
+    shown = training.main and recipe and not training.run.ablates and not missing
+    if shown and weights.stat().st_size <= LARGEST:
         kept = results.finished(training.name, ".safetensors")
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(weights, kept)
