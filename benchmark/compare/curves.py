@@ -26,8 +26,7 @@ from benchmark.results.schema import Collapse, Forecast, TrainingStep
 from benchmark.results.tables import finite
 
 FIRST = 0.4  # share of a curve that a forecast sees
-FEWEST = 6  # points of that share for three constants
-POWERS = [power / 20 for power in range(-20, 21)]  # of the share of the steps
+FEWEST = 6  # points of that share for two constants
 COVERED = 0.9  # by the interval
 CALIBRATED = 9  # curves that such an interval needs at least
 TIMES = 2  # a collapsed curve is within so many times the distance between seeds
@@ -41,27 +40,18 @@ def gains(curve: Sequence[TrainingStep], split: str) -> tuple[np.ndarray, np.nda
     return steps / steps[-1] if len(steps) else steps, values
 
 
-def power_law(shares: np.ndarray, values: np.ndarray, at: float = 1.0) -> float:
-    """Fit a + b (s^c - 1) / c to a curve by least squares, and return its value at a share of the steps.
+def power_law(shares: np.ndarray, values: np.ndarray) -> float:
+    """Fit a + b (1 - 1/s) to a curve by least squares, and return a, its value after all steps.
 
-    c is the best of POWERS, from -1, which flattens, to 1, a straight line; 0 is the logarithm.
+    A third constant, the exponent of s, follows the noise of so few points: free between -1 and 1 it foretold
+    2.5 dB of a curve that ended at 0.0.
 
     >>> s = np.linspace(0.05, 0.4, 8)
-    >>> round(power_law(s, 0.3 + 2 * s**0.5), 6)
-    2.3
+    >>> round(power_law(s, 0.3 - 0.02 / s), 6)
+    0.28
     """
-
-    def terms(s: np.ndarray, power: float) -> np.ndarray:
-        curved = np.log(s) if power == 0 else (s**power - 1) / power
-        return np.stack([np.ones_like(s), curved], axis=-1)
-
-    fits = []
-    for power in POWERS:
-        columns = terms(shares, power)
-        constants = np.linalg.lstsq(columns, values, rcond=None)[0]
-        error = float(np.sum((columns @ constants - values) ** 2))
-        fits.append((error, abs(power), float(terms(np.array(at), power) @ constants)))
-    return min(fits)[2]
+    columns = np.stack([np.ones_like(shares), 1 - 1 / shares], axis=-1)
+    return float(np.linalg.lstsq(columns, values, rcond=None)[0][0])
 
 
 @dataclass(frozen=True)
