@@ -29,6 +29,7 @@ from benchmark.results.tables import finite
 
 Kind = Literal["systems", "ablation", "variants"]
 KINDS: tuple[Kind, ...] = ("systems", "ablation", "variants")
+ALL = "all"  # the name of several tables joined
 END = 4  # last points of a curve, over which it should not change any more
 LEVEL, RESAMPLES, PERMUTATIONS = 0.05, 1999, 9999
 
@@ -246,7 +247,7 @@ def whole(chosen: Sequence[Group]) -> list[Group]:
     if len(chosen) < 2:
         return []
     runs = tuple(dict.fromkeys(run for group in chosen for run in group.runs))
-    return [Joined("", "all", chosen[0].kind, {}, runs, tuple(chosen))]
+    return [Joined("", ALL, chosen[0].kind, {}, runs, tuple(chosen))]
 
 
 @dataclass(frozen=True)

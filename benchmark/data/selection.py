@@ -36,7 +36,7 @@ def identity(profile: spec.Profile, run: spec.Run) -> str:
     if profile.data:
         pixels = entries.get("pixels", entries)
         read = {"blur", "sharp", *(run.train.extras if run.train else ())}
-        chosen = {path: checksum for path, checksum in pixels.items() if Path(path).parent.name in read}
+        chosen = {name: value for name, value in pixels.items() if Path(name).parent.name in read}
         return json.dumps(chosen or pixels)
     own = {run.train_on, *run.test_on, extras_of(run)}
     return json.dumps({name: entry for name, entry in entries.items() if name in own})

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
+from benchmark.compare.ladder import ALL
 from benchmark.results import Results, read_rows, schema
 
 KINDS = {"systems": "systems of a table", "ablation": "rows of an ablation table", "variants": "variants"}
-ALL = "all"  # the name of rows over every table of a kind
 
 
 @dataclass(frozen=True)
