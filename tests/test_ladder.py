@@ -127,8 +127,23 @@ def test_noise_is_that_of_seeds_and_of_last_points():
     assert end == pytest.approx(np.std([0.1, -0.1, 0.1, -0.1], ddof=1))
 
 
+def test_two_seeds_are_held_against_each_other():
+    """Only runs with both seeds count; one of their three pairs has another order with the second seed."""
+    means = np.full((4, 4, 2), np.nan)
+    means[:, :, 0] = [0, 1, 2, 3]
+    means[:, :3, 1] = [0, 2, 1]
+    one, other = ladder.two_seeds(side(means))
+
+    assert one.runs == other.runs == ("a", "b", "c")
+    assert ladder.agreement([("a", "b"), ("a", "c"), ("b", "c")], one, other).alike == 2
+    assert ladder.two_seeds(side(means[..., :1])) is None
+
+
 def test_a_ladder_has_a_row_per_table_rung_and_side():
-    """Records of CDGNet's Table 3 in the printed order, a rung in the opposite one: 1 and 0 of the share."""
+    """Records of CDGNet's Table 3 in the printed order, a rung in the opposite one: 1 and 0 of the share.
+
+    Both seeds have the same values, so they agree about every pair.
+    """
     runs, papers = spec.load(ROOT / "params.yaml")[1], claims.read()
     groups = {(group.paper, group.table): group for group in ladder.groups(papers, runs)}
     printed = groups["cdgnet", "Table 3"].printed
@@ -147,6 +162,7 @@ def test_a_ladder_has_a_row_per_table_rung_and_side():
 
     assert {key: row.share for key, row in found.items()} == {
         ("", "print"): 1, ("steps5", "print"): 0, ("steps5", "full"): 0,
+        ("", "seed"): 1, ("steps5", "seed"): 1,
     }  # fmt: skip
     assert {row.seeds for row in found.values()} == {2}
     assert all(row.pairs == 29 for row in found.values())

@@ -28,6 +28,7 @@ from benchmark.results.schema import Collapse, Forecast, Rung, Score
 from benchmark.results.tables import finite
 
 Kind = Literal["systems", "ablation", "variants"]
+Against = Literal["print", "full", "seed"]
 KINDS: tuple[Kind, ...] = ("systems", "ablation", "variants")
 ALL = "all"  # the name of several tables joined
 END = 4  # last points of a curve, over which it should not change any more
@@ -204,7 +205,9 @@ def rows(
     records: Mapping[str, Finished],
     dataset: str,
 ) -> Iterator[Rung]:
-    """Give every table and rung its agreement with the print and with the full trainings, then all of a kind.
+    """Give every table and rung its agreement with the print, with the full trainings and between two seeds.
+
+    A kind of several tables has a row over all of them too.
 
     Args:
         papers: with their claims.
@@ -219,15 +222,23 @@ def rows(
     full = sides.get("")
     for rung, measured in sides.items():
         last = ends(records.values(), rung)
-        there = set(measured.runs) & set((full or measured).runs)
-        kept = [replace(group, runs=tuple(run for run in group.runs if run in there)) for group in own]
+        compared: dict[Against, tuple[Values, Values | None]] = {"print": (measured, None)}
+        if rung and full:
+            compared["full"] = measured, full
+        if two := two_seeds(measured):
+            compared["seed"] = two
         for kind in KINDS:
-            chosen = [group for group in kept if group.kind == kind and len(group.runs) > 1]
-            for against in ("print", "full"):
-                other = full if against == "full" else None
-                asked = [g for g in chosen if (g.printed if against == "print" else rung and full)]
+            for against, (one, other) in compared.items():
+                there = set(one.runs) & set((other or one).runs)
+                asked = [
+                    group for group in own if group.kind == kind and (group.printed or against != "print")
+                ]
+                kept = [
+                    replace(group, runs=tuple(run for run in group.runs if run in there)) for group in asked
+                ]
+                asked = [group for group in kept if len(group.runs) > 1]
                 for group in [*asked, *whole(asked)]:
-                    yield row(group, rung, measured, other, last, dataset)
+                    yield row(group, rung, against, one, other, noise(measured, group.runs, last), dataset)
 
 
 def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, dataset: str) -> Values | None:
@@ -240,6 +251,16 @@ def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, datas
         }
     seeds = sorted({record.seed for record in records.values()}) or [0]
     return values(measured[dataset], seeds) if dataset in measured else None
+
+
+def two_seeds(measured: Values) -> tuple[Values, Values] | None:
+    """Split off the first two seeds of the runs that have both; None where fewer than two runs do."""
+    kept = np.flatnonzero(~np.isnan(measured.means[0, :, :2]).any(1))
+    if measured.means.shape[2] < 2 or len(kept) < 2:
+        return None
+    names = tuple(measured.runs[index] for index in kept)
+    one, other = (Values(names, measured.means[:, kept, seed : seed + 1], measured.sizes) for seed in (0, 1))
+    return one, other
 
 
 def whole(chosen: Sequence[Group]) -> list[Group]:
@@ -262,24 +283,39 @@ class Joined(Group):
 
 
 def row(
-    group: Group, rung: str, measured: Values, full: Values | None, last: Mapping[str, float], dataset: str
+    group: Group,
+    rung: str,
+    against: Against,
+    measured: Values,
+    other: Values | None,
+    spread: tuple[float, float, float],
+    dataset: str,
 ) -> Rung:
-    """Write a row of one table and rung."""
-    seeds = int(np.max(np.sum(~np.isnan(measured.means[0]), axis=1)))
-    against: Literal["print", "full"] = "full" if full else "print"
+    """Write a row of one table and rung.
+
+    Args:
+        group: whose pairs are counted.
+        rung: of the profile's ladder.
+        against: what the order is compared with.
+        measured: whose order it is.
+        other: whose values give the order to compare with; None: the printed ones do.
+        spread: signal, noise between seeds and noise at the end of curves, in dB.
+        dataset: measured on.
+    """
+    seeds = 2 if against == "seed" else int(np.max(np.sum(~np.isnan(measured.means[0]), axis=1)))
     place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
-    signal, between, end = noise(measured, group.runs, last)
+    signal, between, end = spread
     parts = [part**2 for part in (between, end) if np.isfinite(part)]
     total = float(np.sqrt(sum(parts)))
-    spread = (finite(signal), finite(between), finite(end), signal / total if total else None)
+    shown = (finite(signal), finite(between), finite(end), signal / total if total else None)
     pairs = group.pairs()
     reason = "" if seeds > 1 else "one seed: the interval is over photographs alone"
     if not pairs:
         reason = f"no two runs are printed {statistics.APART} dB apart"
-        return Rung(*place, 0, 0, None, None, None, None, *spread, reason)
-    found = agreement(pairs, measured, full)
+        return Rung(*place, 0, 0, None, None, None, None, *shown, reason)
+    found = agreement(pairs, measured, other)
     share = found.alike / found.pairs
-    return Rung(*place, found.pairs, found.alike, share, found.low, found.high, found.p, *spread, reason)
+    return Rung(*place, found.pairs, found.alike, share, found.low, found.high, found.p, *shown, reason)
 
 
 def write_tables(

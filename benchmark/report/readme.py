@@ -11,9 +11,10 @@ from benchmark.results.schema import OUTCOMES
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
 
-ORDERS = {  # what an order is held against, and the head of its table
+ORDERS = {  # what an order is compared with, and the head of its table
     "print": "pairs of runs in the printed order (95 % interval)",
     "full": "pairs in the order of the profile's full trainings",
+    "seed": "pairs in the order of a second seed",
 }
 
 

@@ -505,14 +505,14 @@ class PsnrOverMacs:
 
 @dataclass(frozen=True)
 class Rung:
-    """One row of ladder.csv: how far trainings of one size order runs as the print or the full ones do."""
+    """One row of ladder.csv: how far trainings of one size order runs as the print or others do."""
 
     paper: str  # empty in rows over all tables, and where no paper prints the runs
     table: str
     kind: Literal["systems", "ablation", "variants"]  # variants: of one system, that no paper prints
     dataset: str  # measured on
     rung: str  # of the profile's ladder; empty: the full trainings
-    against: Literal["print", "full"]
+    against: Literal["print", "full", "seed"]  # seed: one seed's order against the other's, of equal size
     runs: Count
     seeds: Count  # the most that a run has
     pairs: Count  # of runs printed at least 0.3 dB apart; of variants, all
