@@ -56,14 +56,17 @@ class Group:
 
 
 def groups(papers: Sequence[Paper], runs: Mapping[str, spec.Run]) -> Iterator[Group]:
-    """Yield the runs of every printed table and dataset, then each system with variants that none prints."""
+    """Yield the runs of every printed table and dataset, then each system with variants that no table orders.
+
+    Only runs whose training lowers an error of images: neither solvers nor networks that estimate motion.
+    """
     ablations = {(table.paper, table.name) for table in ablation_tables(papers, runs)}
     seen = set[str]()
     for table in (table for paper in papers for table in paper.tables):
         cells = [claim for claim in networks(table) if claim.number and claim.run in runs]
         for dataset in dict.fromkeys(claim.dataset for claim in cells):
             values = {str(c.run): float(c.number[0]) for c in cells if c.dataset == dataset and c.number}
-            values = {run: value for run, value in values.items() if runs[run].train}
+            values = {run: value for run, value in values.items() if runs[run].train and runs[run].restores}
             if len(values) > 1:
                 ablates = (table.paper, table.name) in ablations
                 seen |= set(values) if ablates else set()
@@ -306,7 +309,7 @@ def row(
     place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
     signal, between, end = spread
     parts = [part**2 for part in (between, end) if np.isfinite(part)]
-    total = float(np.sqrt(sum(parts)))
+    total = float(np.sqrt(sum(parts))) if np.isfinite(between) else 0.0
     shown = (finite(signal), finite(between), finite(end), signal / total if total else None)
     pairs = group.pairs()
     reason = "" if seeds > 1 else "one seed: the interval is over photographs alone"

@@ -101,9 +101,9 @@ def claims_decided(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     undecided = counts["undecided"] + printed - len(verdicts)
     return (
         f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')} (words such as “fastest” "
-        f"included), {agree['independent']} agree with evidence that they did not shape, {agree['print']} "
-        f"with another print and {agree['by construction']} only because a recipe or layout here was made "
-        f"from them, which proves nothing; {others}; {undecided:,} are undecided."
+        f"included), {agree['independent']} agree with evidence that was found without them, "
+        f"{agree['print']} with another printed number and {agree['by construction']} only because a recipe "
+        f"or layout here was made from them, which proves nothing; {others}; {undecided:,} are undecided."
     )
 
 
@@ -115,9 +115,9 @@ def sizes_hold(inputs: Inputs) -> str:
     held = sum(entry.finding.outcome in ("holds", "close") for entry in sizes)
     worst = max(sizes, key=lambda entry: entry.relative_gap)
     return (
-        f"{held} of {plural(len(sizes), 'printed size')} (parameter counts and bytes) of networks that no "
-        f"printed size shaped hold to {100 * RELATIVE['size']:g} % or the last printed digit; the "
-        f"furthest off is {worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
+        f"{held} of {plural(len(sizes), 'printed size')} (parameter counts and bytes) of networks that "
+        f"were rebuilt without any printed size hold to {100 * RELATIVE['size']:g} % or the last printed "
+        f"digit; the furthest off is {worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
     )
 
 

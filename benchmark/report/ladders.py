@@ -120,12 +120,12 @@ def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
 
 
 def share(row: schema.Rung | None) -> str:
-    """Write how many pairs are alike, with the interval.
+    """Write how many pairs are alike, with the interval and p.
 
     >>> share(None)
     'not measured'
     """
-    if row is None or row.share is None or row.low is None or row.high is None:
+    if row is None or row.share is None or row.low is None or row.high is None or row.p is None:
         return "not measured"
     low, high = round(100 * row.low), round(100 * row.high)
-    return f"{row.alike} of {row.pairs} ({round(100 * row.share)} %; {low} to {high})"
+    return f"{row.alike} of {row.pairs} ({round(100 * row.share)} %; {low} to {high}; p {row.p:.2g})"

@@ -12,7 +12,7 @@ from benchmark.results.schema import OUTCOMES
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
 
 ORDERS = {  # what an order is compared with, and the head of its table
-    "print": "pairs of runs in the printed order (95 % interval)",
+    "print": "pairs of runs in the printed order (share; 95 % interval; p against chance)",
     "full": "pairs in the order of the profile's full trainings",
     "seed": "pairs in the order of a second seed",
 }
@@ -31,7 +31,11 @@ def section(summary: Summary) -> str:
         if totals[column]:
             cells = [column, *(count[column] for count in counts), totals[column]]
             lines.append(f"| {' | '.join(map(str, cells))} |")
-    lines += ["", "| kind of evidence | findings that decide | undecided |", "|---|---|---|"]
+    lines += [
+        "",
+        "| kind of evidence | outcomes (a claim can have several) | undecided |",
+        "|---|---|---|",
+    ]
     for name, (about, found) in summary.kinds.items():
         decided = ", ".join(f"{found[o]} {o}" for o in OUTCOMES[:-1] if found[o]) or "none"
         lines.append(f"| `{name}`: {about} | {decided} | {found['undecided']} |")

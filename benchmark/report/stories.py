@@ -106,5 +106,5 @@ def conclusion(entries: Sequence[Entry], papers: int) -> str:
     return (
         f"Of {plural(len(outcomes), 'claim')} printed in {plural(papers, 'paper')}, {independent} hold by "
         f"independent evidence and {refuted} fail; {doubtful} are in doubt, {rest} rest on no more than "
-        f"another print or on being an input of ours, and {undecided} are open."
+        f"another printed number or on being an input of ours, and {undecided} are open."
     )

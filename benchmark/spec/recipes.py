@@ -102,6 +102,7 @@ class Run:
     ablates: str = ""  # the run this one is a variant of
     weights: str = ""  # the authors', an entry of published.yaml
     pixel_loss: bool = True  # trained for PSNR, so its PSNR should beat the input's
+    restores: bool = True  # false: trained to estimate motion, with which a solver restores
     system: str = ""  # its file's name
     built_to_fit: BuiltToFit | None = None  # that of its system
     # What sentences say of its layout, by the words of the claims file: see measure/structure.py.

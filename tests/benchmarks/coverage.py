@@ -12,16 +12,16 @@ from benchmark.compare import statistics
 
 GOPRO = [100] * 9 + [134, 77]
 SETS = {
-    "embedded, 4 photographs of 3": [3] * 4,
-    "4 of 21 (DVD at hand)": [4, 6, 6, 5],
-    "5 of 20": [20] * 5,
-    "6 of 20": [20] * 6,
-    "6 of 10 (GoPro at hand)": [5, 1, 1, 1, 1, 1],
-    "8 of 20": [20] * 8,
-    "DVD, 10 of 100": [100] * 10,
-    "GoPro, 11 of 77 to 134": GOPRO,
-    "30, sizes 1 to 4": [10, 20, 40] * 10,
-    "RealBlur, 50 of 20": [20] * 50,
+    "embedded, 4 photographs: 3 each": [3] * 4,
+    "4: 4, 6, 6 and 5 (the pairs of DVD at hand)": [4, 6, 6, 5],
+    "5: 20 each": [20] * 5,
+    "6: 20 each": [20] * 6,
+    "6: 5 and five of 1 (the pairs of GoPro at hand)": [5, 1, 1, 1, 1, 1],
+    "8: 20 each": [20] * 8,
+    "DVD, 10: 100 each": [100] * 10,
+    "GoPro, 11: 77 to 134": GOPRO,
+    "30: 10, 20 or 40": [10, 20, 40] * 10,
+    "RealBlur, 50: 20 each": [20] * 50,
 }
 # Effects of clusters, of mean 0 and variance 1.
 EFFECTS = {
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--bootstrap-from", type=int, default=statistics.BOOTSTRAP_FROM, help="clusters")
     arguments = parser.parse_args()
     statistics.BOOTSTRAP_FROM = arguments.bootstrap_from
-    print(f"| clusters | freedom | interval | {' | '.join(EFFECTS)} |")
+    print(f"| clusters, images of each | degrees of freedom | interval | {' | '.join(EFFECTS)} |")
     print("|---" * (3 + len(EFFECTS)) + "|")
     for name, images in SETS.items():
         sizes = np.asarray(images, dtype=float)
