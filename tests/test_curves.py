@@ -23,9 +23,9 @@ def rising(power, gain=1.0, start=-0.2):
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.1])
-def test_a_power_law_is_foretold_from_its_first_part(factor):
+def test_a_power_law_is_predicted_from_its_first_part(factor):
     """The first 40 % of a + b (1 - 1/s) give its last value."""
-    told = curves.foretell(record("a", [-1, *(0.8 + factor * (1 - 1 / STEPS[1:]))]))
+    told = curves.predict(record("a", [-1, *(0.8 + factor * (1 - 1 / STEPS[1:]))]))
 
     assert told.points == 16
     assert told.forecast == pytest.approx(0.8, abs=1e-9)
@@ -54,7 +54,7 @@ def test_too_few_points_give_no_forecast():
 
 
 def test_intervals_cover_nine_of_ten():
-    """400 noisy power laws of 40 systems with an end that no power law foretells: 85 to 95 % are inside."""
+    """400 noisy power laws of 40 systems with an end that no power law predicts: 85 to 95 % are inside."""
     rng, records, runs = np.random.default_rng(1), [], {}
     for number in range(400):
         runs[f"r{number}"] = Run(f"r{number}", f"system{number % 40}", "")
@@ -76,6 +76,9 @@ def test_an_interval_is_of_other_systems_alone():
 
     assert (few.low, few.reason) == (None, "no interval: 8 curves of other systems; needed: 9")
     assert enough.low is not None
+    assert few.error_of_last == pytest.approx(own[0].curve[16].validation - own[0].curve[-1].validation)
+    rises = [r.curve[-1].validation - r.curve[16].validation for r in others]
+    assert enough.error_of_last == pytest.approx(few.error_of_last + np.median(rises))
 
 
 def test_curves_of_one_shape_collapse():

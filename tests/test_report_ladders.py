@@ -28,9 +28,9 @@ COLLAPSES = [
     Collapse("bag", "steps250", 1, 0.5, None, "", "one seed tells no noise"),
 ]
 FORECASTS = [
-    Forecast("dmphn_1", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.45, 0.05, "yes", ""),
-    Forecast("svdn", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.75, -0.25, "no", ""),
-    Forecast("bag", 0, "steps250", 9, 0.5, None, None, 0.7, -0.2, "", "no interval"),
+    Forecast("dmphn_1", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.45, 0.05, 0.1, "yes", ""),
+    Forecast("svdn", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.75, -0.25, -0.3, "no", ""),
+    Forecast("bag", 0, "steps250", 9, 0.5, None, None, 0.7, -0.2, -0.4, "", "no interval"),
 ]
 
 
@@ -64,7 +64,8 @@ def test_curves_are_counted(climbed):
     """A forecast without an interval, and a shape without noise to hold it against, are not."""
     (row,) = climbed.ladder_curves
 
-    assert (row.foretold, row.inside, row.error) == (2, 1, pytest.approx(0.15))
+    assert (row.predicted, row.inside, row.error) == (2, 1, pytest.approx(0.15))
+    assert row.error_of_last == pytest.approx(0.2)
     assert (row.collapsed, row.compared) == (1, 2)
     assert (row.distance, row.noise) == (pytest.approx(0.3), pytest.approx(0.15))
 

@@ -43,7 +43,7 @@ def gains(curve: Sequence[TrainingStep], split: str) -> tuple[np.ndarray, np.nda
 def power_law(shares: np.ndarray, values: np.ndarray) -> float:
     """Fit a + b (1 - 1/s) to a curve by least squares, and return a, its value after all steps.
 
-    A third constant, the exponent of s, follows the noise of so few points: free between -1 and 1 it foretold
+    A third constant, the exponent of s, follows the noise of so few points: free between -1 and 1 it gave
     2.5 dB of a curve that ended at 0.0.
 
     >>> s = np.linspace(0.05, 0.4, 8)
@@ -55,23 +55,24 @@ def power_law(shares: np.ndarray, values: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """A curve, the last value that its first part foretells, and the last value itself."""
+class Predicted:
+    """The first part of a curve, the last value that it predicts, and the last value itself."""
 
     record: Finished
     points: int
     forecast: float | None
+    seen: float | None  # the last value of the first part
     final: float | None
 
 
-def foretell(record: Finished) -> Foretold:
-    """Foretell the last validation gain of a curve from the first part of it."""
+def predict(record: Finished) -> Predicted:
+    """Predict the last validation gain of a curve from the first part of it."""
     shares, values = gains(record.curve, "validation")
-    seen = (shares > 0) & (shares <= FIRST + 1e-9)
-    points, final = int(seen.sum()), finite(float(values[-1])) if len(values) else None
+    first = (shares > 0) & (shares <= FIRST + 1e-9)
+    points, final = int(first.sum()), finite(float(values[-1])) if len(values) else None
     if points < FEWEST or final is None:
-        return Foretold(record, points, None, final)
-    return Foretold(record, points, power_law(shares[seen], values[seen]), final)
+        return Predicted(record, points, None, None, final)
+    return Predicted(record, points, power_law(shares[first], values[first]), float(values[first][-1]), final)
 
 
 def half_width(residuals: Sequence[float]) -> tuple[float, float] | None:
@@ -87,34 +88,33 @@ def half_width(residuals: Sequence[float]) -> tuple[float, float] | None:
 
 
 def forecasts(records: Iterable[Finished], runs: Mapping[str, spec.Run]) -> Iterator[Forecast]:
-    """Foretell every curve: the power law's value, shifted by what it missed in other systems' curves.
+    """Predict the end of every curve: the power law's, shifted by what it missed in other systems' curves.
 
-    That, and the interval, come from the curves of the same rung of all other models, so that nothing of the
-    system whose end is foretold is in it.
+    Shift and interval come from the curves of the same rung of all other models, so that nothing of the
+    system whose end is predicted is in them. The last value seen, shifted likewise, shows what the fit is
+    worth.
     """
-    told = [foretell(record) for record in records if record.curve]
+    told = [predict(record) for record in records if record.curve]
     for one in told:
         model, rung = runs[one.record.run].model, one.record.rung
-        missed = [
-            other.final - other.forecast
-            for other in told
-            if other.record.rung == rung and runs[other.record.run].model != model
-            if other.final is not None and other.forecast is not None
-        ]
+        others = [o for o in told if o.record.rung == rung and runs[o.record.run].model != model]
+        missed = [o.final - o.forecast for o in others if o.final is not None and o.forecast is not None]
+        unfitted = [o.final - o.seen for o in others if o.final is not None and o.seen is not None]
         place = (one.record.run, one.record.seed, rung, one.points)
-        if one.forecast is None or one.final is None:
+        if one.forecast is None or one.seen is None or one.final is None:
             reason = f"{one.points} points in the first {FIRST:.0%} of the steps; needed: {FEWEST}"
-            yield Forecast(*place, None, None, None, one.final, None, "", reason)
+            yield Forecast(*place, None, None, None, one.final, None, None, "", reason)
         elif (calibrated := half_width(missed)) is None:
             reason = f"no interval: {len(missed)} curves of other systems; needed: {CALIBRATED}"
-            error = one.forecast - one.final
-            yield Forecast(*place, one.forecast, None, None, one.final, error, "", reason)
+            errors = one.forecast - one.final, one.seen - one.final
+            yield Forecast(*place, one.forecast, None, None, one.final, *errors, "", reason)
         else:
             middle, half = calibrated
             value = one.forecast + middle
             inside = abs(value - one.final) <= half
-            low, high, error = value - half, value + half, value - one.final
-            yield Forecast(*place, value, low, high, one.final, error, "yes" if inside else "no", "")
+            errors = value - one.final, one.seen + float(np.median(unfitted)) - one.final
+            ends = value - half, value + half, one.final
+            yield Forecast(*place, value, *ends, *errors, "yes" if inside else "no", "")
 
 
 def normalised(record: Finished) -> np.ndarray | None:

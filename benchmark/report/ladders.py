@@ -43,9 +43,10 @@ class Curves:
 
     profile: str
     rung: str  # in words
-    foretold: int  # curves with a forecast and its interval
+    predicted: int  # curves with a forecast and its interval
     inside: int  # of these, whose last value is in the interval
     error: float | None  # dB, mean size of the forecasts' errors
+    error_of_last: float | None  # dB, the same of the last value seen in place of a fit
     collapsed: int  # curves with the shape of the full training's
     compared: int
     distance: float | None  # between the shapes, median
@@ -98,11 +99,13 @@ def agreements(ladders: Sequence[Ladder], against: str) -> Iterator[Agreement]:
 
 
 def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
-    """Count the curves of every profile and rung that end as foretold, and those that collapse."""
+    """Count the curves of every profile and rung that end as predicted, and those that collapse."""
     for ladder in ladders:
         rungs = [*(row.rung for row in ladder.forecasts), *(row.rung for row in ladder.collapses)]
         for rung in dict.fromkeys(rungs):
             told = [row for row in ladder.forecasts if row.rung == rung and row.inside]
+            errors = [abs(row.error) for row in told if row.error is not None]
+            of_last = [abs(row.error_of_last) for row in told if row.error_of_last is not None]
             shapes = [row for row in ladder.collapses if row.rung == rung and row.distance is not None]
             judged = [row for row in shapes if row.collapses]
             if told or shapes:
@@ -111,7 +114,8 @@ def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
                     in_words(rung),
                     len(told),
                     sum(row.inside == "yes" for row in told),
-                    fmean(abs(row.error) for row in told if row.error is not None) if told else None,
+                    fmean(errors) if errors else None,
+                    fmean(of_last) if of_last else None,
                     sum(row.collapses == "yes" for row in judged),
                     len(judged),
                     median(row.distance for row in shapes if row.distance is not None) if shapes else None,

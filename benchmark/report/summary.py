@@ -80,7 +80,7 @@ class Summary:
 
     @property
     def ladder_curves(self) -> list[ladders.Curves]:
-        """Say what the curves of small trainings foretell."""
+        """Say what the curves of small trainings predict."""
         return list(ladders.curves(self.inputs.ladders))
 
     @property

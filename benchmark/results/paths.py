@@ -32,7 +32,7 @@ class Results:
         self.detectable = self.folder / "detectable.csv"  # schema.Detectable, one row per test set and metric
         self.ladder = self.folder / "ladder.csv"  # schema.Rung: orders that smaller trainings give
         self.collapse = self.folder / "collapse.csv"  # schema.Collapse: shapes of their curves
-        self.forecasts = self.folder / "forecasts.csv"  # schema.Forecast: last values foretold from a part
+        self.forecasts = self.folder / "forecasts.csv"  # schema.Forecast: last values predicted from a part
         self.metrics = self.folder / "metrics.json"  # DVC's: verdict counts, gains
         self.psnr_over_macs = self.folder / "psnr_over_macs.csv"  # schema.PsnrOverMacs behind DVC's plot
         self.pictures = self.folder / "pictures"  # small pictures in git, and two tables of them

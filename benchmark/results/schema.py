@@ -543,7 +543,7 @@ class Collapse:
 
 @dataclass(frozen=True)
 class Forecast:
-    """One row of forecasts.csv: a curve's last gain, foretold from its first part, and the gain itself."""
+    """One row of forecasts.csv: a curve's last gain, predicted from its first part, and the gain itself."""
 
     run: str
     seed: Count
@@ -554,5 +554,6 @@ class Forecast:
     high: Annotated[float, number("dB", "four")] | None
     final: Annotated[float, number("dB", "four")] | None
     error: Annotated[float, number("dB", "four")] | None  # forecast - final
+    error_of_last: Annotated[float, number("dB", "four")] | None  # of the last value seen, in place of a fit
     inside: Literal["yes", "no", ""]
     reason: str
