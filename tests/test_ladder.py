@@ -139,6 +139,15 @@ def test_two_seeds_are_held_against_each_other():
     assert ladder.two_seeds(side(means[..., :1])) is None
 
 
+def test_noise_of_seeds_needs_half_of_the_runs():
+    """Of two runs one with two seeds is enough, of three it is not."""
+    means = np.full((2, 3, 2), 1.0)
+    means[:, 1:, 1] = np.nan
+
+    assert ladder.noise(side(means), ["a", "b"], {})[1] == 0
+    assert np.isnan(ladder.noise(side(means), ["a", "b", "c"], {})[1])
+
+
 def test_a_ladder_has_a_row_per_table_rung_and_side():
     """Records of CDGNet's Table 3 in the printed order, a rung in the opposite one: 1 and 0 of the share.
 

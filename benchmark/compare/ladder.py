@@ -176,7 +176,8 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
 def noise(measured: Values, runs: Sequence[str], ends: Mapping[str, float]) -> tuple[float, float, float]:
     """Return a table's signal, and its noise between seeds and between the last points of curves, in dB.
 
-    All are standard deviations; NaN where there is nothing to compute it from.
+    All are standard deviations; NaN where there is nothing to compute it from, as between seeds of fewer than
+    half of the runs.
     """
     rows = [measured.runs.index(run) for run in runs]
     share = measured.sizes / measured.sizes.sum()
@@ -186,7 +187,7 @@ def noise(measured: Values, runs: Sequence[str], ends: Mapping[str, float]) -> t
     last = [ends[run] ** 2 for run in runs if run in ends]
     return (
         float(np.std(measured.overall()[rows], ddof=1)),
-        float(np.sqrt(np.mean(within))) if within else np.nan,
+        float(np.sqrt(np.mean(within))) if within and 2 * len(within) >= len(rows) else np.nan,
         float(np.sqrt(np.mean(last))) if last else np.nan,
     )
 

@@ -26,11 +26,14 @@ def ends(path: Path) -> dict[str, float]:
 
 
 def pairs(folder: Path, other: Path | None) -> Iterator[tuple[str, Path, Path]]:
-    """Yield the trainings that two folders have; of one folder, those with the seeds 0 and 1."""
+    """Yield the trainings that two machines did; of one folder, those with the seeds 0 and 1."""
     for path in sorted(folder.glob("*.json")):
         run, _, rest = path.stem.partition("@")
         again = other / path.name if other else path.with_stem(f"{run}@1{rest.removeprefix('0')}")
-        if again.exists() and again != path and json.loads(path.read_text(encoding="utf-8"))["curve"]:
+        if not again.exists() or again == path:
+            continue
+        one, two = (json.loads(p.read_text(encoding="utf-8")) for p in (path, again))
+        if one["curve"] and (not other or one["machine"] != two["machine"]):  # else a copied record
             yield path.stem, path, again
 
 
