@@ -306,7 +306,8 @@ def row(
         spread: signal, noise between seeds and noise at the end of curves, in dB.
         dataset: measured on.
     """
-    seeds = 2 if against == "seed" else int(np.max(np.sum(~np.isnan(measured.means[0]), axis=1)))
+    own = [measured.runs.index(run) for run in group.runs]
+    seeds = 2 if against == "seed" else int(np.min(np.sum(~np.isnan(measured.means[0, own]), axis=1)))
     place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
     signal, between, end = spread
     parts = [part**2 for part in (between, end) if np.isfinite(part)]

@@ -32,7 +32,6 @@ class Agreement:
 
     profile: str
     rung: str  # in words; empty: the profile's full trainings
-    seeds: int  # the most that a run has
     by_kind: Mapping[str, schema.Rung]
     tables: list[schema.Rung]  # one by one
 
@@ -93,9 +92,8 @@ def agreements(ladders: Sequence[Ladder], against: str) -> Iterator[Agreement]:
             tables = [row for row in chosen if row.rung == rung]
             by_kind = {str(row.kind): row for row in tables if row.share is not None}  # that of all is last
             if by_kind:
-                seeds = max(row.seeds for row in tables)
                 single = [row for row in tables if row.table != ALL]
-                yield Agreement(ladder.profile, in_words(rung), seeds, by_kind, single)
+                yield Agreement(ladder.profile, in_words(rung), by_kind, single)
 
 
 def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
@@ -121,15 +119,3 @@ def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
                     median(row.distance for row in shapes if row.distance is not None) if shapes else None,
                     median(row.noise for row in judged if row.noise is not None) if judged else None,
                 )
-
-
-def share(row: schema.Rung | None) -> str:
-    """Write how many pairs are alike, with the interval and p.
-
-    >>> share(None)
-    'not measured'
-    """
-    if row is None or row.share is None or row.low is None or row.high is None or row.p is None:
-        return "not measured"
-    low, high = round(100 * row.low), round(100 * row.high)
-    return f"{row.alike} of {row.pairs} ({round(100 * row.share)} %; {low} to {high}; p {row.p:.2g})"

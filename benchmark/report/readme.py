@@ -5,14 +5,14 @@ from pathlib import Path
 
 from benchmark.report.cells import COLUMNS
 from benchmark.report.headlines import plural
-from benchmark.report.ladders import KINDS, Agreement, share
+from benchmark.report.ladders import KINDS, Agreement
 from benchmark.report.summary import Summary
-from benchmark.results.schema import OUTCOMES
+from benchmark.results.schema import OUTCOMES, Rung
 
 BEGIN, END = "<!-- findings: written by `python -m benchmark.report --readme` -->", "<!-- end of findings -->"
 
 ORDERS = {  # what an order is compared with, and the head of its table
-    "print": "pairs of runs in the printed order (share; 95 % interval; p against chance)",
+    "print": "pairs of runs in the printed order (share; 95 % interval; p against chance; seeds)",
     "full": "pairs in the order of the profile's full trainings",
     "seed": "pairs in the order of a second seed",
 }
@@ -55,9 +55,22 @@ def table_of_orders(agreements: Sequence[Agreement], title: str) -> list[str]:
         "|---" * (len(found) + 1) + "|",
     ]
     for entry in agreements:
-        name = f"`{entry.profile}`{entry.rung}, {plural(entry.seeds, 'seed')}"
-        lines.append(f"| {name} | {' | '.join(share(entry.by_kind.get(kind)) for kind in found)} |")
+        cells = " | ".join(pairs_alike(entry.by_kind.get(kind)) for kind in found)
+        lines.append(f"| `{entry.profile}`{entry.rung} | {cells} |")
     return lines
+
+
+def pairs_alike(row: Rung | None) -> str:
+    """Write how many pairs are alike, with the interval, p and the fewest seeds of a run.
+
+    >>> pairs_alike(None)
+    'not measured'
+    """
+    if row is None or row.share is None or row.low is None or row.high is None or row.p is None:
+        return "not measured"
+    low, high = round(100 * row.low), round(100 * row.high)
+    share, seeds = round(100 * row.share), plural(row.seeds, "seed")
+    return f"{row.alike} of {row.pairs} ({share} %; {low} to {high}; p {row.p:.2g}; {seeds})"
 
 
 def write(summary: Summary, path: Path) -> None:
