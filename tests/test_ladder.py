@@ -114,17 +114,33 @@ def test_a_run_with_fewer_seeds_keeps_its_mean():
 
 
 def test_noise_is_that_of_seeds_and_of_last_points():
-    """Signal, seed noise and end noise equal their closed forms: sd of 1, 3; of ±0.1; of the last four."""
+    """Signal, seed noise and end noise equal their closed forms: sd of 1, 3; of ±0.1; of the last four.
+
+    A seed that moves all runs by 5 dB is no noise of their order.
+    """
     records = [record("a", seed, [1 + d, 1 + d], test=np.r_[np.zeros(8), 1, -1, 1, -1] / 10)
-               for seed, d in enumerate((-0.1, 0.1))]  # fmt: skip
-    records += [record("b", seed, [3 + d, 3 + d]) for seed, d in enumerate((-0.1, 0.1))]
+               for seed, d in enumerate((-0.1, 5.1))]  # fmt: skip
+    records += [record("b", seed, [3 + d, 3 + d]) for seed, d in enumerate((0.1, 4.9))]
     kept = {entry.training: entry for entry in records}
     measured = ladder.side(kept, None, "", "embedded")
-    signal, seeds, end = ladder.noise(measured, ["a", "b"], ladder.ends(records, ""))
+    signal, seeds, end = ladder.noise(measured, ladder.ends(records, ""))
 
     assert signal == pytest.approx(2**0.5)
-    assert seeds == pytest.approx(0.1 * 2**0.5)
+    assert seeds == pytest.approx(0.2)  # 4 residuals of 0.1 with one degree of freedom
     assert end == pytest.approx(np.std([0.1, -0.1, 0.1, -0.1], ddof=1))
+
+
+def test_seeds_that_not_all_runs_have_do_not_count():
+    """A run with a second, better seed is compared by the first, as its neighbours are."""
+    means = np.full((2, 3, 2), np.nan)
+    means[:, :, 0] = [1.0, 2.0, 3.0]
+    means[:, 0, 1] = 9.0
+    (kept,) = ladder.shared(["a", "c"], side(means))
+    (alone,) = ladder.shared(["a"], side(means))
+
+    assert (kept.runs, kept.overall().tolist()) == (("a", "c"), [1, 3])
+    assert alone.overall().tolist() == [5]
+    assert np.isnan(ladder.noise(kept, {})[1])
 
 
 def test_two_seeds_are_held_against_each_other():
@@ -137,15 +153,6 @@ def test_two_seeds_are_held_against_each_other():
     assert one.runs == other.runs == ("a", "b", "c")
     assert ladder.agreement([("a", "b"), ("a", "c"), ("b", "c")], one, other).alike == 2
     assert ladder.two_seeds(side(means[..., :1])) is None
-
-
-def test_noise_of_seeds_needs_half_of_the_runs():
-    """Of two runs one with two seeds is enough, of three it is not."""
-    means = np.full((2, 3, 2), 1.0)
-    means[:, 1:, 1] = np.nan
-
-    assert ladder.noise(side(means), ["a", "b"], {})[1] == 0
-    assert np.isnan(ladder.noise(side(means), ["a", "b", "c"], {})[1])
 
 
 def test_a_ladder_has_a_row_per_table_rung_and_side():

@@ -173,21 +173,19 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
     return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), float(test.pvalue))
 
 
-def noise(measured: Values, runs: Sequence[str], ends: Mapping[str, float]) -> tuple[float, float, float]:
+def noise(measured: Values, ends: Mapping[str, float]) -> tuple[float, float, float]:
     """Return a table's signal, and its noise between seeds and between the last points of curves, in dB.
 
-    All are standard deviations; NaN where there is nothing to compute it from, as between seeds of fewer than
-    half of the runs.
+    All are standard deviations; NaN where there is nothing to compute it from. What a seed adds to every run
+    alike, by its crops, changes no order: noise between seeds is what is left without it.
     """
-    rows = [measured.runs.index(run) for run in runs]
-    share = measured.sizes / measured.sizes.sum()
-    means = np.einsum("p,prs->rs", share, measured.means[:, rows])  # NaN stays NaN
-    several = [row[~np.isnan(row)] for row in means]
-    within = [float(np.var(row, ddof=1)) for row in several if len(row) > 1]
-    last = [ends[run] ** 2 for run in runs if run in ends]
+    means = np.einsum("p,prs->rs", measured.sizes / measured.sizes.sum(), measured.means)
+    rest = means - means.mean(0) - means.mean(1, keepdims=True) + means.mean()
+    free = (means.shape[0] - 1) * (means.shape[1] - 1)
+    last = [ends[run] ** 2 for run in measured.runs if run in ends]
     return (
-        float(np.std(measured.overall()[rows], ddof=1)),
-        float(np.sqrt(np.mean(within))) if within and 2 * len(within) >= len(rows) else np.nan,
+        float(np.std(measured.overall(), ddof=1)),
+        float(np.sqrt(np.sum(rest**2) / free)) if free else np.nan,
         float(np.sqrt(np.mean(last))) if last else np.nan,
     )
 
@@ -242,7 +240,9 @@ def rows(
                 ]
                 asked = [group for group in kept if len(group.runs) > 1]
                 for group in [*asked, *whole(asked)]:
-                    yield row(group, rung, against, one, other, noise(measured, group.runs, last), dataset)
+                    chosen = shared(group.runs, one, *([other] if other else []))
+                    spread = noise(shared(group.runs, measured)[0], last)
+                    yield row(group, rung, against, chosen, spread, dataset)
 
 
 def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, dataset: str) -> Values | None:
@@ -255,6 +255,19 @@ def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, datas
         }
     seeds = sorted({record.seed for record in records.values()}) or [0]
     return values(measured[dataset], seeds) if dataset in measured else None
+
+
+def shared(runs: Sequence[str], *sides: Values) -> list[Values]:
+    """Keep some runs, and the seeds that all of them have on all sides.
+
+    Runs see the same crops with the same seed, so a mean over two seeds is not compared with one over one.
+    """
+    chosen = [side.means[:, [side.runs.index(run) for run in runs]] for side in sides]
+    common = np.all([~np.isnan(means[0]).any(0) for means in chosen], axis=0)
+    kept = common if common.any() else np.ones_like(common)
+    return [
+        Values(tuple(runs), means[:, :, kept], side.sizes) for means, side in zip(chosen, sides, strict=True)
+    ]
 
 
 def two_seeds(measured: Values) -> tuple[Values, Values] | None:
@@ -290,8 +303,7 @@ def row(
     group: Group,
     rung: str,
     against: Against,
-    measured: Values,
-    other: Values | None,
+    sides: Sequence[Values],
     spread: tuple[float, float, float],
     dataset: str,
 ) -> Rung:
@@ -301,13 +313,11 @@ def row(
         group: whose pairs are counted.
         rung: of the profile's ladder.
         against: what the order is compared with.
-        measured: whose order it is.
-        other: whose values give the order to compare with; None: the printed ones do.
+        sides: whose order it is, and whose values give the order to compare with, if not the printed ones.
         spread: signal, noise between seeds and noise at the end of curves, in dB.
         dataset: measured on.
     """
-    own = [measured.runs.index(run) for run in group.runs]
-    seeds = 2 if against == "seed" else int(np.min(np.sum(~np.isnan(measured.means[0, own]), axis=1)))
+    seeds = 2 if against == "seed" else sides[0].means.shape[2]
     place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
     signal, between, end = spread
     parts = [part**2 for part in (between, end) if np.isfinite(part)]
@@ -318,7 +328,7 @@ def row(
     if not pairs:
         reason = f"no two runs are printed {statistics.APART} dB apart"
         return Rung(*place, 0, 0, None, None, None, None, *shown, reason)
-    found = agreement(pairs, measured, other)
+    found = agreement(pairs, *sides)
     share = found.alike / found.pairs
     return Rung(*place, found.pairs, found.alike, share, found.low, found.high, found.p, *shown, reason)
 

@@ -514,7 +514,7 @@ class Rung:
     rung: str  # of the profile's ladder; empty: the full trainings
     against: Literal["print", "full", "seed"]  # seed: one seed's order against the other's, of equal size
     runs: Count
-    seeds: Count  # the fewest that a run has
+    seeds: Count  # that all runs have; others do not count
     pairs: Count  # of runs printed at least 0.3 dB apart; of variants, all
     alike: Count  # of these pairs, in the same order
     share: Annotated[float, number("1", "four", ge=0, le=1)] | None
