@@ -6,7 +6,7 @@ from benchmark.claims import Claim
 from benchmark.compare.evidence import Evidence, count_finding
 from benchmark.results.schema import Finding
 
-ABOUT = "the multiply-accumulates of the network as built, rebuilt without any printed number of them"
+ABOUT = "the multiply-accumulates of a network that was built without any printed number of them"
 BASIS = "independent"
 
 

@@ -6,7 +6,7 @@ from benchmark.claims import Claim
 from benchmark.compare.evidence import Evidence, setting_finding
 from benchmark.results.schema import Finding
 
-ABOUT = "a recipe or layout from its authors' code, where those did not come from the paper"
+ABOUT = "a recipe or layout that comes from its authors' code and not from the paper"
 BASIS = "independent"
 
 
