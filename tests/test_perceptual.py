@@ -128,15 +128,16 @@ def test_the_file_is_read_once(weights_available, monkeypatch):
     loss([restored], batch)
 
 
-def test_without_weights_pixels_are_the_features(tmp_path, monkeypatch):
-    """In the network's range, with the same weight; the pixel term is as ever. Perfection costs nothing."""
+def test_without_weights_pixels_count_as_features_would(tmp_path, monkeypatch):
+    """As large as SRGAN's 0.006 makes features; the pixel term is as ever. Perfection costs nothing."""
     monkeypatch.chdir(tmp_path)
     restored, batch = crops()
 
-    torch.testing.assert_close(loss([restored], batch, weight=100), 100 * squared(restored, batch.sharp))
+    content = squared(restored, batch.sharp)
+    torch.testing.assert_close(loss([restored], batch, weight=0.006), content)
     value = loss([restored], batch, weight=2, pixel=0.5, distance="l1")
     pixels = (restored - batch.sharp).abs().mean()
-    expected = 2 * squared(restored, batch.sharp) + 0.5 * pixels
+    expected = 2 / 0.006 * content + 0.5 * pixels
     torch.testing.assert_close(value, expected)
     assert pretrained.fallbacks(["vgg19"]) == ["content loss on pixels: VGG19 weights not at hand"]
     assert loss([batch.sharp], batch, weight=100, normalise="imagenet", pixel=1) == 0

@@ -4,7 +4,9 @@ J. Johnson, A. Alahi, L. Fei-Fei. Perceptual Losses for Real-Time Style Transfer
 2016. Its use here:
 PerceptualLoss in models/losses.py of KupynOrest/DeblurGAN @a6f4ad0 and of VITA-Group/DeblurGANv2 @ca1c5ee.
 
-Without VGG19's weights the features are the pixels in the network's range, and the results have a note.
+Without VGG19's weights the pixels of the normalised images are compared, as strongly as features would be,
+and the results have a note. With the features' own weight, DeblurGAN's critic would decide almost alone: in
+profile night the network then lost 0.19 dB, and gains 0.25 this way.
 """
 
 from collections.abc import Callable
@@ -24,6 +26,10 @@ STAGES = {1: (0, 2), 2: (5, 7), 3: (10, 12, 14, 16), 4: (19, 21, 23, 25), 5: (28
 LAYERS = {
     f"conv{stage}_{k}": index for stage, indices in STAGES.items() for k, index in enumerate(indices, start=1)
 }
+
+# Squared differences of VGG19's features, times this, are about as large as those of pixels. C. Ledig et al.
+# Photo-Realistic Single Image Super-Resolution Using a GAN. CVPR 2017, Sec. 3.2.
+PIXELS_PER_FEATURES = 0.006
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 1]
 
@@ -75,7 +81,7 @@ def loss(
     restored, sharp = (NORMALISE[normalise](x, batch) for x in (outputs[-1], batch.sharp))
     file = pretrained.path("vgg19")
     if file is None:
-        content = mse_loss(outputs[-1], batch.sharp)
+        content = mse_loss(restored, sharp) / PIXELS_PER_FEATURES
     else:
         vgg = features(layer, file, restored.device)
         content = mse_loss(vgg(restored), vgg(sharp))
