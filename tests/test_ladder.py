@@ -105,6 +105,20 @@ def test_a_small_training_is_held_against_the_full_one():
     assert ladder.agreement(pairs, full, full).alike == 3
 
 
+def test_sides_have_seeds_of_their_own():
+    """Two small trainings, one in the full one's order and one against it: the interval has either share.
+
+    So has one small training beside two full ones.
+    """
+    steady = np.tile(np.arange(3.0)[None, :, None], (4, 1, 1))
+    torn = np.concatenate([steady, -1.1 * steady], axis=2)
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+
+    for small, full in ((torn, steady), (steady, torn)):
+        found = ladder.agreement(pairs, side(small), side(full))
+        assert (found.low, found.high) == (0, 1)
+
+
 def test_a_run_with_fewer_seeds_keeps_its_mean():
     """A seed that a run does not have is not a zero: its mean is over those that it has."""
     means = np.full((2, 2, 2), np.nan)
@@ -135,8 +149,7 @@ def test_seeds_that_not_all_runs_have_do_not_count():
     means = np.full((2, 3, 2), np.nan)
     means[:, :, 0] = [1.0, 2.0, 3.0]
     means[:, 0, 1] = 9.0
-    (kept,) = ladder.shared(["a", "c"], side(means))
-    (alone,) = ladder.shared(["a"], side(means))
+    kept, alone = (ladder.shared(runs, side(means)) for runs in (["a", "c"], ["a"]))
 
     assert (kept.runs, kept.overall().tolist()) == (("a", "c"), [1, 3])
     assert alone.overall().tolist() == [5]
@@ -180,7 +193,10 @@ def test_a_ladder_has_a_row_per_table_rung_and_side():
         ("", "print"): 1, ("steps5", "print"): 0, ("steps5", "full"): 0,
         ("", "seed"): 1, ("steps5", "seed"): 1,
     }  # fmt: skip
-    assert {row.seeds for row in found.values()} == {2}
+    assert {key: (row.seeds, row.seeds_other) for key, row in found.items()} == {
+        ("", "print"): (2, None), ("steps5", "print"): (2, None), ("steps5", "full"): (2, 2),
+        ("", "seed"): (1, 1), ("steps5", "seed"): (1, 1),
+    }  # fmt: skip
     assert all(row.pairs == 29 for row in found.values())
 
 

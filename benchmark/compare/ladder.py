@@ -131,8 +131,10 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
     """Count the pairs whose second run has the higher value, or the order that `full` gives them.
 
     The interval is that of the middle 95 % of resamples, in each of which photographs and seeds are drawn
-    with replacement, the same for all runs and for both sides. p is two-sided: how often at least so many, or
-    at most so many, are alike when values are assigned to runs at random; exact for up to 7 runs.
+    with replacement, the same for all runs. Both sides have the same photographs; each has seeds of its own,
+    as what is asked is whether another small training would predict another full one. p is two-sided: how
+    often at least so many, or at most so many, are alike when values are assigned to runs at random; exact
+    for up to 7 runs.
 
     Raises:
         ValueError: no pairs.
@@ -145,12 +147,15 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
         return np.sign(drawn[..., second] - drawn[..., first])
 
     rng = np.random.default_rng(0)
-    shape = (len(measured.sizes), measured.means.shape[2])
-    photographs, seeds = (rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in shape)
+
+    def draw(count: int) -> np.ndarray:
+        return rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+
+    photographs, seeds = draw(len(measured.sizes)), draw(measured.means.shape[2])
     true, again = np.ones(len(pairs)), np.ones((RESAMPLES, len(pairs)))
     if full is not None:
         true = signs(full, full.overall())
-        again = signs(full, full.of(photographs, seeds))
+        again = signs(full, full.of(photographs, draw(full.means.shape[2])))
     shares = np.mean(signs(measured, measured.of(photographs, seeds)) == again, axis=1)
     low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
     involved = np.array([measured.runs.index(run) for run in dict.fromkeys(sum(pairs, ()))])
@@ -240,8 +245,8 @@ def rows(
                 ]
                 asked = [group for group in kept if len(group.runs) > 1]
                 for group in [*asked, *whole(asked)]:
-                    chosen = shared(group.runs, one, *([other] if other else []))
-                    spread = noise(shared(group.runs, measured)[0], last)
+                    chosen = [shared(group.runs, values) for values in (one, other) if values]
+                    spread = noise(shared(group.runs, measured), last)
                     yield row(group, rung, against, chosen, spread, dataset)
 
 
@@ -257,17 +262,14 @@ def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, datas
     return values(measured[dataset], seeds) if dataset in measured else None
 
 
-def shared(runs: Sequence[str], *sides: Values) -> list[Values]:
-    """Keep some runs, and the seeds that all of them have on all sides.
+def shared(runs: Sequence[str], side: Values) -> Values:
+    """Keep some runs, and the seeds that all of them have.
 
     Runs see the same crops with the same seed, so a mean over two seeds is not compared with one over one.
     """
-    chosen = [side.means[:, [side.runs.index(run) for run in runs]] for side in sides]
-    common = np.all([~np.isnan(means[0]).any(0) for means in chosen], axis=0)
-    kept = common if common.any() else np.ones_like(common)
-    return [
-        Values(tuple(runs), means[:, :, kept], side.sizes) for means, side in zip(chosen, sides, strict=True)
-    ]
+    means = side.means[:, [side.runs.index(run) for run in runs]]
+    common = ~np.isnan(means[0]).any(0)
+    return Values(tuple(runs), means[:, :, common if common.any() else slice(None)], side.sizes)
 
 
 def two_seeds(measured: Values) -> tuple[Values, Values] | None:
@@ -317,14 +319,15 @@ def row(
         spread: signal, noise between seeds and noise at the end of curves, in dB.
         dataset: measured on.
     """
-    seeds = 2 if against == "seed" else sides[0].means.shape[2]
-    place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), seeds)
+    seeds = [side.means.shape[2] for side in sides]
+    counts = (seeds[0], seeds[1] if len(seeds) > 1 else None)
+    place = (group.paper, group.table, group.kind, dataset, rung, against, len(group.runs), *counts)
     signal, between, end = spread
     parts = [part**2 for part in (between, end) if np.isfinite(part)]
     total = float(np.sqrt(sum(parts))) if np.isfinite(between) else 0.0
     shown = (finite(signal), finite(between), finite(end), signal / total if total else None)
     pairs = group.pairs()
-    reason = "" if seeds > 1 else "one seed: the interval is over photographs alone"
+    reason = "" if min(seeds) > 1 or against == "seed" else "one seed: the interval lacks the noise of seeds"
     if not pairs:
         reason = f"no two runs are printed {statistics.APART} dB apart"
         return Rung(*place, 0, 0, None, None, None, None, *shown, reason)

@@ -61,7 +61,7 @@ def table_of_orders(agreements: Sequence[Agreement], title: str) -> list[str]:
 
 
 def pairs_alike(row: Rung | None) -> str:
-    """Write how many pairs are alike, with the interval, p and the fewest seeds of a run.
+    """Write how many pairs are alike, with the interval, p and how many seeds are averaged.
 
     >>> pairs_alike(None)
     'not measured'
@@ -70,6 +70,7 @@ def pairs_alike(row: Rung | None) -> str:
         return "not measured"
     low, high = round(100 * row.low), round(100 * row.high)
     share, seeds = round(100 * row.share), plural(row.seeds, "seed")
+    seeds += f" against {row.seeds_other}" if row.seeds_other else ""
     return f"{row.alike} of {row.pairs} ({share} %; {low} to {high}; p {row.p:.2g}; {seeds})"
 
 

@@ -514,7 +514,8 @@ class Rung:
     rung: str  # of the profile's ladder; empty: the full trainings
     against: Literal["print", "full", "seed"]  # seed: one seed's order against the other's, of equal size
     runs: Count
-    seeds: Count  # that all runs have; others do not count
+    seeds: Count  # that all runs have, over which a run's values are averaged; others do not count
+    seeds_other: Count | None  # the same of the trainings that it is compared with; empty: of the print
     pairs: Count  # of runs printed at least 0.3 dB apart; of variants, all
     alike: Count  # of these pairs, in the same order
     share: Annotated[float, number("1", "four", ge=0, le=1)] | None
