@@ -137,11 +137,21 @@ def test_noise_is_that_of_seeds_and_of_last_points():
     records += [record("b", seed, [3 + d, 3 + d]) for seed, d in enumerate((0.1, 4.9))]
     kept = {entry.training: entry for entry in records}
     measured = ladder.side(kept, None, "", "embedded")
-    signal, seeds, end = ladder.noise(measured, ladder.ends(records, ""))
+    signal, seeds, end = ladder.noise([measured], ladder.ends(records, ""))
 
     assert signal == pytest.approx(2**0.5)
     assert seeds == pytest.approx(0.2)  # 4 residuals of 0.1 with one degree of freedom
     assert end == pytest.approx(np.std([0.1, -0.1, 0.1, -0.1], ddof=1))
+
+
+def test_what_a_seed_adds_to_one_table_is_no_noise():
+    """Of two tables, a seed moves all of one by 0.5 dB: that changes no order in either."""
+    first = np.tile(np.array([1.0, 3.0])[None, :, None], (3, 1, 2))
+    second = first + 10 + np.array([0.0, 0.5])
+    signal, seeds, _ = ladder.noise([side(first), side(second)], {})
+
+    assert signal == pytest.approx(2**0.5)
+    assert seeds == pytest.approx(0)
 
 
 def test_seeds_that_not_all_runs_have_do_not_count():
@@ -153,7 +163,7 @@ def test_seeds_that_not_all_runs_have_do_not_count():
 
     assert (kept.runs, kept.overall().tolist()) == (("a", "c"), [1, 3])
     assert alone.overall().tolist() == [5]
-    assert np.isnan(ladder.noise(kept, {})[1])
+    assert np.isnan(ladder.noise([kept], {})[1])
 
 
 def test_two_seeds_are_held_against_each_other():

@@ -45,6 +45,10 @@ class Group:
     printed: Mapping[str, float]  # dB, by run; empty where no paper prints them
     runs: tuple[str, ...]
 
+    def tables(self) -> tuple["Group", ...]:
+        """List the tables that it joins: itself alone."""
+        return (self,)
+
     def pairs(self) -> list[tuple[str, str]]:
         """List the pairs, printed at least statistics.APART apart and the lower first; of variants, all."""
         pairs = [(a, b) for i, a in enumerate(self.runs) for b in self.runs[i + 1 :]]
@@ -178,19 +182,26 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
     return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), float(test.pvalue))
 
 
-def noise(measured: Values, ends: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return a table's signal, and its noise between seeds and between the last points of curves, in dB.
+def noise(tables: Sequence[Values], ends: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the signal, the noise between seeds and that between the last points of curves, in dB.
 
-    All are standard deviations; NaN where there is nothing to compute it from. What a seed adds to every run
-    alike, by its crops, changes no order: noise between seeds is what is left without it.
+    All are standard deviations within tables; NaN where there is nothing to compute it from. What a seed adds
+    to every run of a table alike, by its crops or a critic, changes no order there: noise between seeds is
+    what is left without it.
     """
-    means = np.einsum("p,prs->rs", measured.sizes / measured.sizes.sum(), measured.means)
-    rest = means - means.mean(0) - means.mean(1, keepdims=True) + means.mean()
-    free = (means.shape[0] - 1) * (means.shape[1] - 1)
-    last = [ends[run] ** 2 for run in measured.runs if run in ends]
+    spread, between = [0.0, 0], [0.0, 0]  # sums of squares and their degrees of freedom
+    for table in tables:
+        means = np.einsum("p,prs->rs", table.sizes / table.sizes.sum(), table.means)
+        of_runs, of_seeds = means.mean(1, keepdims=True), means.mean(0)
+        spread[0] += np.sum((of_runs - of_runs.mean()) ** 2)
+        spread[1] += len(means) - 1
+        between[0] += np.sum((means - of_runs - of_seeds + means.mean()) ** 2)
+        between[1] += (len(means) - 1) * (means.shape[1] - 1)
+    runs = dict.fromkeys(run for table in tables for run in table.runs)
+    last = [ends[run] ** 2 for run in runs if run in ends]
     return (
-        float(np.std(measured.overall(), ddof=1)),
-        float(np.sqrt(np.sum(rest**2) / free)) if free else np.nan,
+        float(np.sqrt(spread[0] / spread[1])),
+        float(np.sqrt(between[0] / between[1])) if between[1] else np.nan,
         float(np.sqrt(np.mean(last))) if last else np.nan,
     )
 
@@ -246,7 +257,8 @@ def rows(
                 asked = [group for group in kept if len(group.runs) > 1]
                 for group in [*asked, *whole(asked)]:
                     chosen = [shared(group.runs, values) for values in (one, other) if values]
-                    spread = noise(shared(group.runs, measured), last)
+                    own_seeds = shared(group.runs, measured)
+                    spread = noise([shared(table.runs, own_seeds) for table in group.tables()], last)
                     yield row(group, rung, against, chosen, spread, dataset)
 
 
@@ -296,9 +308,13 @@ class Joined(Group):
 
     parts: tuple[Group, ...] = ()
 
+    def tables(self) -> tuple[Group, ...]:
+        """List the tables that it joins."""
+        return self.parts
+
     def pairs(self) -> list[tuple[str, str]]:
         """List the pairs of all tables, each once."""
-        return list(dict.fromkeys(pair for group in self.parts for pair in group.pairs()))
+        return list(dict.fromkeys(pair for table in self.parts for pair in table.pairs()))
 
 
 def row(
