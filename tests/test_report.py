@@ -261,7 +261,7 @@ def test_findings_have_the_numbers_of_the_tables(filled, full_summary, text):
     same = sum(step.outcome == "same" for table in full_summary.ablations for step in table.steps)
     restored = headlines.restoration(full_summary.quality, inputs)
     expected = [
-        [f"Of {len(verdicts()):,} numbers", "and 0 only because a recipe"],
+        [f"Of {len(verdicts()):,} numbers", "0 only because a recipe"],
         [f"of {len(sizes)} printed sizes"],
         [f"printed {worst.finding.printed}", worst.gap],
         [f"{same} of"],

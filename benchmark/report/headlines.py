@@ -101,9 +101,9 @@ def claims_decided(papers: Sequence[PrintedPaper], inputs: Inputs) -> str:
     undecided = counts["undecided"] + printed - len(verdicts)
     return (
         f"Of {printed:,} numbers printed in {plural(len(papers), 'paper')} (words such as “fastest” "
-        f"included), {agree['independent']} agree with evidence that was found without them, "
-        f"{agree['print']} with another printed number and {agree['by construction']} only because a recipe "
-        f"or layout here was made from them, which proves nothing; {others}; {undecided:,} are undecided."
+        f"included), {agree['independent']} agree with independent evidence, {agree['print']} only "
+        f"with another printed number, {agree['by construction']} only because a recipe or layout here was "
+        f"made from them, which proves nothing; {others}; {undecided:,} are undecided."
     )
 
 
