@@ -304,7 +304,7 @@ def test_gaps_are_ranked_by_their_bands(quantity, claimed, measured, bands, gap)
     [
         ("complexity.csv", "uncounted", "uncountd", "no column 'uncounted'"),
         (f"{PROFILE}/measurements.csv", ",dB,", ",", "line 2: 9 cells, but the header has 10"),
-        (f"{PROFILE}/measurements.csv", "dmphn_1,", "identity,", "line 6: a second row of run 'identity'"),
+        (f"{PROFILE}/measurements.csv", "dmphn_1,", "identity,", ": a second row of run 'identity'"),
         (f"{PROFILE}/quality.csv", "psnr,2", "psnr,x2", "value 'x20.000000'; allowed: numbers"),
         (f"{PROFILE}/curves.csv", "0.1,", "nan,", "line 3: loss 'nan'; allowed: numbers or an empty cell"),
         (f"{PROFILE}/findings.csv", ",holds,", ",hold,", "outcome 'hold'; allowed: impossible, contradicted"),
