@@ -15,16 +15,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from benchmark.models._layers import Widths
+
 
 @dataclass(frozen=True)
-class Config:
-    """The filter's size."""
+class Config(Widths):
+    """The filter's size; it has no width."""
 
     side: int = 15  # pixels, odd
-
-    def thin(self, factor: int) -> "Config":
-        """Return the same: there is no width to divide."""
-        return self
 
 
 class Net(nn.Module):
