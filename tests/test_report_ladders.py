@@ -28,9 +28,9 @@ COLLAPSES = [
     Collapse("bag", "steps250", 1, 0.5, None, "", "one seed tells no noise"),
 ]
 FORECASTS = [
-    Forecast("dmphn_1", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.45, 0.05, 0.1, "yes", ""),
-    Forecast("svdn", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.75, -0.25, -0.3, "no", ""),
-    Forecast("bag", 0, "steps250", 9, 0.5, None, None, 0.7, -0.2, -0.4, "", "no interval"),
+    Forecast("dmphn_1", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.45, 0.05, 0.1, 0.3, "yes", ""),
+    Forecast("svdn", 0, "steps250", 9, 0.5, 0.4, 0.6, 0.75, -0.25, -0.3, 0.1, "no", ""),
+    Forecast("bag", 0, "steps250", 9, 0.5, None, None, 0.7, -0.2, -0.4, 0.2, "", "no interval"),
 ]
 
 
@@ -65,7 +65,11 @@ def test_curves_are_counted(climbed):
     (row,) = climbed.ladder_curves
 
     assert (row.predicted, row.inside, row.error) == (2, 1, pytest.approx(0.15))
-    assert row.error_of_last == pytest.approx(0.2)
+    assert (row.half, row.error_of_last, row.error_of_law) == (
+        pytest.approx(0.1),
+        pytest.approx(0.2),
+        pytest.approx(0.2),
+    )
     assert (row.collapsed, row.compared) == (1, 2)
     assert (row.distance, row.noise) == (pytest.approx(0.3), pytest.approx(0.15))
 

@@ -10,15 +10,20 @@ validation crops, so that no run is stopped by what its test images say (docs/la
 
 Sources   collapse: Qiu et al. Scaling Collapse Reveals Universal Dynamics in Compute-Optimally Trained Neural
           Networks. arXiv:2507.02119
-          interval: Vovk, Gammerman, Shafer. Algorithmic Learning in a Random World. 2005 (split conformal)
+          line: Koenker, Bassett. Regression Quantiles. Econometrica 1978
+          interval: Barber et al. Predictive inference with the jackknife+. Annals of Statistics 2021 (by
+          residuals of what was left out, here a system at a time)
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
+from sklearn.linear_model import QuantileRegressor
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from benchmark import spec
 from benchmark.results.finished import Finished
@@ -26,7 +31,8 @@ from benchmark.results.schema import Collapse, Forecast, TrainingStep
 from benchmark.results.tables import finite
 
 FIRST = 0.4  # share of a curve that a forecast sees
-FEWEST = 6  # points of that share for two constants
+FEWEST = 6  # points of that share
+AVERAGED = 3  # last of them: one is noisier, and earlier ones are further from the end
 COVERED = 0.9  # by the interval
 CALIBRATED = 9  # curves that such an interval needs at least
 TIMES = 2  # a collapsed curve is within so many times the distance between seeds
@@ -43,8 +49,8 @@ def gains(curve: Sequence[TrainingStep], split: str) -> tuple[np.ndarray, np.nda
 def power_law(shares: np.ndarray, values: np.ndarray) -> float:
     """Fit a + b (1 - 1/s) to a curve by least squares, and return a, its value after all steps.
 
-    A third constant, the exponent of s, follows the noise of so few points: free between -1 and 1 it gave
-    2.5 dB of a curve that ended at 0.0.
+    It is what forecasts are compared with. A third constant, the exponent of s, follows the noise of so few
+    points: free between -1 and 1 it gave 2.5 dB of a curve that ended at 0.0.
 
     >>> s = np.linspace(0.05, 0.4, 8)
     >>> round(power_law(s, 0.3 - 0.02 / s), 6)
@@ -55,66 +61,96 @@ def power_law(shares: np.ndarray, values: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """The first part of a curve, the last value that it predicts, and the last value itself."""
+class Begun:
+    """What the first part of a curve says of its last value, and that value."""
 
     record: Finished
-    points: int
-    forecast: float | None
-    seen: float | None  # the last value of the first part
-    final: float | None
+    system: str
+    points: int  # of the first part
+    guesses: tuple[float, float, float] | None  # dB: level, last point, power law; None of too few points
+    final: float | None  # dB
 
 
-def predict(record: Finished) -> Predicted:
-    """Predict the last validation gain of a curve from the first part of it."""
+def begin(record: Finished, system: str) -> Begun:
+    """Read the first part of a validation curve; its level is the mean of the last points seen."""
     shares, values = gains(record.curve, "validation")
     first = (shares > 0) & (shares <= FIRST + 1e-9)
     points, final = int(first.sum()), finite(float(values[-1])) if len(values) else None
     if points < FEWEST or final is None:
-        return Predicted(record, points, None, None, final)
-    return Predicted(record, points, power_law(shares[first], values[first]), float(values[first][-1]), final)
+        return Begun(record, system, points, None, final)
+    seen = values[first]
+    guesses = float(np.mean(seen[-AVERAGED:])), float(seen[-1]), power_law(shares[first], seen)
+    return Begun(record, system, points, guesses, final)
 
 
-def half_width(residuals: Sequence[float]) -> tuple[float, float] | None:
-    """Return the middle of residuals, and how far from it the next one is in 90 % of cases (split conformal).
+@dataclass(frozen=True)
+class Line:
+    """What finished curves tell of others: the last value, linear in the level after the first part."""
 
-    None where there are fewer than CALIBRATED.
-    """
-    if len(residuals) < CALIBRATED:
-        return None
-    middle = float(np.median(residuals))
-    far = sorted(abs(residual - middle) for residual in residuals)
-    return middle, far[min(len(far), math.ceil((len(far) + 1) * COVERED)) - 1]
+    slope: float
+    intercept: float  # dB
+    half: float  # dB, of the interval
+    rises: tuple[float, float]  # dB, from the last point seen and from the power law to the end, medians
+
+    @classmethod
+    def through(cls, curves: Sequence[Begun]) -> "Line":
+        """Fit the line of least absolute errors, and find how far from it 90 % of the ends are.
+
+        Each system's ends are held against the line through those of all others, as the end that is to be
+        predicted is of another system too.
+
+        Raises:
+            ValueError: fewer than CALIBRATED curves, or all of one system.
+        """
+        known = [(c.guesses, c.final, c.system) for c in curves if c.guesses and c.final is not None]
+        systems = [system for _, _, system in known]
+        if len(known) < CALIBRATED or len(set(systems)) < 2:
+            raise ValueError(
+                f"{len(known)} curves of other systems ({len(set(systems))}); needed: {CALIBRATED} of two"
+            )
+        levels, lasts, laws = np.array([guesses for guesses, _, _ in known]).T
+        finals, line = np.array([final for _, final, _ in known]), QuantileRegressor(alpha=0)
+        held_out = cross_val_predict(line, levels[:, None], finals, groups=systems, cv=LeaveOneGroupOut())
+        far = np.sort(np.abs(finals - held_out))
+        half = far[min(len(far), math.ceil((len(far) + 1) * COVERED)) - 1]
+        line.fit(levels[:, None], finals)
+        rises = float(np.median(finals - lasts)), float(np.median(finals - laws))
+        return cls(float(line.coef_[0]), float(line.intercept_), float(half), rises)
 
 
 def forecasts(records: Iterable[Finished], runs: Mapping[str, spec.Run]) -> Iterator[Forecast]:
-    """Predict the end of every curve: the power law's, shifted by what it missed in other systems' curves.
+    """Predict the end of every curve from its level after 40 % of the steps.
 
-    Shift and interval come from the curves of the same rung of all other models, so that nothing of the
-    system whose end is predicted is in them. The last value seen, shifted likewise, shows what the fit is
-    worth.
+    Line and interval come from the curves of the same rung of all other systems, so that nothing of the
+    system whose end is predicted is in them. The last point seen and the power law, each with the rise that
+    these curves have in the median, show what the line is worth.
     """
-    told = [predict(record) for record in records if record.curve]
-    for one in told:
-        model, rung = runs[one.record.run].model, one.record.rung
-        others = [o for o in told if o.record.rung == rung and runs[o.record.run].model != model]
-        missed = [o.final - o.forecast for o in others if o.final is not None and o.forecast is not None]
-        unfitted = [o.final - o.seen for o in others if o.final is not None and o.seen is not None]
+    begun = [begin(record, runs[record.run].model) for record in records if record.curve]
+    lines: dict[tuple[str, str], Line | str] = {}
+    for one in begun:
+        rung = one.record.rung
         place = (one.record.run, one.record.seed, rung, one.points)
-        if one.forecast is None or one.seen is None or one.final is None:
+        if one.guesses is None or one.final is None:
             reason = f"{one.points} points in the first {FIRST:.0%} of the steps; needed: {FEWEST}"
-            yield Forecast(*place, None, None, None, one.final, None, None, "", reason)
-        elif (calibrated := half_width(missed)) is None:
-            reason = f"no interval: {len(missed)} curves of other systems; needed: {CALIBRATED}"
-            errors = one.forecast - one.final, one.seen - one.final
-            yield Forecast(*place, one.forecast, None, None, one.final, *errors, "", reason)
+            yield Forecast(*place, None, None, None, one.final, None, None, None, "", reason)
+            continue
+        if (rung, one.system) not in lines:
+            others = [other for other in begun if other.record.rung == rung and other.system != one.system]
+            try:
+                lines[rung, one.system] = Line.through(others)
+            except ValueError as error:
+                lines[rung, one.system] = f"no interval: {error}"
+        line, (level, last, law) = lines[rung, one.system], one.guesses
+        if isinstance(line, str):
+            errors = level - one.final, last - one.final, law - one.final
+            yield Forecast(*place, level, None, None, one.final, *errors, "", line)
         else:
-            middle, half = calibrated
-            value = one.forecast + middle
-            inside = abs(value - one.final) <= half
-            errors = value - one.final, one.seen + float(np.median(unfitted)) - one.final
-            ends = value - half, value + half, one.final
-            yield Forecast(*place, value, *ends, *errors, "yes" if inside else "no", "")
+            value = line.intercept + line.slope * level
+            plain = last + line.rises[0], law + line.rises[1]
+            errors = value - one.final, plain[0] - one.final, plain[1] - one.final
+            inside: Literal["yes", "no"] = "yes" if abs(value - one.final) <= line.half else "no"
+            ends = value - line.half, value + line.half
+            yield Forecast(*place, value, *ends, one.final, *errors, inside, "")
 
 
 def normalised(record: Finished) -> np.ndarray | None:

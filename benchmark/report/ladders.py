@@ -5,7 +5,7 @@ profile shows what the trainings of another found.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -45,7 +45,9 @@ class Curves:
     predicted: int  # curves with a forecast and its interval
     inside: int  # of these, whose last value is in the interval
     error: float | None  # dB, mean size of the forecasts' errors
-    error_of_last: float | None  # dB, the same of the last value seen in place of a fit
+    half: float | None  # dB, of the interval to either side, median
+    error_of_last: float | None  # dB, mean size of errors if the last value seen is the forecast
+    error_of_law: float | None  # and if a power law's is
     collapsed: int  # curves with the shape of the full training's
     compared: int
     distance: float | None  # between the shapes, median
@@ -96,14 +98,21 @@ def agreements(ladders: Sequence[Ladder], against: str) -> Iterator[Agreement]:
                 yield Agreement(ladder.profile, in_words(rung), by_kind, single)
 
 
+def mean_size(errors: Iterable[float | None]) -> float | None:
+    """Average the sizes of errors, those that are known."""
+    sizes = [abs(error) for error in errors if error is not None]
+    return fmean(sizes) if sizes else None
+
+
 def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
     """Count the curves of every profile and rung that end as predicted, and those that collapse."""
     for ladder in ladders:
         rungs = [*(row.rung for row in ladder.forecasts), *(row.rung for row in ladder.collapses)]
         for rung in dict.fromkeys(rungs):
             told = [row for row in ladder.forecasts if row.rung == rung and row.inside]
-            errors = [abs(row.error) for row in told if row.error is not None]
-            of_last = [abs(row.error_of_last) for row in told if row.error_of_last is not None]
+            halves = [
+                (row.high - row.low) / 2 for row in told if row.low is not None and row.high is not None
+            ]
             shapes = [row for row in ladder.collapses if row.rung == rung and row.distance is not None]
             judged = [row for row in shapes if row.collapses]
             if told or shapes:
@@ -112,8 +121,10 @@ def curves(ladders: Sequence[Ladder]) -> Iterator[Curves]:
                     in_words(rung),
                     len(told),
                     sum(row.inside == "yes" for row in told),
-                    fmean(errors) if errors else None,
-                    fmean(of_last) if of_last else None,
+                    mean_size(row.error for row in told),
+                    median(halves) if halves else None,
+                    mean_size(row.error_of_last for row in told),
+                    mean_size(row.error_of_law for row in told),
                     sum(row.collapses == "yes" for row in judged),
                     len(judged),
                     median(row.distance for row in shapes if row.distance is not None) if shapes else None,

@@ -555,6 +555,7 @@ class Forecast:
     high: Annotated[float, number("dB", "four")] | None
     final: Annotated[float, number("dB", "four")] | None
     error: Annotated[float, number("dB", "four")] | None  # forecast - final
-    error_of_last: Annotated[float, number("dB", "four")] | None  # of the last value seen, in place of a fit
+    error_of_last: Annotated[float, number("dB", "four")] | None  # of the last value seen
+    error_of_law: Annotated[float, number("dB", "four")] | None  # of a power law
     inside: Literal["yes", "no", ""]
     reason: str
