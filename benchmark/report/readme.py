@@ -16,6 +16,7 @@ ORDERS = {  # what an order is compared with, and the head of its table
     "full": "pairs in the order of the profile's full trainings",
     "seed": "pairs in the order of a second seed",
 }
+NARROW = "With one seed, intervals lack the noise of seeds and are too narrow."
 
 
 def section(summary: Summary) -> str:
@@ -39,9 +40,8 @@ def section(summary: Summary) -> str:
     for name, (about, found) in summary.kinds.items():
         decided = ", ".join(f"{found[o]} {o}" for o in OUTCOMES[:-1] if found[o]) or "none"
         lines.append(f"| `{name}`: {about} | {decided} | {found['undecided']} |")
-    for against, title in ORDERS.items():
-        lines += table_of_orders(summary.agreements(against), title)
-    return "\n".join(lines)
+    orders = [table_of_orders(summary.agreements(against), title) for against, title in ORDERS.items()]
+    return "\n".join(sum(orders, lines) + (["", NARROW] if any(orders) else []))
 
 
 def table_of_orders(agreements: Sequence[Agreement], title: str) -> list[str]:
@@ -71,6 +71,8 @@ def pairs_alike(row: Rung | None) -> str:
     low, high = round(100 * row.low), round(100 * row.high)
     share, seeds = round(100 * row.share), plural(row.seeds, "seed")
     seeds += f" against {row.seeds_other}" if row.seeds_other else ""
+    if row.pairs == 1:  # of which neither an interval nor a p says anything
+        return f"{row.alike} of 1 ({seeds})"
     return f"{row.alike} of {row.pairs} ({share} %; {low} to {high}; p {row.p:.2g}; {seeds})"
 
 
