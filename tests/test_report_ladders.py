@@ -65,11 +65,7 @@ def test_curves_are_counted(climbed):
     (row,) = climbed.ladder_curves
 
     assert (row.predicted, row.inside, row.error) == (2, 1, pytest.approx(0.15))
-    assert (row.half, row.error_of_last, row.error_of_law) == (
-        pytest.approx(0.1),
-        pytest.approx(0.2),
-        pytest.approx(0.2),
-    )
+    assert (row.half, row.error_of_last, row.error_of_law) == pytest.approx((0.1, 0.2, 0.2))
     assert (row.collapsed, row.compared) == (1, 2)
     assert (row.distance, row.noise) == (pytest.approx(0.3), pytest.approx(0.15))
 

@@ -31,7 +31,7 @@ from benchmark.results.schema import Collapse, Forecast, TrainingStep
 from benchmark.results.tables import finite
 
 FIRST = 0.4  # share of a curve that a forecast sees
-FEWEST = 6  # points of that share
+FEWEST = 6  # points of that share, or nothing is forecast
 AVERAGED = 3  # last of them: one is noisier, and earlier ones are further from the end
 COVERED = 0.9  # by the interval
 CALIBRATED = 9  # curves that such an interval needs at least
@@ -105,9 +105,8 @@ class Line:
         known = [(c.guesses, c.final, c.system) for c in curves if c.guesses and c.final is not None]
         systems = [system for _, _, system in known]
         if len(known) < CALIBRATED or len(set(systems)) < 2:
-            raise ValueError(
-                f"{len(known)} curves of other systems ({len(set(systems))}); needed: {CALIBRATED} of two"
-            )
+            found = f"{len(known)} curves of {len(set(systems))} other systems"
+            raise ValueError(f"{found}; needed: {CALIBRATED} of two or more")
         levels, lasts, laws = np.array([guesses for guesses, _, _ in known]).T
         finals, line = np.array([final for _, final, _ in known]), QuantileRegressor(alpha=0)
         held_out = cross_val_predict(line, levels[:, None], finals, groups=systems, cv=LeaveOneGroupOut())
