@@ -100,13 +100,62 @@ def test_estimated_cost_follows_what_a_profile_cuts():
     assert arithmetic(thin=2) == pytest.approx(4 * arithmetic())
 
 
+TOY = '''"""Toy: one convolution on top of the input.
+
+Paper     none
+Sources   none
+Unstated  everything
+Shapes    B batch, H W image
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from benchmark.models._layers import conv
+
+
+@dataclass(frozen=True)
+class Config:
+    kernel: int = 3
+
+    def thin(self, factor: int) -> "Config":
+        return self
+
+
+class Net(nn.Module):
+    stride = 1
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.body = conv(3, 3, config.kernel)
+
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        return [blurry + self.body(blurry)]
+'''
+ENTRY = """runs:
+  toy:
+    model: toy
+    about: a toy
+    train: {epochs: 10, batch: 2, crop: 32, optimiser: {lr: 1.0e-4}, schedule: {name: constant},
+            loss: {name: pixel}}
+"""
+
+
+def add(folder, name):
+    """Add a model as two files: its own and that of its runs."""
+    (folder / "benchmark" / "models" / f"{name}.py").write_text(TOY)
+    (folder / spec.RUNS / f"{name}.yaml").write_text(ENTRY.replace("toy", name))
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A scratch clone of the working tree, set to the smoke profile."""
+    """A scratch clone of the working tree, set to the smoke profile, to which a user has added a model."""
     folder = tmp_path_factory.mktemp("clone")
     checkout(folder)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: embedded", "profile: smoke", 1))
+    add(folder, "toy")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=clone"]):
         subprocess.run([*git, *words], cwd=folder, check=True)
@@ -162,6 +211,19 @@ def test_smoke_goes_through_end_to_end(clone):
     assert time.monotonic() - begun < 60  # a guard against work being done, not a timing
 
 
+def test_a_model_is_two_files(clone):
+    """The files of a model and of its runs make a row in every table and on the page."""
+    results = Results("smoke", clone / "results")
+
+    for path in (clone / COMPLEXITY, results.measurements, results.quality, results.curves):
+        assert "toy" in {row["run"] for row in table(path)}, path
+    (counted,) = (row for row in table(clone / COMPLEXITY) if row["run"] == "toy")
+    assert (counted["params"], counted["macs_256"]) == ("84", str(81 * 256 * 256))
+    page = results.report.read_text(encoding="utf-8")
+    for part in ("sizes", "quality", "system-toy"):
+        assert "toy" in section(page, part), part
+
+
 def test_the_same_again_gives_the_same_bytes(clone):
     """Training some runs again and measuring all gives byte-identical tables."""
     results = Results("smoke", clone / "results")
@@ -199,84 +261,32 @@ def test_an_interrupted_training_keeps_what_is_finished(clone):
     assert not list((clone / "checkpoints").glob("*.part"))
 
 
-def test_a_changed_run_alone_trains_again(clone):
-    """After a change of one run's recipe, only that run is trained."""
+def test_what_is_changed_or_new_alone_trains(clone):
+    """After a change of one run's recipe and with one more model, only these two are trained."""
     results = Results("smoke", clone / "results")
-    before = {p: json.loads(p.read_text())["fingerprint"] for p in results.train().glob("*/record.json")}
+
+    def marks():
+        """Each trained run's fingerprint and time of writing."""
+        records = list(results.train().glob("*/record.json"))
+        return {
+            p.parent.name: (json.loads(p.read_text())["fingerprint"], p.stat().st_mtime_ns) for p in records
+        }
+
+    before = marks()
     system = clone / spec.RUNS / "dmphn.yaml"
     text = system.read_text()
     entry = 'config: {levels: "1"}\n    train: '
     system.write_text(text.replace(f"{entry}*dmphn", f"{entry}{{<<: *dmphn, epochs: 7}}"))
+    add(clone, "newcomer")
     again = command(clone, sys.executable, "-m", "pipelines.train")
+    changed = {name for name, mark in marks().items() if mark != before.get(name)}
     system.write_text(text)
-    marks = {path: json.loads(path.read_text())["fingerprint"] for path in before}
-    changed = {path.parent.name for path in before if marks[path] != before[path]}
     back = command(clone, sys.executable, "-m", "pipelines.train")
+    after = marks()
 
     assert again.returncode == back.returncode == 0, again.stderr + back.stderr
-    assert changed == {"dmphn_1"}
-    assert before == {path: json.loads(path.read_text())["fingerprint"] for path in before}
-
-
-TOY = '''"""Toy: one convolution on top of the input.
-
-Paper     none
-Sources   none
-Unstated  everything
-Shapes    B batch, H W image
-"""
-
-from dataclasses import dataclass
-
-from torch import Tensor, nn
-
-from benchmark.models._layers import conv
-
-
-@dataclass(frozen=True)
-class Config:
-    kernel: int = 3
-
-    def thin(self, factor: int) -> "Config":
-        return self
-
-
-class Net(nn.Module):
-    stride = 1
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.body = conv(3, 3, config.kernel)
-
-    def forward(self, blurry: Tensor) -> list[Tensor]:
-        return [blurry + self.body(blurry)]
-'''
-ENTRY = """runs:
-  toy:
-    model: toy
-    about: a toy
-    train: {epochs: 10, batch: 2, crop: 32, optimiser: {lr: 1.0e-4}, schedule: {name: constant},
-            loss: {name: pixel}}
-"""
-
-
-def test_a_model_is_two_files(clone):
-    """A model's file and that of its runs: trained alone, a row in every table and on the page."""
-    results = Results("smoke", clone / "results")
-    others = {p: p.stat().st_mtime_ns for p in results.train().glob("*/record.json")}
-    (clone / "benchmark" / "models" / "toy.py").write_text(TOY)
-    (clone / spec.RUNS / "toy.yaml").write_text(ENTRY)
-    made = command(clone, "dvc", "repro")
-
-    assert made.returncode == 0, made.stdout + made.stderr
-    assert all(path.stat().st_mtime_ns == stamp for path, stamp in others.items())
-    for path in (clone / COMPLEXITY, results.measurements, results.quality, results.curves):
-        assert "toy" in {row["run"] for row in table(path)}, path
-    (counted,) = (row for row in table(clone / COMPLEXITY) if row["run"] == "toy")
-    assert (counted["params"], counted["macs_256"]) == ("84", str(81 * 256 * 256))
-    page = results.report.read_text(encoding="utf-8")
-    for part in ("sizes", "quality", "system-toy"):
-        assert "toy" in section(page, part), part
+    assert changed == {"dmphn_1", "newcomer"}
+    assert {name: mark for name, (mark, _) in before.items()} == {name: after[name][0] for name in before}
 
 
 @pytest.mark.parametrize(
