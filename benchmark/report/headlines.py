@@ -113,11 +113,10 @@ def sizes_hold(inputs: Inputs) -> str:
     if not sizes:
         return f"Parameter counts and model sizes: {WAITING}."
     held = sum(entry.finding.outcome in ("holds", "close") for entry in sizes)
-    worst = max(sizes, key=lambda entry: entry.relative_gap)
     return (
         f"{held} of {plural(len(sizes), 'printed size')} (parameter counts and bytes) of networks that "
         f"were rebuilt without any printed size hold to {100 * RELATIVE['size']:g} % or the last printed "
-        f"digit; the furthest off is {worst.finding.run}, by {100 * worst.relative_gap:.2g} %{worst.reason}."
+        "digit."
     )
 
 

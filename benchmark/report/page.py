@@ -51,7 +51,7 @@ MEANINGS = {
     "contested": "papers print different numbers for the same thing, and nothing decides",
     "holds": "equal to the last printed digit; PSNR and SSIM within the tolerance below",
     "holds (print)": "another printed number says the same; it may have been copied",
-    "holds (by construction)": "a recipe or layout was typed from it, or searched to meet it: no agreement",
+    "holds (by construction)": "a recipe or layout was made from it, so that agreement proves nothing",
     "close": "within the wider tolerance below",
     "close (print)": "another printed number is within the wider tolerance below",
     "close (by construction)": "within the wider tolerance of a layout that was searched to meet it",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.compare.statistics import APART
 from benchmark.report.cells import COLUMNS
 from benchmark.report.headlines import plural
 from benchmark.report.ladders import KINDS, Agreement
@@ -16,7 +17,11 @@ ORDERS = {  # what an order is compared with, and the head of its table
     "full": "pairs in the order of the profile's full trainings",
     "seed": "pairs in the order of a second seed",
 }
-NARROW = "With one seed, intervals lack the noise of seeds and are too narrow."
+READING = (
+    f"Pairs are rows of one table that the papers print at least {APART:g} dB apart. The interval says how "
+    "the share varies with photographs and seeds; as pairs share runs, it is no test against 50 %: p is that "
+    "test, by permutation. With one seed the interval lacks the noise of seeds and is too narrow."
+)
 
 
 def section(summary: Summary) -> str:
@@ -41,7 +46,7 @@ def section(summary: Summary) -> str:
         decided = ", ".join(f"{found[o]} {o}" for o in OUTCOMES[:-1] if found[o]) or "none"
         lines.append(f"| `{name}`: {about} | {decided} | {found['undecided']} |")
     orders = [table_of_orders(summary.agreements(against), title) for against, title in ORDERS.items()]
-    return "\n".join(sum(orders, lines) + (["", NARROW] if any(orders) else []))
+    return "\n".join(sum(orders, lines) + (["", READING] if any(orders) else []))
 
 
 def table_of_orders(agreements: Sequence[Agreement], title: str) -> list[str]:

@@ -12,7 +12,7 @@ from benchmark.compare.bands import RELATIVE
 from benchmark.compare.evidence import Evidence, count_finding, found, setting_finding
 from benchmark.results.schema import Finding
 
-ABOUT = "a recipe or layout that was typed from the printed number, or searched to meet it: no agreement"
+ABOUT = "a recipe or layout that was typed from the printed number or searched to meet it: proves nothing"
 BASIS = "by construction"
 
 
