@@ -13,12 +13,15 @@ A run whose batch is too large for one GPU, or takes too long there, is trained 
 with a part of every batch: `torchrun --nproc-per-node=2 -m pipelines.train NAME`.
 """
 
+import contextlib
 import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+from filelock import Timeout
 
 from benchmark import claims, engine, nets, spec
 from benchmark.compare import differences
@@ -27,7 +30,7 @@ from benchmark.data.fetch import locked
 from benchmark.data.pairs import AbsentError
 from benchmark.engine import quiet
 from benchmark.measure import finishing
-from benchmark.results import COMPLEXITY, Results, provenance, read_rows, write
+from benchmark.results import COMPLEXITY, Results, finished, provenance, read_rows, write
 from benchmark.results.schema import Complexity, TrainingStep
 from benchmark.training import checkpoint, parallel, planning, trainer
 from benchmark.training.fingerprint import fingerprint
@@ -79,7 +82,11 @@ def train(name: str, progress: engine.Progress) -> str:
     fingerprint, folder = current(training, profile), results.train(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        if recorded(training, results) == fingerprint:
+        done = recorded(training, results) == fingerprint
+        if done and profile.final:
+            path = results.finished(name)
+            done = path.exists() and finished.read(path).fingerprint == fingerprint
+        if done:
             return "was trained meanwhile"
         return train_alone(training, profile.final, results, fingerprint, progress)
 
@@ -179,8 +186,13 @@ def main(*names: str) -> int:
     chosen = {name: trainings[name] for name in names} if names else trainings
     if parallel.join():
         return together(chosen, profile, results)
-    final = finishing.restore(results, trainings) if profile.final else set()
-    stale = [name for name, t in chosen.items() if recorded(t, results, name in final) != current(t, profile)]
+    final = finishing.restore(results, chosen) if profile.final else set()
+    now = {name: current(t, profile) for name, t in chosen.items()}
+    stale = [
+        name
+        for name, t in chosen.items()
+        if (profile.final and name not in final) or recorded(t, results, name in final) != now[name]
+    ]
     older = [name for name in stale if name in final and not names]
     stale = [name for name in stale if name not in older]
     for name in older:
@@ -191,15 +203,25 @@ def main(*names: str) -> int:
     costs = {name: planning.macs(chosen[name], macs.get(chosen[name].run.name, 0.0)) for name in stale}
     if profile.final:
         costs = in_order(costs, chosen, printed_tables(runs))
-    for name in chosen.keys() - set(stale):  # of a training that was killed at its very end
-        state_file(name, current(chosen[name], profile)).unlink(missing_ok=True)
+    for name in chosen.keys() - set(stale) - set(older):  # of a training that was killed at its very end
+        state = state_file(name, now[name])
+        for path in (state, state.with_suffix(".seconds")):
+            path.unlink(missing_ok=True)
     steps = {name: t.profile.cut(t.run.train)[1] for name, t in chosen.items() if t.run.train}
     failed = engine.each("train", train, costs, in_order=profile.final, steps=steps)
     if not names:  # a removed run leaves nothing behind
-        for folder in results.train().glob("*"):
-            if folder.name not in chosen:
-                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        remove_others(results, chosen)
     return failed
+
+
+def remove_others(results: Results, kept: Collection[str]) -> None:
+    """Remove what trainings of no run that is kept have left, and the locks of killed processes."""
+    for path in results.train().glob("*"):
+        if path.suffix == ".lock":
+            with contextlib.suppress(Timeout), locked(path.with_suffix(""), timeout=0):
+                pass  # and with that it is gone, unless another process holds it
+        elif path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def together(chosen: Mapping[str, spec.Training], profile: spec.Profile, results: Results) -> int:

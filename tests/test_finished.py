@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark import engine, spec
+from benchmark.data import fetch
 from benchmark.measure import finishing
 from benchmark.results import Results, finished, read_rows
 from benchmark.results.schema import CurvePoint, Measurement, Score
@@ -237,6 +238,67 @@ def test_what_an_earlier_state_trained_stays_and_says_so(clone, undisturbed, cap
     assert "earlier state" in (results.train("one@1") / "record.json").read_text()
     assert stage(clone, train, "one@1") == ["one@1"]
     assert contents(clone) == contents(undisturbed)
+
+
+@pytest.mark.parametrize("names", [(), ("one",)])
+def test_a_removed_record_is_trained_again(clone, undisturbed, names):
+    """As the message about a damaged record advises, though its weights and curve are still there."""
+    shutil.copytree(undisturbed / "results", clone / "results")
+    path = Results("mini", clone / "results").finished("one")
+    path.write_text("damaged")
+    with pytest.raises(ValueError, match="remove it to train again"):
+        stage(clone, train, *names)
+    path.unlink()
+
+    assert stage(clone, train, *names) == ["one"]
+    assert contents(clone) == contents(undisturbed)
+
+
+def test_an_interrupted_training_of_a_named_run_survives_the_stage(clone, undisturbed):
+    """The state that it goes on from is kept, and the note on its record too when another run is named."""
+    results = Results("mini", clone / "results")
+    shutil.copytree(undisturbed / "results", clone / "results")
+    path = results.finished("one")
+    state = clone / train.state_file("one", finished.read(path).fingerprint)
+    path.write_text(path.read_text().replace(finished.read(path).fingerprint, "0" * 64))
+    state.parent.mkdir()
+    state.write_bytes(b"state")
+
+    assert stage(clone, train) == stage(clone, train, "two") == []
+    assert state.read_bytes() == b"state"
+    assert "earlier state" in (results.train("one") / "record.json").read_text()
+
+
+def test_what_another_process_trains_is_left_to_it(clone, undisturbed):
+    """Neither its lock nor its curve is touched; a lock that nobody holds goes."""
+    results = Results("mini", clone / "results")
+    shutil.copytree(undisturbed / "results", clone / "results")
+    curve, lock = results.train("one") / "curve.csv", results.train("one.lock")
+    curve.write_text("half a curve")
+    results.train("two.lock").touch()
+    with fetch.locked(results.train("one")):
+        with contextlib.chdir(clone):
+            profile, runs = spec.load()
+            laid_out = finishing.restore(results, profile.trainings(runs))
+        train.remove_others(results, NAMES)
+        assert (curve.read_text(), lock.exists()) == ("half a curve", True)
+        assert laid_out == NAMES - {"one"}
+    assert not results.train("two.lock").exists()
+
+
+def test_weights_of_another_training_do_not_stay(clone, undisturbed):
+    """Where a record comes without weights, those that an earlier training left beside it are removed."""
+    results = Results("mini", clone / "results")
+    shutil.copytree(undisturbed / "results", clone / "results")
+    weights = results.train("two") / "weights.safetensors"  # a variant: git keeps none
+    path = results.finished("two")
+    with contextlib.chdir(clone):
+        profile, runs = spec.load()
+        finishing.restore(results, profile.trainings(runs))
+        assert weights.exists()
+        path.write_text(path.read_text().replace(finished.read(path).fingerprint, "0" * 64))
+        finishing.restore(results, profile.trainings(runs))
+    assert not weights.exists()
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,18 @@ def prepare(files: Iterable[tuple[str, File, str]], folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on a path. The lock, a file beside it, ends with its process."""
+def locked(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Let one process at a time work on a path. The lock, a file beside it, ends with its process.
+
+    Args:
+        path: a file or folder.
+        timeout: seconds to wait for another process; -1: until it ends.
+
+    Raises:
+        Timeout: the other process still works on it.
+    """
     lock = path.with_name(f"{path.name}.lock")
-    with FileLock(lock):
+    with FileLock(lock, timeout=timeout):
         try:
             yield
         finally:

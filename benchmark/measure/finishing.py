@@ -3,6 +3,7 @@
 What a record holds, and when it counts, is in results/finished.py.
 """
 
+import contextlib
 import json
 import shutil
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import Timeout
 
 from benchmark import spec
+from benchmark.data.fetch import locked
 from benchmark.measure import devices
 from benchmark.measure.restoring import restore_and_score
 from benchmark.results import Results, finished, read_rows, write
@@ -86,22 +89,32 @@ def finish(training: spec.Training, results: Results, record: Mapping[str, Any],
 def restore(results: Results, trainings: Mapping[str, spec.Training]) -> set[str]:
     """Lay out what the records of finished trainings hold as if this machine had trained; return their names.
 
-    A record of another cut than the profile's is left out.
+    Left out are records of another cut than the profile's, and what another process is training right now.
     """
-    records = finished.read_all(results, trainings)
-    final = {name for name, record in records.items() if not record.missing}
-    for name in sorted(final):
-        record = records[name]
-        folder, kept = results.train(name), results.finished(name, ".safetensors")
-        folder.mkdir(parents=True, exist_ok=True)
-        if kept.exists():
-            shutil.copyfile(kept, folder / "weights.safetensors")
-        if record.curve:
-            write(folder / "curve.csv", TrainingStep, record.curve)
-        facts = {"fingerprint": record.fingerprint, "run": record.run, "seconds": 3600 * record.hours}
-        facts |= {"device": "cpu", "notes": record.notes}
-        write_text(folder / "record.json", json.dumps(facts, indent=1) + "\n")
-    return final
+    done = set()
+    results.train().mkdir(parents=True, exist_ok=True)
+    for name, record in finished.read_all(results, trainings).items():
+        if not record.missing:
+            with contextlib.suppress(Timeout), locked(results.train(name), timeout=0):
+                lay_out(results, record)
+                done.add(name)
+    return done
+
+
+def lay_out(results: Results, record: finished.Finished) -> None:
+    """Write what a record holds into the folder of its training."""
+    folder, kept = results.train(record.training), results.finished(record.training, ".safetensors")
+    weights, told = folder / "weights.safetensors", folder / "record.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if kept.exists():
+        shutil.copyfile(kept, weights)
+    elif not told.exists() or record.fingerprint not in told.read_text(encoding="utf-8", errors="replace"):
+        weights.unlink(missing_ok=True)  # of another training than the one whose values are shown
+    if record.curve:
+        write(folder / "curve.csv", TrainingStep, record.curve)
+    facts = {"fingerprint": record.fingerprint, "run": record.run, "seconds": 3600 * record.hours}
+    facts |= {"device": "cpu", "notes": record.notes}
+    write_text(told, json.dumps(facts, indent=1) + "\n")
 
 
 def note_older(results: Results, name: str) -> None:
