@@ -155,6 +155,16 @@ def test_chance_orders_are_rarely_a_verdict():
         assert 1 - outcomes.count("undecided") / len(outcomes) <= most
 
 
+def test_an_order_is_of_the_seeds_that_all_runs_have():
+    """DMPHN's second seed is as good as CDGNet's first: without one of CDGNet it does not count."""
+    columns = {("cdgnet", 0): 20.0, ("dmphn_1", 0): 19.0, ("dmphn_1", 1): 25.0}
+    frame = pd.DataFrame({key: [value, value] for key, value in columns.items()}, index=["p/0", "q/0"])
+    kept = differences.same_seeds(frame)
+
+    assert list(kept.columns) == [("cdgnet", 0), ("dmphn_1", 0)]
+    assert differences.same_seeds(frame[[("cdgnet", 0), ("dmphn_1", 1)]]).empty
+
+
 def test_test_sets_have_the_detectable_differences_of_their_pairs():
     """Over all pairs of runs, the largest is that of the pair that differs most from image to image."""
     draw = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 """Orders of small and full trainings, on invented values whose agreement, interval and noise are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ import pytest
 
 from benchmark import claims, spec
 from benchmark.compare import ladder, statistics
-from benchmark.results import read_rows
+from benchmark.results import Results, read_rows, write
 from benchmark.results.finished import Finished
-from benchmark.results.schema import Order, Rung, TrainingStep
+from benchmark.results.schema import Order, Rung, Score, TrainingStep
 
 ROOT = Path(__file__).parents[1]
 PRINTED = {"a": 20.0, "b": 20.2, "c": 21.0, "d": 22.5}
@@ -136,7 +137,7 @@ def test_noise_is_that_of_seeds_and_of_last_points():
                for seed, d in enumerate((-0.1, 5.1))]  # fmt: skip
     records += [record("b", seed, [3 + d, 3 + d]) for seed, d in enumerate((0.1, 4.9))]
     kept = {entry.training: entry for entry in records}
-    measured = ladder.side(kept, None, "", "embedded")
+    measured = ladder.by_rung(None, kept, "embedded")[""]
     signal, seeds, end = ladder.noise([measured], ladder.ends(records, ""))
 
     assert signal == pytest.approx(2**0.5)
@@ -195,7 +196,7 @@ def test_a_ladder_has_a_row_per_table_rung_and_side():
     kept = {entry.training: entry for entry in records}
     found = {
         (row.rung, row.against): row
-        for row in ladder.rows(papers, runs, None, kept, "embedded")
+        for row in ladder.rows(list(groups.values()), None, kept, "embedded")
         if (row.paper, row.table) == ("cdgnet", "Table 3")
     }
 
@@ -208,6 +209,51 @@ def test_a_ladder_has_a_row_per_table_rung_and_side():
         ("", "seed"): (1, 1), ("steps5", "seed"): (1, 1),
     }  # fmt: skip
     assert all(row.pairs == 29 for row in found.values())
+
+
+def test_an_image_that_a_run_lacks_counts_for_none():
+    """A run with the two easy photographs alone is compared on these, and so is the rung."""
+    records = [
+        record("a", 0, [26, 26]), record("b", 0, [27, 27, 21, 21]),
+        record("a", 0, [26, 26, 26], "steps5"), record("b", 0, [25, 25, 99], "steps5"),
+    ]  # fmt: skip
+    sides = ladder.by_rung(None, {entry.training: entry for entry in records}, "embedded")
+
+    assert sides[""].overall().tolist() == [26, 27]
+    assert sides["steps5"].overall().tolist() == [26, 25]
+
+
+def test_runs_without_a_common_seed_have_no_order():
+    """One run has the first seed, the other the second: which of the two is better, nothing says."""
+    records = [record("a", 0, [1, 2]), record("b", 1, [5, 6]), record("c", 0, [1, 1]), record("c", 1, [1, 1])]
+    group = ladder.Group("p", "t", "systems", {"a": 1.0, "b": 2.0}, ("a", "b"))
+    (row,) = ladder.rows([group], None, {entry.training: entry for entry in records}, "embedded")
+
+    assert (row.seeds, row.share, row.p, row.reason) == (0, None, None, "no seed that all runs have")
+
+
+def test_a_table_is_held_against_measurements_on_its_own_set(tmp_path):
+    """Without a stand-in set, GoPro's column is compared with GoPro alone, and HIDE's with HIDE."""
+    runs, papers = spec.load(ROOT / "params.yaml")[1], claims.read()
+    printed = {
+        group.dataset: group.printed
+        for group in ladder.groups(papers, runs)
+        if group.paper == "sgenet" and group.dataset in ("gopro", "hide")
+    }
+    scores = [
+        Score(run, dataset, f"{p}/0.png", "psnr", value)
+        for dataset, values in printed.items()
+        for run, value in values.items()
+        for p in range(4)
+    ]
+    profile = replace(spec.load(ROOT / "params.yaml", "paper")[0], name="paper")
+    write(Results("paper", tmp_path).quality, Score, scores)
+    ladder.write_tables(papers, profile, runs, tmp_path)
+    rows = [r for r in read_rows(tmp_path / "paper" / "ladder.csv", Rung) if r.paper == "sgenet"]
+
+    assert set(printed) == {"gopro", "hide"}
+    assert all(row.table.endswith(row.dataset) for row in rows)
+    assert {row.share for row in rows} == {1}
 
 
 def test_the_full_row_of_a_table_agrees_with_orders_csv(tmp_path):

@@ -139,11 +139,12 @@ class Measured:
 def steps(papers: Sequence[Paper], measured: Measured) -> Iterator[AblationStep]:
     """Compare the steps of all ablation tables, then each variant with its parent."""
     for table in ablation_tables(papers, measured.runs):
-        cells = networks(table)
-        changes: list[tuple[Kind, Claim, Claim]] = [("step", *pair) for pair in pairwise(cells)]
-        for kind, before, after in [*changes, ("whole", cells[0], cells[-1])]:
-            runs = (before.run or "", after.run or "")
-            yield measured.step(kind, runs, measured.dataset(before.dataset), (before, after))
+        for dataset in dict.fromkeys(claim.dataset for claim in networks(table)):
+            cells = [claim for claim in networks(table) if claim.dataset == dataset]
+            changes: list[tuple[Kind, Claim, Claim]] = [("step", *pair) for pair in pairwise(cells)]
+            for kind, before, after in [*changes, ("whole", cells[0], cells[-1])] if changes else ():
+                runs = (before.run or "", after.run or "")
+                yield measured.step(kind, runs, measured.dataset(dataset), (before, after))
     for parent in measured.runs.values():
         dataset = measured.dataset(parent.test_on[0])
         for run in (run.name for run in measured.runs.values() if run.ablates == parent.name):
@@ -197,11 +198,30 @@ def orders(papers: Sequence[Paper], values: Frames, by: By, stand_in: str) -> It
             chosen = [claim for claim in cells if claim.dataset == dataset and claim.run in frame]
             if len(chosen) < 2:
                 continue
-            means = frame[[claim.run for claim in chosen]].dropna().mean().groupby(level=0, sort=False).mean()
+            place = (table.paper, table.name, dataset or "", by, measured_on)
+            means = (
+                same_seeds(frame[[claim.run for claim in chosen]]).mean().groupby(level=0, sort=False).mean()
+            )
+            if len(means) < len(chosen):
+                reason = "no seed that all runs have, or no image"
+                yield Order(*place, len(chosen), 0, 0, None, 1.0, "undecided", reason)
+                continue
             found = statistics.agreement([float(claim.number[0]) for claim in chosen if claim.number], means)
-            outcome, reason = judge_order(found)
             counts = (found.systems, found.pairs, found.alike, finite(found.tau), found.p)
-            yield Order(table.paper, table.name, dataset or "", by, measured_on, *counts, outcome, reason)
+            yield Order(*place, *counts, *judge_order(found))
+
+
+def same_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the seeds that all runs of a frame have, and the images that all of these have.
+
+    A seed moves all runs that have it, so one that some runs lack would change their order.
+    """
+    frame = frame.dropna(axis="columns", how="all")
+    if frame.columns.nlevels > 1:
+        seeds = frame.columns.get_level_values(1)
+        runs = frame.columns.get_level_values(0).nunique()
+        frame = frame.loc[:, [list(seeds).count(seed) == runs for seed in seeds]]
+    return frame.dropna()
 
 
 def judge_order(found: statistics.Agreement) -> tuple[Direction, str]:

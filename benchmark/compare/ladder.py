@@ -44,6 +44,7 @@ class Group:
     kind: Kind
     printed: Mapping[str, float]  # dB, by run; empty where no paper prints them
     runs: tuple[str, ...]
+    dataset: str = ""  # printed; empty: none, so that any will do
 
     def tables(self) -> tuple["Group", ...]:
         """List the tables that it joins: itself alone."""
@@ -75,7 +76,8 @@ def groups(papers: Sequence[Paper], runs: Mapping[str, spec.Run]) -> Iterator[Gr
                 ablates = (table.paper, table.name) in ablations
                 seen |= set(values) if ablates else set()
                 name = table.name if len({c.dataset for c in cells}) == 1 else f"{table.name}, {dataset}"
-                yield Group(table.paper, name, "ablation" if ablates else "systems", values, tuple(values))
+                kind: Kind = "ablation" if ablates else "systems"
+                yield Group(table.paper, name, kind, values, tuple(values), dataset or "")
     for parent in runs.values():
         variants = [run.name for run in runs.values() if run.ablates == parent.name and run.name not in seen]
         if len(variants) > 1:
@@ -111,7 +113,7 @@ class Values:
 
 
 def values(frame: pd.DataFrame, seeds: Sequence[int]) -> Values:
-    """Average a frame, images down and (run, seed) across, over the images of each photograph."""
+    """Average a complete frame, images down and (run, seed) across, over the images of each photograph."""
     names = tuple(dict.fromkeys(map(str, frame.columns.get_level_values(0))))
     grouped = frame.groupby([statistics.cluster(image) for image in frame.index], sort=False)
     means, sizes = grouped.mean(), grouped.size().to_numpy()
@@ -200,7 +202,7 @@ def noise(tables: Sequence[Values], ends: Mapping[str, float]) -> tuple[float, f
     runs = dict.fromkeys(run for table in tables for run in table.runs)
     last = [ends[run] ** 2 for run in runs if run in ends]
     return (
-        float(np.sqrt(spread[0] / spread[1])),
+        float(np.sqrt(spread[0] / spread[1])) if spread[1] else np.nan,
         float(np.sqrt(between[0] / between[1])) if between[1] else np.nan,
         float(np.sqrt(np.mean(last))) if last else np.nan,
     )
@@ -217,26 +219,19 @@ def ends(records: Iterable[Finished], rung: str) -> dict[str, float]:
 
 
 def rows(
-    papers: Sequence[Paper],
-    runs: Mapping[str, spec.Run],
-    scores: pd.DataFrame,
-    records: Mapping[str, Finished],
-    dataset: str,
+    own: Sequence[Group], scores: pd.DataFrame, records: Mapping[str, Finished], dataset: str
 ) -> Iterator[Rung]:
     """Give every table and rung its agreement with the print, with the full trainings and between two seeds.
 
     A kind of several tables has a row over all of them too.
 
     Args:
-        papers: with their claims.
-        runs: every run.
+        own: the tables.
         scores: rows of quality.csv, for a profile without records.
         records: of finished trainings.
-        dataset: measured in place of every other.
+        dataset: measured on.
     """
-    own = list(groups(papers, runs))
-    rungs = dict.fromkeys(["", *(record.rung for record in records.values())])
-    sides = {rung: frame for rung in rungs if (frame := side(records, scores, rung, dataset))}
+    sides = by_rung(scores, records, dataset)
     full = sides.get("")
     for rung, measured in sides.items():
         last = ends(records.values(), rung)
@@ -258,30 +253,43 @@ def rows(
                 for group in [*asked, *whole(asked)]:
                     chosen = [shared(group.runs, values) for values in (one, other) if values]
                     own_seeds = shared(group.runs, measured)
-                    spread = noise([shared(table.runs, own_seeds) for table in group.tables()], last)
+                    tables = [shared(table.runs, own_seeds) for table in group.tables()]
+                    spread = noise([table for table in tables if table.means.shape[2]], last)
                     yield row(group, rung, against, chosen, spread, dataset)
 
 
-def side(records: Mapping[str, Finished], scores: pd.DataFrame, rung: str, dataset: str) -> Values | None:
-    """Return the values of a rung; of a profile without records, those of its one seed."""
-    measured: Frames = finished.by_seed(records, QUANTITY, rung)
+def by_rung(scores: pd.DataFrame, records: Mapping[str, Finished], dataset: str) -> dict[str, Values]:
+    """Return the values of each rung; of a profile without records, those of its one seed.
+
+    Only images count that all trainings have: a missing one is no 0 dB, and photographs are drawn alike.
+    """
+    rungs = dict.fromkeys(["", *(record.rung for record in records.values())])
+    measured: dict[str, Frames] = {rung: finished.by_seed(records, QUANTITY, rung) for rung in rungs}
     if not records and not scores.empty:
-        measured = {
+        measured[""] = {
             name: frame.set_axis(pd.MultiIndex.from_product([frame.columns, [0]]), axis=1)
             for name, frame in frames(scores).items()
         }
+    found = {
+        rung: of_rung[dataset].dropna(axis="columns", how="all")
+        for rung, of_rung in measured.items()
+        if dataset in of_rung
+    }
+    complete = [frame.dropna().index for frame in found.values() if not frame.empty]
+    images = [image for image in complete[0] if all(image in other for other in complete)] if complete else []
     seeds = sorted({record.seed for record in records.values()}) or [0]
-    return values(measured[dataset], seeds) if dataset in measured else None
+    return {
+        rung: values(frame.loc[images], seeds) for rung, frame in found.items() if images and not frame.empty
+    }
 
 
 def shared(runs: Sequence[str], side: Values) -> Values:
-    """Keep some runs, and the seeds that all of them have.
+    """Keep some runs, and the seeds that all of them have, which may be none.
 
     Runs see the same crops with the same seed, so a mean over two seeds is not compared with one over one.
     """
     means = side.means[:, [side.runs.index(run) for run in runs]]
-    common = ~np.isnan(means[0]).any(0)
-    return Values(tuple(runs), means[:, :, common if common.any() else slice(None)], side.sizes)
+    return Values(tuple(runs), means[:, :, ~np.isnan(means[0]).any(0)], side.sizes)
 
 
 def two_seeds(measured: Values) -> tuple[Values, Values] | None:
@@ -299,7 +307,7 @@ def whole(chosen: Sequence[Group]) -> list[Group]:
     if len(chosen) < 2:
         return []
     runs = tuple(dict.fromkeys(run for group in chosen for run in group.runs))
-    return [Joined("", ALL, chosen[0].kind, {}, runs, tuple(chosen))]
+    return [Joined("", ALL, chosen[0].kind, {}, runs, parts=tuple(chosen))]
 
 
 @dataclass(frozen=True)
@@ -343,6 +351,8 @@ def row(
     total = float(np.sqrt(sum(parts))) if np.isfinite(between) else 0.0
     shown = (finite(signal), finite(between), finite(end), signal / total if total else None)
     pairs = group.pairs()
+    if not min(seeds):
+        return Rung(*place, len(pairs), 0, None, None, None, None, *shown, "no seed that all runs have")
     reason = "" if min(seeds) > 1 or against == "seed" else "one seed: the interval lacks the noise of seeds"
     if not pairs:
         reason = f"no two runs are printed {statistics.APART} dB apart"
@@ -368,8 +378,10 @@ def write_tables(
     tables = Results(profile.name, root)
     records = finished.read_all(tables, profile.trainings(runs))
     scores = read_frame(tables.quality, Score, optional=True)
-    datasets = [profile.data] if profile.data else list(dict.fromkeys(scores["dataset"]))
-    climbed = [entry for dataset in datasets for entry in rows(papers, runs, scores, records, dataset)]
+    own, climbed = list(groups(papers, runs)), list[Rung]()
+    for dataset in [profile.data] if profile.data else dict.fromkeys(scores["dataset"]):
+        printed = [group for group in own if profile.data or group.dataset in ("", dataset)]
+        climbed += rows(printed, scores, records, dataset)
     write(tables.ladder, Rung, climbed)
     write(tables.collapse, Collapse, curves.collapses(records))
     write(tables.forecasts, Forecast, curves.forecasts(records.values(), runs))
