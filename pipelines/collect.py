@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import product
 
+import pandas as pd
 import torch
 
 from benchmark import nets, spec
@@ -48,7 +49,7 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
         kept = finished.of_run(records, run.name)
         names = [record.training for record in kept] or [run.name]
         notes = dict.fromkeys(note for name in names for note in training_notes(results, name))
-        note = "; ".join(filter(None, [row.note, *seed_note(kept, row.quantity), *cuts, *notes]))
+        note = "; ".join(filter(None, [row.note, *seed_note(kept, row.dataset, row.quantity), *cuts, *notes]))
         yield replace(row, device=device, note=note)
     measured = set(scores["quantity"])
     _, reasons = _pyiqa.available([name for name in profile.perceptual if name not in measured])
@@ -66,17 +67,15 @@ def qualities(profile: spec.Profile, runs: dict[str, spec.Run]) -> Iterator[Meas
             yield Measurement(name, dataset, quantity, None, unit, 0, device, "", "", reason)
 
 
-def seed_note(records: Sequence[finished.Finished], quantity: str) -> list[str]:
-    """Say that a value is a mean over seeds, with the mean over images of each."""
-    if len(records) < 2:
-        return []
-    means = [
-        sum(values[quantity] for images in record.scores.values() for values in images.values())
-        / sum(len(images) for images in record.scores.values())
-        for record in records
-    ]
-    each = ", ".join(f"{record.seed}: {mean:.4f}" for record, mean in zip(records, means, strict=True))
-    return [f"mean over {len(records)} seeds ({each})"]
+def seed_note(records: Sequence[finished.Finished], dataset: str, quantity: str) -> list[str]:
+    """Say that a value is a mean over seeds, with the mean over images of each that has it."""
+    values = []
+    for record in records:
+        rows = [row for row in record.rows() if (row.dataset, row.quantity) == (dataset, quantity)]
+        values += (
+            [f"{record.seed}: {row.value:.4f}" for row in aggregate.pool(pd.DataFrame(rows))] if rows else []
+        )
+    return [f"mean over {len(values)} seeds ({', '.join(values)})"] if len(values) > 1 else []
 
 
 def training_notes(results: Results, run: str) -> list[str]:

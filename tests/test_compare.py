@@ -121,6 +121,16 @@ def test_author_weights_have_a_narrower_band(claim, value, outcome):
     assert (authors.measured, authors.images) == (value, 1111)
 
 
+def test_a_quality_in_words_is_no_number():
+    """It is undecided by both kinds of weights, with the words."""
+    known = evidence(measurements(psnr=30.67), psnr=30.67)
+    found, verdict = judged(replace(CLAIM, printed="as in [3]"), known)
+
+    assert verdict.outcome == "undecided"
+    for kind in ("retrained", "authors_weights"):
+        assert found[kind].reason == "printed in words, “as in [3]”"
+
+
 def test_a_part_of_the_set_decides_nothing():
     """Ten images are shown, with their number, whatever they give."""
     found, verdict = judged(CLAIM, evidence(measurements(10, psnr=30.67)))
@@ -212,6 +222,8 @@ def test_an_explanation_that_nothing_needs_is_stale():
         ("params(nobody)", "no counts of a run 'nobody'"),
         ("__import__('os')", "allowed: "),
         ("params(srn", "is no expression"),
+        ("params(srn + 1)", "allowed: "),
+        ("params() / 0", "divides by zero"),
     ],
 )
 def test_a_formula_is_arithmetic_over_counts_alone(formula, message):
@@ -316,6 +328,8 @@ def test_a_verdict_that_depends_on_a_mapping_says_so():
         ("setting.mu", "0.96", "holds"),
         ("setting.lr_decay", "halved", "holds"),
         ("setting.hardware", "RTX 3090", "undecided"),
+        ("setting.lr_min", "0", "undecided"),  # its rate falls by steps
+        ("setting.lr_decay_epochs", "0", "undecided"),
     ],
 )
 def test_printed_settings_are_compared_with_the_recipe(quantity, printed, outcome):
@@ -334,6 +348,8 @@ def test_printed_settings_are_compared_with_the_recipe(quantity, printed, outcom
     [
         ("mprnet", "two", "2", "holds", "setting"),
         ("mprnet", "2", "3", "not reproduced", "setting"),
+        ("mprnet", "Eight", "8", "holds", "setting"),
+        ("mprnet", "several", "2", "undecided", "setting"),
         ("cdgnet", "1×3", "1x3", "holds", "by_construction"),
         ("cdgnet", "3x3", "1x3", "not reproduced", "by_construction"),
     ],
@@ -345,7 +361,8 @@ def test_a_layout_is_held_against_the_network_that_was_built(run, printed, value
     found, verdict = judged(claim, known)
 
     assert (verdict.outcome, verdict.kind) == (outcome, kind)
-    assert found[kind].reason.startswith(f"count *: {value}")
+    words = "printed in words, “several”" if printed == "several" else f"count *: {value}"
+    assert found[kind].reason.startswith(words)
 
 
 @pytest.mark.parametrize(

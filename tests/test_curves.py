@@ -105,16 +105,20 @@ def test_curves_of_one_shape_collapse():
 
 
 def test_what_has_no_shape_is_said():
-    """A curve that falls, one without its full training, and one seed each have a reason and no verdict."""
+    """A curve that falls, one without its full training, one or another seed have a reason and no verdict."""
     records = [
         record("falls", rising(0.5)), record("falls", rising(0.5, -1.0), rung="s"),
         record("alone", rising(0.5), rung="s"),
         record("one", rising(0.5)), record("one", rising(0.5), rung="s"),
+        record("other", rising(0.5)), record("other", rising(0.5), 1, rung="s"),
     ]  # fmt: skip
     rows = {row.run: row for row in curves.collapses({r.training: r for r in records})}
 
-    assert {name: row.collapses for name, row in rows.items()} == dict.fromkeys(("falls", "alone", "one"), "")
+    assert {name: row.collapses for name, row in rows.items()} == dict.fromkeys(
+        ("falls", "alone", "one", "other"), ""
+    )
     assert "rise" in rows["falls"].reason
     assert "not finished" in rows["alone"].reason
+    assert rows["other"].reason == "no seed that both have"
     assert "one seed" in rows["one"].reason
     assert rows["one"].distance == pytest.approx(0)

@@ -214,6 +214,25 @@ def test_tables_are_means_over_seeds(clone, undisturbed):
     assert images == {"blurred", "one"}  # whose weights are kept
 
 
+def test_a_note_of_seeds_is_of_one_set_and_quantity():
+    """Two sets are not mixed, pooled errors become a PSNR, and a seed without the metric is left out."""
+
+    def scores(psnr):
+        return {"gopro": {"a": {"psnr": psnr, "psnr_pooled": 0.01}}, "hide": {"b": {"psnr": 20.0}}}
+
+    facts = {"training": "", "run": "r", "steps": 1, "rung": "", "fingerprint": "", "cut": "", "hours": 0}
+    kept = [
+        finished.Finished(**facts, machine={}, seed=seed, scores=scores(psnr))
+        for seed, psnr in ((0, 30), (1, 30.5))
+    ]
+    kept += [finished.Finished(**facts, machine={}, seed=2)]
+
+    assert collect.seed_note(kept, "gopro", "psnr") == ["mean over 2 seeds (0: 30.0000, 1: 30.5000)"]
+    assert collect.seed_note(kept, "hide", "psnr") == ["mean over 2 seeds (0: 20.0000, 1: 20.0000)"]
+    assert collect.seed_note(kept, "gopro", "psnr_pooled") == ["mean over 2 seeds (0: 20.0000, 1: 20.0000)"]
+    assert collect.seed_note(kept[1:], "gopro", "gmsd") == []
+
+
 def test_a_record_of_another_cut_is_trained_again(clone, undisturbed):
     """With other steps no record holds but that of the input, which has nothing to train."""
     theirs = Results("mini", undisturbed / "results").finished()

@@ -15,7 +15,7 @@ from benchmark.compare.baseline import TOLERANCES, Snapshot, Value
 from benchmark.compare.gate import Check, Gate
 from benchmark.measure import counting
 from benchmark.results import COMPLEXITY, Results, read_rows
-from benchmark.results.schema import Complexity, Finding, Verdict
+from benchmark.results.schema import Complexity, Finding, Measurement, Verdict
 from tests.project import copy
 
 ROOT = Path(__file__).parents[1]
@@ -257,8 +257,25 @@ def test_every_tolerance_has_a_reason_and_is_documented():
 def test_values_come_from_the_counts():
     """A width changed in complexity.csv alone is a change, whatever measurements.csv still repeats."""
     row = Complexity("r", 5, 0, 0, "", 0, 0, 0)
-    before, after = (Snapshot(baseline.values([], [each]), [], []) for each in (row, replace(row, params=6)))
+    before, after = (
+        Snapshot(baseline.values([], [], [each]), [], []) for each in (row, replace(row, params=6))
+    )
     (change,) = baseline.changes(before, after, {})
 
     assert (change.quantity, change.before, change.after) == ("params", Value(5.0), Value(6.0))
     assert change.status == "differs"
+
+
+def test_ours_and_the_authors_values_are_two_things():
+    """A retraining on a real set that got worse is a change, though the authors' weights score as before."""
+
+    def measured(value):
+        return Measurement("srn", "gopro", "psnr", value, "dB", 1111, "cpu", "2", "paper", "")
+
+    theirs = [measured(30.26)]
+    before, after = (
+        Snapshot(baseline.values([measured(value)], theirs, []), [], []) for value in (30.2, 27.0)
+    )
+    (change,) = baseline.changes(before, after, {})
+
+    assert (change.dataset, change.before.value, change.after.value) == ("gopro", 30.2, 27.0)

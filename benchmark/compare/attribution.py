@@ -30,7 +30,8 @@ KINDS = {"authors_weights": "the authors' weights", "retrained": "the network tr
 class Tables:
     """What counterfactuals are read from."""
 
-    scores: Scores  # of this profile and of the authors' weights, by run and dataset
+    ours: Scores  # of this profile, by run and dataset
+    theirs: Scores  # of the authors' weights
     curves: Mapping[str, Sequence[CurvePoint]]  # of this profile's training, by run
 
 
@@ -97,7 +98,7 @@ def part(images: pd.DataFrame, base: str, total: int) -> Effect | None:
 
 def training(claim: Claim, base: str, ours: pd.DataFrame, stand_in: str, tables: Tables) -> Iterator[Effect]:
     """Yield what the last half of the training added, and what the authors' weights gain beyond ours."""
-    run, scores = claim.run or "", tables.scores
+    run = claim.run or ""
     points = [point for point in tables.curves.get(run, ()) if point.test is not None]
     if base == "psnr" and len(points) > 1:
         half = min(points, key=lambda point: abs(point.step - points[-1].step / 2))
@@ -107,8 +108,8 @@ def training(claim: Claim, base: str, ours: pd.DataFrame, stand_in: str, tables:
             change,
             f"steps {half.step} to {points[-1].step} added this on crops of test images",
         )
-    theirs, blurred = scores.get((run, claim.dataset or "")), scores.get((INPUT, claim.dataset or ""))
-    stand_in_blurred = scores.get((INPUT, stand_in))
+    theirs, blurred = (tables.theirs.get((name, claim.dataset or "")) for name in (run, INPUT))
+    stand_in_blurred = tables.ours.get((INPUT, stand_in))
     if stand_in != claim.dataset and theirs is not None and blurred is not None:
         frames = theirs, blurred, ours, stand_in_blurred
         if stand_in_blurred is not None and all(frame is not None and base in frame for frame in frames):
@@ -133,7 +134,8 @@ def attribute(claim: Claim, finding: Finding, evidence: Evidence, tables: Tables
         return None
     base, run, authors = finding.protocol, claim.run or "", finding.kind == "authors_weights"
     dataset = (claim.dataset or "") if authors else evidence.profile.data or claim.dataset or ""
-    images = tables.scores.get((run, dataset))
+    own = tables.theirs if authors else tables.ours
+    images = own.get((run, dataset))
     effects: list[Effect] = []
     if images is not None and base in images:
         effects += protocols(images, base, f"{run}, {counted(len(images))} of {dataset}")
@@ -141,7 +143,10 @@ def attribute(claim: Claim, finding: Finding, evidence: Evidence, tables: Tables
             effects += [spread] if dataset == claim.dataset else []
         if not authors:
             effects += training(claim, base, images, dataset, tables)
-    effects += variants(claim.dataset or "", run, base, tables.scores) if claim.dataset else ()
+    if claim.dataset:
+        effects += list(variants(claim.dataset, run, base, own)) or variants(
+            claim.dataset, run, base, tables.theirs
+        )
     effects.sort(key=lambda effect: -abs(effect.change))
     reasons = {
         "protocol": "no image of this network has scores by several protocols",
@@ -150,9 +155,11 @@ def attribute(claim: Claim, finding: Finding, evidence: Evidence, tables: Tables
         else "no image of this network has scores in several forms",
         "data variant": f"no other rendering of {claim.dataset or 'the set, which the paper does not name,'} "
         "is scored",
-        "part of the set": f"the whole set is {dataset}"
-        if dataset == claim.dataset
-        else f"measured on {dataset}, no part of it",
+        "part of the set": f"measured on {dataset}, no part of it"
+        if dataset != claim.dataset
+        else "the whole set is measured"
+        if images is not None and len(images) == evidence.totals.get(dataset)
+        else "too few sequences for a standard error",
         "training cut": "the authors' weights are whole" if authors else "no curve, and no authors' weights",
     }
     found = {effect.cause for effect in effects}

@@ -255,7 +255,11 @@ def text(paper: Paper, findings: Sequence[Finding], decided: Sequence[Verdict]) 
     for claim, verdict in zip(printed, decided, strict=True):
         lines.append(f"{verdict.outcome}  {names[claim]}: printed {claim.printed}")
         for row in by_claim[claimed(verdict)]:
-            shown = f", measured {format_like(claim, row.measured, exact=False)}" if row.measured else ""
+            shown = (
+                f", measured {format_like(claim, row.measured, exact=False)}"
+                if row.measured is not None
+                else ""
+            )
             because = f": {row.reason}" if row.reason else ""
             lines.append(f"    {MEASURED.get(row.kind, row.kind)} {row.outcome}{shown}{because}")
     counts = Counter(verdict.outcome for verdict in decided)

@@ -26,6 +26,11 @@ RETRAINED = {"psnr": Band(0.30, 0.60, 0.30), "ssim": Band(0.004, 0.008, 0.004)}
 OWN_CARD = 0.15  # a time on the paper's own card, relative: drivers, libraries and cooling differ
 
 
+def in_words(claim: Claim) -> str:
+    """Say why a claim is not compared with a number: it is none; empty for one that is."""
+    return f"printed in words, “{claim.printed}”" if claim.value is None else ""
+
+
 def compare(claim: Claim, measured: float, bands: dict[str, Band]) -> Outcome:
     """Compare two numbers alone: "holds", "close" or "not reproduced"."""
     assert claim.value is not None

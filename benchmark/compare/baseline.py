@@ -20,7 +20,8 @@ from benchmark.results import AUTHORS, COMPLEXITY, Measurement, Results, read_ro
 from benchmark.results.schema import Complexity, Finding, Verdict
 
 Row = TypeVar("Row")
-Key = tuple[str, str, str]  # run, dataset, quantity
+Key = tuple[str, str, str]  # run, dataset (for the authors' weights with THEIRS), quantity
+THEIRS = ", authors' weights"
 TRAILER = "Changes-Results"
 COUNTS = ("params", "macs_256", "macs_720p", "macs_720p_torch", "macs_720p_deformable", "traffic_720p")
 
@@ -149,10 +150,8 @@ def at_revision(revision: str, profile: str) -> Snapshot:
     own = Results(profile)
     return Snapshot(
         values(
-            [
-                *show(revision, own.measurements, Measurement),
-                *show(revision, AUTHORS.measurements, Measurement, optional=True),
-            ],
+            show(revision, own.measurements, Measurement),
+            show(revision, AUTHORS.measurements, Measurement, optional=True),
             show(revision, COMPLEXITY, Complexity),
         ),
         show(revision, own.findings, Finding),
@@ -167,17 +166,18 @@ def now(profile: str, findings: Sequence[Finding], verdicts: Sequence[Verdict]) 
         ValueError: a table is malformed.
     """
     own = Results(profile)
-    measured = [
-        *read_rows(own.measurements, Measurement, optional=True),
-        *read_rows(AUTHORS.measurements, Measurement, optional=True),
-    ]
-    return Snapshot(values(measured, read_rows(COMPLEXITY, Complexity, optional=True)), findings, verdicts)
+    ours, theirs = (read_rows(of.measurements, Measurement, optional=True) for of in (own, AUTHORS))
+    counted = read_rows(COMPLEXITY, Complexity, optional=True)
+    return Snapshot(values(ours, theirs, counted), findings, verdicts)
 
 
-def values(measured: Sequence[Measurement], counted: Sequence[Complexity]) -> dict[Key, Value]:
-    """Index measurements by run, dataset and quantity; counts come from complexity.csv alone."""
+def values(
+    ours: Sequence[Measurement], theirs: Sequence[Measurement], counted: Sequence[Complexity]
+) -> dict[Key, Value]:
+    """Index measurements, ours and of the authors' weights; counts come from complexity.csv alone."""
     found = {
-        (row.run, row.dataset, row.quantity): Value(row.value, row.n, row.note)
+        (row.run, f"{row.dataset}{whose}", row.quantity): Value(row.value, row.n, row.note)
+        for whose, measured in (("", ours), (THEIRS, theirs))
         for row in measured
         if row.dataset
     }

@@ -43,7 +43,9 @@ def gains(curve: Sequence[TrainingStep], split: str) -> tuple[np.ndarray, np.nda
     """Return the shares of the steps at which a split was measured, and its gains in dB."""
     points = [(point.step, getattr(point, split)) for point in curve if getattr(point, split) is not None]
     steps, values = np.array(points, dtype=float).reshape(-1, 2).T
-    return steps / steps[-1] if len(steps) else steps, values
+    if not len(steps) or not steps[-1]:  # measured before the first step at most
+        return steps[:0], values[:0]
+    return steps / steps[-1], values
 
 
 def power_law(shares: np.ndarray, values: np.ndarray) -> float:
@@ -175,7 +177,8 @@ def collapses(records: Mapping[str, Finished]) -> Iterator[Collapse]:
         both = sorted(set(full) & set(rungs))
         pairs = [(full[seed], rungs[seed]) for seed in both]
         if not pairs:
-            yield Collapse(run, rung, 0, None, None, "", "the full training is not finished")
+            reason = "no seed that both have" if full else "the full training is not finished"
+            yield Collapse(run, rung, 0, None, None, "", reason)
             continue
         apart = [distance(a, b) for a, b in pairs if a is not None and b is not None]
         if len(apart) < len(pairs):

@@ -6,6 +6,7 @@ after row, is the table's. A network retrained by this project says nothing: it 
 """
 
 import math
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -293,7 +294,7 @@ def decide(column: Sequence[Claim], table: Sequence[Claim], scores: Scores, tota
 
 def other_protocol(column: DecodedColumn, claim: Claim) -> str:
     """Return the protocol that fits a cell where it is not its column's; empty for most cells."""
-    protocols = dict(part.rsplit(": ", 1) for part in column.mixed.split("; ") if part)
+    protocols = dict(re.findall(r"(.+?): (\w+)(?:; |$)", column.mixed))  # a label may have ": " or "; "
     return protocols.get(claim.row) or protocols.get(claim.column, "")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark import results, spec
 from benchmark.claims import Claim, Paper
 from benchmark.compare import decode, settings, times
-from benchmark.compare.bands import compare
+from benchmark.compare.bands import compare, in_words
 from benchmark.compare.decode import FAMILIES
 from benchmark.results import COMPLEXITY, DATASETS, STRUCTURE, Measurement, Results, read_frame, read_rows
 from benchmark.results.schema import (
@@ -184,6 +184,8 @@ def setting_finding(claim: Claim, kind: str, evidence: Evidence) -> Finding:
         reason = "a fact about the paper's experiments that no recipe, table or data set here has"
         return found(claim, kind, "undecided", reason, source)
     if row := evidence.structure.get((claim.run, claim.row)):
+        if printed is None:
+            return found(claim, kind, "undecided", in_words(claim), source)
         try:
             outcome: Outcome = "holds" if settings.same(printed, row.value) else "not reproduced"
             size = None if "x" in row.value else float(row.value)

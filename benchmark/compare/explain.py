@@ -55,10 +55,9 @@ def chain(
     for finding in findings:
         by_claim[claimed(finding)].append(finding)
     own = Results(evidence.profile.name)
-    scores = {
-        **decode.scores_by_image(read_frame(own.quality, Score, optional=True)),
-        **decode.scores_by_image(read_frame(AUTHORS.quality, Score, optional=True)),
-    }
+    ours, theirs = (
+        decode.scores_by_image(read_frame(of.quality, Score, optional=True)) for of in (own, AUTHORS)
+    )
     curves: dict[str, list[CurvePoint]] = defaultdict(list)
     for point in read_rows(own.curves, CurvePoint, optional=True):
         curves[point.run].append(point)
@@ -73,7 +72,7 @@ def chain(
         by_claim,
         {claimed(verdict): verdict for verdict in verdicts},
         files,
-        attribution.Tables(scores, curves),
+        attribution.Tables(ours, theirs, curves),
         {name: kind.BASIS for name, kind in kinds().items()},
     )
 

@@ -27,10 +27,17 @@ def evaluate(formula: str, run: str, counts: Mapping[str, Complexity]) -> float:
     """Evaluate a formula for a run.
 
     Raises:
-        ValueError: it has something else than numbers, +, -, *, /, counts of runs, trunc and units.
+        ValueError: it has something else than numbers, +, -, *, /, counts of runs, trunc and units; or
+            divides by zero.
 
     >>> evaluate("trunc(11588163, 1e5) / MB", "", {})
     11.5
+    >>> evaluate("1 / (2 - 2)", "", {})
+    Traceback (most recent call last):
+    ValueError: formula '1 / (2 - 2)': divides by zero
+    >>> evaluate("params('dmphn_1')", "", {})
+    Traceback (most recent call last):
+    ValueError: formula "params('dmphn_1')": params('dmphn_1'); allowed: + - * /, numbers, ...
     >>> evaluate("4 * size()", "dmphn_1", {})
     Traceback (most recent call last):
     ValueError: formula '4 * size()': size(); allowed: + - * /, numbers, MB, MiB, trunc(x, step), ...
@@ -46,15 +53,16 @@ def evaluate(formula: str, run: str, counts: Mapping[str, Complexity]) -> float:
                 return OPERATORS[type(op)](value(left), value(right))
             case ast.Call(func=ast.Name(id="trunc"), args=[x, step], keywords=[]):
                 return value(x) // value(step) * value(step)
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in COUNTS and len(args) < 2:
-                return float(count(name, args))
+            case ast.Call(func=ast.Name(id=name), args=[], keywords=[]) if name in COUNTS:
+                return float(count(name, run))
+            case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=of)], keywords=[]) if name in COUNTS:
+                return float(count(name, of))
         raise ValueError(
             f"formula {formula!r}: {ast.unparse(node)}; allowed: + - * /, numbers, MB, MiB, trunc(x, step), "
             f"{', '.join(f'{name}(run)' for name in COUNTS)}"
         )
 
-    def count(name: str, args: list[ast.expr]) -> Any:
-        of = args[0].id if args and isinstance(args[0], ast.Name) else run
+    def count(name: str, of: str) -> Any:
         if of not in counts:
             raise ValueError(f"formula {formula!r}: no counts of a run {of!r}")
         if (number := getattr(counts[of], name)) is None:
@@ -65,3 +73,5 @@ def evaluate(formula: str, run: str, counts: Mapping[str, Complexity]) -> float:
         return value(ast.parse(formula, mode="eval").body)
     except SyntaxError:
         raise ValueError(f"formula {formula!r}: is no expression") from None
+    except ZeroDivisionError:
+        raise ValueError(f"formula {formula!r}: divides by zero") from None

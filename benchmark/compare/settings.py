@@ -9,17 +9,22 @@ from benchmark.claims import Claim
 
 WORDS: dict[str, float] = {
     "zero": 0,
+    "one": 1,
     "once": 1,
     "single": 1,
     "two": 2,
     "dual": 2,
     "three": 3,
     "four": 4,
+    "five": 5,
     "six": 6,
+    "seven": 7,
+    "eight": 8,
 }
 WORDS |= {"halved": 0.5}  # of a factor
 SIDES = re.compile(r"(\d+)\s*[x×]\s*(\d+)")  # a kernel
 
+FALLING = ("linear", "cosine", "polynomial")  # schedules that end at a share `to` of the rate
 # The part of the recipe that a printed setting is about, before any profile cuts it.
 SETTINGS: dict[str, Callable[[spec.Recipe], Any]] = {
     "setting.epochs": lambda recipe: recipe.epochs,
@@ -32,8 +37,12 @@ SETTINGS: dict[str, Callable[[spec.Recipe], Any]] = {
     "setting.lr_step": lambda recipe: recipe.schedule.get("every"),
     "setting.mu": lambda recipe: recipe.loss.get("mu"),
     "setting.lr_step_iterations": lambda recipe: recipe.iterations(recipe.schedule.get("every", 0)) or None,
-    "setting.lr_decay_epochs": lambda recipe: recipe.epochs - recipe.schedule.get("start", recipe.epochs),
-    "setting.lr_min": lambda recipe: recipe.optimiser.lr * recipe.schedule.get("to", 0.0),
+    "setting.lr_decay_epochs": lambda recipe: (
+        recipe.epochs - recipe.schedule["start"] if "start" in recipe.schedule else None
+    ),
+    "setting.lr_min": lambda recipe: (
+        recipe.optimiser.lr * recipe.schedule.get("to", 0.0) if recipe.schedule["name"] in FALLING else None
+    ),
     "setting.epsilon": lambda recipe: recipe.loss.get("epsilon"),
     "setting.critic_steps": lambda recipe: recipe.adversary.get("critic_steps"),
     "setting.input_shift": lambda recipe: recipe.normalise.mean,

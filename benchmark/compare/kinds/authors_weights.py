@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchmark.claims import Claim
-from benchmark.compare.bands import AUTHORS, compare
+from benchmark.compare.bands import AUTHORS, compare, in_words
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.evidence import Evidence, found
 from benchmark.results import AUTHORS as TABLES
@@ -27,6 +27,8 @@ def judge_one(claim: Claim, evidence: Evidence) -> Finding:
     name, dataset = claim.run or "", claim.dataset or ""
     source = str(TABLES.measurements)
     more: dict[str, Any] = {"protocol": protocol}
+    if reason := in_words(claim):
+        return found(claim, "authors_weights", "undecided", reason, source, **more)
     measured = evidence.theirs(name, dataset, protocol)
     family = evidence.theirs(name, dataset, claim.quantity)
     measured = family if family and family.value is None else measured  # it has the reason for no value

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from benchmark.claims import Claim
-from benchmark.compare.bands import AUTHORS, RETRAINED, compare
+from benchmark.compare.bands import AUTHORS, RETRAINED, compare, in_words
 from benchmark.compare.decode import FAMILIES
 from benchmark.compare.evidence import Evidence, found
 from benchmark.results.schema import Finding
@@ -23,7 +23,7 @@ def judge_one(claim: Claim, evidence: Evidence) -> Finding:
     """Judge a quality, only where nothing was cut and the images are the paper's, all of them."""
     profile, (protocol, remark) = evidence.profile, evidence.protocol(claim)
     source = f"results/{profile.name}/measurements.csv"
-    if reason := evidence.no_run(claim):
+    if reason := evidence.no_run(claim) or in_words(claim):
         return found(claim, "retrained", "undecided", reason, source, protocol=protocol)
     run = evidence.runs[claim.run or ""]
     measured = evidence.own(run.name, profile.data or claim.dataset or "", protocol)
