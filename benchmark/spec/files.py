@@ -49,18 +49,30 @@ def load_profile(path: Path, runs: Mapping[str, Run]) -> Profile:
     for name in profile.overrides:
         if name not in names:
             raise ValueError(f"{path}: overrides.{name}: no such run or model; {nearest(name, names)}")
-    if profile.seeds < 1:
-        raise ValueError(f"{path}: seeds: {profile.seeds}; allowed: whole numbers from 1")
+    check_factors(profile, f"{path}: ")
     changes = {f"overrides.{name}": cuts for name, cuts in profile.overrides.items()}
     changes |= {f"ladder[{number}]": cuts for number, cuts in enumerate(profile.ladder)}
     for key, cuts in changes.items():
         where = f"{path}: {key}"
-        build(Profile, where, {"name": path.stem, "about": "", **cuts})
+        check_factors(build(Profile, where, {"name": path.stem, "about": "", **cuts}), f"{where}.")
         if shared := set(cuts) & WHOLE:
             raise ValueError(f"{where}: {min(shared)!r} holds for a whole profile, not for a part of it")
     if not profile.final and (profile.seeds > 1 or profile.ladder):
         raise ValueError(f"{path}: seeds and ladder are read from final records; set `final: true`")
     return profile
+
+
+def check_factors(profile: Profile, where: str) -> None:
+    """Refuse zeros where nothing could be trained with them.
+
+    Raises:
+        ValueError: a divisor or a number of things is 0; the message begins with `where`.
+    """
+    for key in ("seeds", "thin", "parts"):
+        if not getattr(profile, key):
+            raise ValueError(f"{where}{key}: 0; allowed: whole numbers from 1")
+    if not profile.lr_times:
+        raise ValueError(f"{where}lr_times: 0; allowed: numbers above 0")
 
 
 def load(path: Path = Path("params.yaml"), profile: str = "") -> tuple[Profile, dict[str, Run]]:

@@ -116,7 +116,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Profile:
-    """What this machine cuts; zero or empty cuts nothing."""
+    """What this machine cuts; zero or empty cuts nothing, for factors 1."""
 
     name: str
     about: str
