@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import engine, spec
 from benchmark.data import selection
-from benchmark.results import provenance
+from benchmark.results import finished, provenance
 from benchmark.training import fingerprint, versions
 from tests.project import ROOT, checkout
 
@@ -138,6 +138,19 @@ def test_whatever_a_profile_cuts_is_in_the_fingerprint(key):
     changed = replace(PROFILE, overrides={}, **{key: values.get(key, 7)})
 
     assert mark(PLAIN, profile=changed) != mark(PLAIN, profile=replace(PROFILE, overrides={}))
+
+
+def test_settings_of_a_solver_are_in_the_fingerprint_and_the_cut():
+    """Another number of iterations is another result, though nothing is trained."""
+    plain, shorter = (
+        replace(PROFILE, overrides=cuts) for cuts in ({}, {"whyte": {"settings": {"apart": 4}}})
+    )
+    cuts = [
+        finished.cut(spec.Training("whyte", RUNS["whyte"], p.at(RUNS["whyte"]))) for p in (plain, shorter)
+    ]
+
+    assert mark("whyte", profile=plain) != mark("whyte", profile=shorter)
+    assert cuts[0] != cuts[1]
 
 
 def test_data_weights_and_device_are_in_the_fingerprint(monkeypatch):

@@ -116,7 +116,8 @@ def cut(training: Training) -> str:
     """Hash a training's recipe as it is cut, without code, images and versions of packages."""
     run, profile = training.run, training.profile
     if run.train is None:
-        return provenance.digest({"config": run.config})
+        settings = {"settings": profile.settings} if profile.settings else {}
+        return provenance.digest({"config": run.config} | settings)
     recipe, steps = profile.cut(run.train)
     names = ("data", "thin", "seed", "amp", "start", "validate")
     facts = {"config": run.config, "recipe": asdict(recipe), "steps": steps}

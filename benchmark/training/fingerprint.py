@@ -39,6 +39,7 @@ def fingerprint(run: Run, profile: Profile, data: str, pretrained: Iterable[str]
         "device": engine.device(),
     }
     if run.train is None:
+        facts |= {"settings": profile.settings} if profile.settings else {}
         return provenance.digest(facts | {"code": versions.text(run)})
     recipe, steps = profile.cut(run.train)
     cuts = {"thin": profile.thin, "seed": profile.seed, "amp": profile.amp, "validate": profile.validate}
