@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from benchmark import spec
 from benchmark.claims import Paper
@@ -32,7 +31,6 @@ Against = Literal["print", "full", "seed"]
 KINDS: tuple[Kind, ...] = ("systems", "ablation", "variants")
 ALL = "all"  # the name of several tables joined
 END = 4  # last points of a curve, over which it should not change any more
-LEVEL, RESAMPLES, PERMUTATIONS = 0.05, 1999, 9999
 
 
 @dataclass(frozen=True)
@@ -155,15 +153,15 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
     rng = np.random.default_rng(0)
 
     def draw(count: int) -> np.ndarray:
-        return rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        return rng.multinomial(count, np.full(count, 1 / count), size=statistics.RESAMPLES)
 
     photographs, seeds = draw(len(measured.sizes)), draw(measured.means.shape[2])
-    true, again = np.ones(len(pairs)), np.ones((RESAMPLES, len(pairs)))
+    true, again = np.ones(len(pairs)), np.ones((statistics.RESAMPLES, len(pairs)))
     if full is not None:
         true = signs(full, full.overall())
         again = signs(full, full.of(photographs, draw(full.means.shape[2])))
     shares = np.mean(signs(measured, measured.of(photographs, seeds)) == again, axis=1)
-    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
+    low, high = np.quantile(shares, [statistics.LEVEL / 2, 1 - statistics.LEVEL / 2])
     involved = np.array([measured.runs.index(run) for run in dict.fromkeys(sum(pairs, ()))])
 
     def alike(order: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -171,17 +169,9 @@ def agreement(pairs: Sequence[tuple[str, str]], measured: Values, full: Values |
         drawn[..., involved] = np.moveaxis(order, axis, -1)
         return np.sum(signs(measured, drawn) == true, axis=-1)
 
-    test = stats.permutation_test(
-        (measured.overall()[involved],),
-        alike,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=PERMUTATIONS,
-        rng=np.random.default_rng(0),
-    )
-    count = int(test.statistic)
+    count, p = statistics.by_permutation(measured.overall()[involved], alike)
     share = count / len(pairs)
-    return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), float(test.pvalue))
+    return Agreement(len(pairs), count, float(min(low, share)), float(max(high, share)), p)
 
 
 def noise(tables: Sequence[Values], ends: Mapping[str, float]) -> tuple[float, float, float]:

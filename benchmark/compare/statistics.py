@@ -6,7 +6,7 @@ Everything is paired: both runs restore the same images.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ LEVEL = 0.05  # two-sided; intervals cover 95 %
 POWER = 0.80
 BOOTSTRAP_FROM = 8  # clusters; with fewer, there are too few different resamples
 RESAMPLES = 1999  # so that the quantiles of LEVEL are order statistics
+PERMUTATIONS = 9999  # where there are too many for all of them
 MOST = 1_000_000  # clusters: a difference that needs more cannot be shown with images
 APART = 0.3  # dB: printed further apart, the order of two systems is expected to survive a retraining
 
@@ -248,13 +249,27 @@ def agreement(printed: Sequence[float], measured: Sequence[float] | pd.Series) -
         order = np.moveaxis(order, axis, -1)
         return np.sum(np.sign(order[..., first] - order[..., second]) == sign, axis=-1)
 
+    count, p = by_permutation(values, alike)
+    tau = stats.kendalltau(claims, values).statistic
+    return Agreement(len(claims), len(first), count, float(tau), p)
+
+
+def by_permutation(values: np.ndarray, alike: Callable[..., np.ndarray]) -> tuple[int, float]:
+    """Count the pairs alike, and say how probable so many, or so few, are if values had other owners.
+
+    Args:
+        values: one of each system.
+        alike: counts the pairs alike of arrays of such values along `axis`.
+
+    Returns:
+        The count, and a two-sided p: exact for up to 7 systems, else of 9,999 permutations.
+    """
     test = stats.permutation_test(
         (values,),
         alike,
         permutation_type="pairings",
         vectorized=True,
-        n_resamples=9999,
+        n_resamples=PERMUTATIONS,
         rng=np.random.default_rng(0),
     )
-    tau = stats.kendalltau(claims, values).statistic
-    return Agreement(len(claims), len(first), int(test.statistic), float(tau), float(test.pvalue))
+    return int(test.statistic), float(test.pvalue)
