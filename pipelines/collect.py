@@ -72,9 +72,9 @@ def seed_note(records: Sequence[finished.Finished], dataset: str, quantity: str)
     values = []
     for record in records:
         rows = [row for row in record.rows() if (row.dataset, row.quantity) == (dataset, quantity)]
-        values += (
-            [f"{record.seed}: {row.value:.4f}" for row in aggregate.pool(pd.DataFrame(rows))] if rows else []
-        )
+        if rows:
+            (mean,) = aggregate.pool(pd.DataFrame(rows))
+            values.append(f"{record.seed}: {mean.value:.4f}")
     return [f"mean over {len(values)} seeds ({', '.join(values)})"] if len(values) > 1 else []
 
 

@@ -148,6 +148,10 @@ def attribute(claim: Claim, finding: Finding, evidence: Evidence, tables: Tables
             claim.dataset, run, base, tables.theirs
         )
     effects.sort(key=lambda effect: -abs(effect.change))
+    whole = images is not None and len(images) == evidence.totals.get(dataset)
+    no_spread = "the whole set is measured" if whole else "too few sequences for a standard error"
+    if dataset != claim.dataset:
+        no_spread = f"measured on {dataset}, no part of it"
     reasons = {
         "protocol": "no image of this network has scores by several protocols",
         "truncation": "only PSNR is measured on truncated, clipped and float images"
@@ -155,11 +159,7 @@ def attribute(claim: Claim, finding: Finding, evidence: Evidence, tables: Tables
         else "no image of this network has scores in several forms",
         "data variant": f"no other rendering of {claim.dataset or 'the set, which the paper does not name,'} "
         "is scored",
-        "part of the set": f"measured on {dataset}, no part of it"
-        if dataset != claim.dataset
-        else "the whole set is measured"
-        if images is not None and len(images) == evidence.totals.get(dataset)
-        else "too few sequences for a standard error",
+        "part of the set": no_spread,
         "training cut": "the authors' weights are whole" if authors else "no curve, and no authors' weights",
     }
     found = {effect.cause for effect in effects}
